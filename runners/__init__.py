@@ -1,0 +1,1 @@
+"""Everything of the testbed that runs without a terminal UI."""

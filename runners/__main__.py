@@ -1,0 +1,5 @@
+"""`python -m runners` is `testbed`."""
+
+from runners.cli.main import run
+
+run()

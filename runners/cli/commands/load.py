@@ -1,0 +1,5 @@
+from runners.cli.main import Commands
+
+
+def register(commands: Commands) -> None:
+    """Nothing yet."""

@@ -1,0 +1,1 @@
+"""Settings and user files: one YAML grammar, one precedence, errors that name file and line."""

@@ -1,0 +1,164 @@
+"""YAML files of users: loaded safely, checked by a pydantic model, every error with file, line and the nearest name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+from runners.lib.errors import FileError
+from runners.lib.text import did_you_mean
+from runners.lib.units import parse_bytes, parse_duration, parse_rate
+
+Seconds = Annotated[float, BeforeValidator(parse_duration)]
+Rate = Annotated[float, BeforeValidator(parse_rate)]
+Bytes = Annotated[int, BeforeValidator(parse_bytes)]
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Strict(BaseModel):
+    """Base of every user-written document: unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+@dataclass(frozen=True)
+class Document:
+    """data: plain Python values; lines: the line (from 1) of each path such as ("stages", 0, "name")."""
+
+    path: Path
+    data: Any
+    lines: dict[tuple[str | int, ...], int]
+
+    def line(self, path: Sequence[str | int]) -> int | None:
+        """The line of this path, or of the nearest enclosing one."""
+        key = tuple(path)
+        while key and key not in self.lines:
+            key = key[:-1]
+        return self.lines.get(key)
+
+    def error(self, what: str, path: Sequence[str | int] = (), remedy: str | None = None) -> FileError:
+        return FileError(what, file=self.path, line=self.line(path), remedy=remedy)
+
+
+def read(path: Path) -> Document:
+    """Parse a YAML file. Raises FileError (missing, not UTF-8, not YAML, a key given twice)."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise FileError("no such file", file=path, remedy="check the name; a name without / is looked up") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise FileError(f"cannot be read: {error}", file=path) from None
+    return parse(text, path)
+
+
+def parse(text: str, path: Path) -> Document:
+    """As `read`, from text; `path` is for messages."""
+    lines: dict[tuple[str | int, ...], int] = {}
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        data = None if node is None else _value(loader, node, (), lines, path)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise FileError(
+            f"not valid YAML: {error.problem or error.context}",
+            file=path, line=None if mark is None else mark.line + 1, remedy="mend the syntax at this line",
+        ) from None  # fmt: skip
+    except yaml.YAMLError as error:
+        raise FileError(f"not valid YAML: {error}", file=path) from None
+    finally:
+        loader.dispose()
+    return Document(path, data, lines)
+
+
+def _value(
+    loader: yaml.SafeLoader,
+    node: yaml.Node,
+    at: tuple[str | int, ...],
+    lines: dict[tuple[str | int, ...], int],
+    path: Path,
+) -> Any:
+    lines.setdefault(at, node.start_mark.line + 1)
+    if isinstance(node, yaml.MappingNode):
+        loader.flatten_mapping(node)
+        result: dict[Any, Any] = {}
+        for key_node, value_node in node.value:
+            key = loader.construct_object(key_node, deep=True)
+            if not isinstance(key, str | int):
+                raise FileError("a key must be a plain word", file=path, line=key_node.start_mark.line + 1)
+            if key in result:
+                raise FileError(
+                    f"key '{key}' is given twice", file=path, line=key_node.start_mark.line + 1, remedy="keep one"
+                )
+            lines[(*at, key)] = key_node.start_mark.line + 1
+            result[key] = _value(loader, value_node, (*at, key), lines, path)
+        return result
+    if isinstance(node, yaml.SequenceNode):
+        return [_value(loader, item, (*at, number), lines, path) for number, item in enumerate(node.value)]
+    return loader.construct_object(node, deep=True)
+
+
+def check(document: Document, model: type[Model]) -> Model:
+    """The document as a model. Raises FileError for the first violation."""
+    try:
+        return model.model_validate(document.data)
+    except ValidationError as error:
+        raise _explain(document, model, error) from None
+
+
+def load(path: Path, model: type[Model]) -> Model:
+    """`read`, then `check`."""
+    return check(read(path), model)
+
+
+def _explain(document: Document, model: type[BaseModel], error: ValidationError) -> FileError:
+    # An unknown key explains more than the missing one that it was meant to be.
+    first = min(error.errors(), key=lambda item: item["type"] != "extra_forbidden")
+    where = [
+        part for part in first["loc"] if not (isinstance(part, str) and part not in _names(document, first["loc"]))
+    ]
+    dotted = ".".join(str(part) for part in where) or "the document"
+    if first["type"] == "extra_forbidden":
+        known = _fields(model, first["loc"][:-1])
+        return document.error(
+            f"unknown key '{first['loc'][-1]}'", first["loc"], did_you_mean(str(first["loc"][-1]), known)
+        )
+    if first["type"] == "missing":
+        return document.error(f"key '{first['loc'][-1]}' is missing in {dotted}", where, f"add '{first['loc'][-1]}:'")
+    message = first["msg"].removeprefix("Value error, ")
+    return document.error(f"{dotted}: {message}", where, None if "write" in message else f"it is {first['input']!r}")
+
+
+def _names(document: Document, location: Sequence[str | int]) -> set[str]:
+    """Keys that occur in the document: pydantic puts names of union members into locations too."""
+    return {str(part) for path in document.lines for part in path} | {str(location[-1])}
+
+
+def _fields(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:
+    """Names valid at a location, found by walking the model's JSON schema."""
+    schema = model.model_json_schema()
+    spot = schema
+    for part in location:
+        spot = _resolve(schema, spot)
+        if isinstance(part, int):
+            spot = spot.get("items", {})
+        elif part in spot.get("properties", {}):
+            spot = spot["properties"][part]
+        elif isinstance(extra := spot.get("additionalProperties"), dict):
+            spot = extra
+    return sorted(_resolve(schema, spot).get("properties", {}))
+
+
+def _resolve(schema: dict[str, Any], spot: dict[str, Any]) -> dict[str, Any]:
+    for choice in spot.get("anyOf", []) + spot.get("allOf", []):
+        if choice.get("type") != "null":
+            spot = choice
+            break
+    if "$ref" in spot:
+        return _resolve(schema, schema["$defs"][spot["$ref"].rsplit("/", 1)[1]])
+    return spot

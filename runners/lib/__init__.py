@@ -1,0 +1,1 @@
+"""Small helpers from the standard library alone; every other package may use them."""

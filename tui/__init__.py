@@ -1,0 +1,1 @@
+"""The control center: a Textual front end over the runners."""
