@@ -1,0 +1,61 @@
+# Every target works on a fresh clone with only Python >= 3.11, git and make.
+PYTHON ?= python3
+BIN := .venv/bin
+UV := .build/uv/bin/uv
+INSTALLED := .venv/.installed
+export UV_PYTHON_DOWNLOADS := never
+
+.PHONY: demo test lint bench drills docs clean install
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo    install, environment up, campaign smoke, report; then says where to look"
+	@echo "make test    all tests that this machine can run; skipped ones are named with the reason"
+	@echo "make lint    formatting, style, types, layers"
+	@echo "make bench   benchmarks: ratios against a reference in the same run"
+	@echo "make drills  fault drills: kill -9 of everything, defects that must be found (long)"
+	@echo "make docs    check the manual's links and generated parts"
+	@echo "make clean   remove what the targets made (environments must be down)"
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name it with: make PYTHON=python3.12"; exit 2; }
+	@$(PYTHON) -m venv .build/uv || { echo "python3-venv is missing (Debian: apt-get install python3-venv)"; exit 2; }
+	@.build/uv/bin/pip install --quiet --disable-pip-version-check uv
+
+$(INSTALLED): pyproject.toml observastack/pyproject.toml uv.lock | $(UV)
+	@echo "installing into .venv …"
+	@$(UV) sync --quiet --frozen --all-extras --all-packages --python "$$(command -v $(PYTHON))"
+	@touch $@
+
+install: $(INSTALLED)
+
+demo: install
+	@$(BIN)/testbed up && $(BIN)/testbed run smoke --report report; code=$$?; \
+	echo; \
+	[ -f report/report.html ] && echo "the report:       $(CURDIR)/report/report.html"; \
+	echo "the same again:   $(BIN)/testbed run smoke"; \
+	echo "control center:   $(BIN)/testbed tui"; \
+	echo "take it all down: $(BIN)/testbed down"; \
+	exit $$code
+
+test: install
+	@$(BIN)/python -m pytest
+
+lint: install
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: install
+	@$(BIN)/python -m tests.perf
+
+drills: install
+	@$(BIN)/python -m tests.drills
+
+docs: install
+	@$(BIN)/python -m pytest -q tests/unit/test_docs.py
+
+clean:
+	@if [ -x $(BIN)/testbed ] && [ -d .testbed/env ]; then $(BIN)/testbed down --force || true; fi
+	rm -rf .venv .build .testbed report dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
