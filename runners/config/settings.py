@@ -104,9 +104,10 @@ def resolve(
             _take_document(found, document, ("testbed",), "inventory")
     if campaign is not None:
         _take_document(found, campaign, (), "campaign", only_known=True)
-    for key, variable in ((key, variable) for key in CHECKS for variable in _variables(key)):
-        if variable in environ:
-            found[key] = Value(_checked(key, environ[variable], variable), "environment variable", variable)
+    for key in CHECKS:
+        for variable in _variables(key):
+            if variable in environ:
+                found[key] = Value(_checked(key, environ[variable], variable), "environment variable", variable)
     for key, text in overrides.items():
         if key not in CHECKS:
             raise UsageError(f"--set {key}: unknown key", remedy=did_you_mean(key, CHECKS))
