@@ -1,0 +1,87 @@
+"""An operation of a target: how to ask for it and where the answer lies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import urlencode, urljoin
+
+from runners.target import jsonpath, template
+from runners.target.canonical import CANONICAL
+from runners.target.profile import OperationTemplate, Request
+
+
+@dataclass(frozen=True)
+class PreparedRequest:
+    """Ready to be sent. Headers may carry a token: they stay out of the repr, and out of logs and events."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    json: Any = field(default=None, repr=False)
+
+    def with_header(self, name: str, value: str) -> PreparedRequest:
+        return replace(self, headers={**self.headers, name: value})
+
+
+@dataclass(frozen=True)
+class Answer:
+    """json: None when the body is not JSON. latency_s: from sending to the last byte."""
+
+    status: int
+    json: Any
+    latency_s: float
+    text: str = field(default="", repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A canonical operation as this target does it."""
+
+    name: str
+    template: OperationTemplate
+    base: str
+
+    @property
+    def role(self) -> str:
+        """The canonical role whose identity does it; empty for nobody's."""
+        return CANONICAL[self.name].role if self.template.role is None else self.template.role
+
+    @property
+    def writes(self) -> bool:
+        return CANONICAL[self.name].writes
+
+    @property
+    def variables(self) -> set[str]:
+        """Names that `request` must be given."""
+        return self.template.variables
+
+    def request(self, **variables: Any) -> PreparedRequest:
+        """Raises template.MissingVariable."""
+        return prepare(self.template, self.base, variables)
+
+    def succeeded(self, answer: Answer) -> bool:
+        return answer.status in self.template.status if self.template.status else answer.ok
+
+    def items(self, answer: Answer) -> list[Any] | None:
+        """The list the answer carries; None when the profile names none or the answer has none there."""
+        if self.template.items is None or answer.json is None:
+            return None
+        return jsonpath.parse(self.template.items).items(answer.json)
+
+
+def prepare(request: Request, base: str, variables: Mapping[str, Any]) -> PreparedRequest:
+    """Fill a request template. base: the URL that a path belongs to. Raises template.MissingVariable."""
+    path = template.fill_path(request.path, variables)
+    url = path if "://" in path else urljoin(base.rstrip("/") + "/", path.lstrip("/"))
+    if request.query:
+        url += "?" + urlencode(template.fill(request.query, variables), doseq=True)
+    headers = {name: str(template.fill(value, variables)) for name, value in request.headers.items()}
+    body = None if request.body is None else template.fill(request.body, variables)
+    return PreparedRequest(request.method, url, headers, body)

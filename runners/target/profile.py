@@ -1,0 +1,222 @@
+"""The target profile: a deployment described by configuration alone (`inventories/<env>/target.yml`).
+
+    target: {name: reference, production: false, allow: {writes: true, load: true, chaos: [process], hosts: []}}
+    urls: {api: "{{ urls.api }}", ingest: "{{ urls.ingest }}", ui: null}
+    identities: identities.json          # only where the environment has none of its own; beside this file
+    auth:
+      flow: json_login
+      login: {post: /api/v1/auth/login, json: {username: "{username}", password: "{password}"},
+              token: $.access_token, refresh: $.refresh_token, expires_in: $.expires_in}
+      refresh: {post: /api/v1/auth/refresh, json: {refresh_token: "{refresh_token}"}}
+      me: {get: /api/v1/auth/me, tenant: $.tenant_id}
+    roles: {viewer: viewer, admin: null}     # canonical role: the deployment's own; null = not available
+    operations:
+      search.logs:
+        post: /api/v1/search
+        json: {type: logs, time_range: {from: "{from}", to: "{to}"}, filters: "{filters?}", limit: "{limit?}"}
+        items: $.items
+      traces.get: {get: "/api/v1/traces/{trace_id}", items: $.spans}
+      ingest.logs: {post: "{{ urls.ingest }}/v1/logs", json: "{payload?}", probe: {payload: {resourceLogs: []}}}
+    required: [auth.login, health.ready]
+
+A path belongs to `urls.api`; a full URL (`"{{ urls.ingest }}/v1/logs"`) is taken as it is. `{name}` is filled by who
+makes the request; `{name?}` is left out when not given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from runners.config import document
+from runners.config.document import Document, Strict
+from runners.lib.text import did_you_mean
+from runners.target import jsonpath, template
+from runners.target.canonical import CANONICAL
+
+METHODS = ("get", "post", "put", "patch", "delete")
+
+
+def _path(value: Any) -> str:
+    return jsonpath.parse(str(value)).text
+
+
+def _statuses(value: Any) -> Any:
+    return [value] if isinstance(value, int) else value
+
+
+PathText = Annotated[str, BeforeValidator(_path)]
+Statuses = Annotated[tuple[int, ...], BeforeValidator(_statuses)]
+
+
+class Allow(Strict):
+    """What may be done to this target. hosts: names beside loopback that may be written to, loaded or broken."""
+
+    writes: bool = False
+    load: bool = False
+    chaos: tuple[Literal["process", "container", "network", "host"], ...] = ()
+    register_users: bool = False
+    hosts: tuple[str, ...] = ()
+
+
+class About(Strict):
+    name: str
+    production: bool = False
+    allow: Allow = Allow()
+
+
+class Request(Strict):
+    """One HTTP request as a template: exactly one of get, post, put, patch, delete."""
+
+    get: str | None = None
+    post: str | None = None
+    put: str | None = None
+    patch: str | None = None
+    delete: str | None = None
+    body: Any = Field(default=None, alias="json")
+    query: dict[str, Any] = Field(default_factory=dict)
+    headers: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_method(self) -> Request:
+        given = [name for name in METHODS if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                f"a request has one method, this has {' and '.join(given) or 'none'}; write for example get: /path"
+            )
+        return self
+
+    @property
+    def method(self) -> str:
+        return next(name for name in METHODS if getattr(self, name) is not None).upper()
+
+    @property
+    def path(self) -> str:
+        return str(getattr(self, self.method.lower()))
+
+    @property
+    def variables(self) -> set[str]:
+        """Variables that must be given."""
+        return template.names([self.path, self.body, self.query, self.headers])
+
+
+class Login(Request):
+    token: PathText
+    refresh: PathText | None = None
+    expires_in: PathText | None = None
+
+
+class Renewal(Request):
+    """token, refresh, expires_in: where they lie; as in `login` when left out."""
+
+    token: PathText | None = None
+    refresh: PathText | None = None
+    expires_in: PathText | None = None
+
+
+class Me(Request):
+    tenant: PathText = "$.tenant_id"
+
+
+class Auth(Strict):
+    """flow: how a bearer token is got. header, scheme: how it is sent."""
+
+    flow: str
+    login: Login | None = None
+    refresh: Renewal | None = None
+    me: Me | None = None
+    header: str = "Authorization"
+    scheme: str = "Bearer"
+
+
+class Tenancy(Strict):
+    metric_label: str = "tenant"
+    trace_attribute: str = "tenant.id"
+    log_label: str = "tenant"
+
+
+class Ingest(Strict):
+    idempotency: Literal["honoured", "none"] = "none"
+
+
+class OpenApi(Strict):
+    path: str = "/openapi.json"
+    baseline: str | None = None
+
+
+class OperationTemplate(Request):
+    """items: where the list of the answer lies. role: who does it, when not who usually does. probe: variables for
+    `verify`. status: what counts as success (default any 2xx)."""
+
+    items: PathText | None = None
+    role: str | None = None
+    status: Statuses = ()
+    probe: dict[str, Any] | Literal[False] = Field(default_factory=dict)
+
+
+class Expect(Strict):
+    unauthenticated: Statuses = (401,)
+    forbidden: Statuses = (403,)
+    foreign: Statuses = (403, 404)
+    invalid: Statuses = (400, 422)
+    dependency_down: Statuses = (503,)
+
+
+class Profile(Strict):
+    """The whole file; see the module's text for an example."""
+
+    target: About
+    urls: dict[str, str | None]
+    identities: str | None = None
+    openapi: OpenApi | None = None
+    auth: Auth
+    tenancy: Tenancy = Tenancy()
+    ingest: Ingest = Ingest()
+    roles: dict[str, str | None] = Field(default_factory=dict)
+    operations: dict[str, OperationTemplate | None]
+    expect: Expect = Expect()
+    required: tuple[str, ...] = ("auth.login", "health.ready")
+
+
+def load(path: Path, urls: Mapping[str, str | None]) -> Profile:
+    """Read a profile; `urls` are those of the environment's state. Raises FileError with line and remedy."""
+    return check(document.read(path), urls)
+
+
+def check(raw: Document, urls: Mapping[str, str | None]) -> Profile:
+    """As `load`, from a parsed document."""
+    filled = template.fill_urls(raw, urls)
+    profile = document.check(filled, Profile)
+    for name, url in profile.urls.items():
+        if url is not None and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname):
+            raise filled.error(f"urls.{name}: {url!r} is not an http(s) URL", ("urls", name))
+    if not profile.urls.get("api"):
+        raise filled.error("urls.api is missing", ("urls",), "add api: with the base URL of the deployment")
+    for name in profile.operations:
+        if name not in CANONICAL:
+            raise filled.error(f"unknown operation '{name}'", ("operations", name), did_you_mean(name, CANONICAL))
+    for number, name in enumerate(profile.required):
+        if name not in CANONICAL:
+            raise filled.error(f"unknown operation '{name}'", ("required", number), did_you_mean(name, CANONICAL))
+    _check_auth(filled, profile)
+    return profile
+
+
+def _check_auth(source: Document, profile: Profile) -> None:
+    flow = profile.auth.flow
+    if flow in ("oidc_password", "oidc_code"):
+        raise source.error(
+            f"auth.flow: '{flow}' is not available in this version", ("auth", "flow"), "use json_login or static_token"
+        )
+    if flow not in ("json_login", "static_token"):
+        raise source.error(
+            f"auth.flow: '{flow}' is not a flow", ("auth", "flow"), did_you_mean(flow, ("json_login", "static_token"))
+        )
+    if flow == "json_login" and profile.auth.login is None:
+        raise source.error(
+            "auth.flow json_login needs auth.login", ("auth",), "add login: {post: /path, json: {…}, token: $.…}"
+        )
