@@ -1,0 +1,1 @@
+"""OTLP/HTTP write gateway: acknowledged means committed."""
