@@ -15,7 +15,7 @@ from runners.report.svg import GLYPHS, count, glyph, kind, not_assessed, number_
 from runners.report.timeline import definitions, draw, verdict_sign
 
 FORMAT = 1
-_HUES = {"pass": "#0a6a4c", "fail": "#ad2117", "inv": "#643a9b", "skip": "#626c77"}
+_HUES = {"pass": "#0a6a4c", "fail": "#ad2117", "inv": "#643a9b", "none": "#626c77"}
 _BODY = {"passed": "v-passed", "failed": "v-failed"}
 
 
@@ -61,7 +61,7 @@ def render(report: Report, *, written_at: float, events_sha256: str) -> str:
         '<meta name="referrer" content="no-referrer">'
         f"<title>{title}: {safe(report.campaign)} · {safe(report.run[:8])} · ObservaStack Testbed</title>"
         f'<link rel="icon" href="{_icon(mark)}"><style>{css}</style></head>\n'
-        f'<body class="{_BODY.get(report.verdict or "", "v-invalid")}"><a class="skip" href="#main">Skip to the report</a>'
+        f'<body class="{_BODY.get(report.verdict or "", "v-invalid")}"><a class="none" href="#main">Skip to the report</a>'
         f'<svg width="0" height="0" aria-hidden="true" class="vh"><defs>{_symbols()}{definitions(report)}{_PATTERNS}</defs></svg>'
         f'<div class="bar" role="banner"><div class="w"><b class="{mark}">{glyph(mark, word=False)}{title} <span class="s">{safe(report.campaign)}</span></b>'
         f'<nav aria-label="Sections"><ul>{nav}</ul></nav><button id="theme" hidden>Theme: auto</button></div></div>\n'
@@ -197,8 +197,8 @@ def _truth(report: Report) -> str:
         return f"<b>{'?' if sums[name] is None else format(sums[name], ',')}</b> <i>{name}</i>"
 
     text = (
-        f'<p class="eq">{bold("sent")} = {bold("acked")} + {bold("rejected")} + {bold("unknown")}</p>'
-        f'<p class="eq">of what was acknowledged {bold("lost")}; read back {bold("found")}</p>'
+        f'<p class="eq">{bold("sent")} = {bold("acked")} + {bold("rejected")} + {bold("unknown")} '
+        f"<i>·</i> {bold('found')} <i>when read back,</i> {bold('lost')}</p>"
     )
     names = ("sent", "acked", "rejected", "unknown", "found", "lost", "duplicated", "leaked", "corrupt", "forged")
     bad = {"lost", "duplicated", "leaked", "corrupt", "forged"}

@@ -17,10 +17,10 @@ GLYPHS = {
     "fail": '<path d="M8 2h8l6 6v8l-6 6H8l-6-6V8z"/><path d="M8.5 8.5l7 7m0-7l-7 7"/>',
     "inv": '<path d="M12 1.5L22.5 12 12 22.5 1.5 12z" stroke-dasharray="4 2.6"/>'
     '<path d="M9.6 9.8a2.5 2.5 0 113.6 2.2c-.8.5-1.2.9-1.2 1.8m0 2.6v.1"/>',
-    "skip": '<circle cx="12" cy="12" r="10" stroke-dasharray="2 3"/><path d="M8 12h8"/>',
+    "none": '<circle cx="12" cy="12" r="10" stroke-dasharray="2 3"/><path d="M8 12h8"/>',
 }
-WORDS = {"pass": "passed", "fail": "failed", "inv": "not assessed", "skip": "not run"}
-KINDS = {"passed": "pass", "failed": "fail", "invalid": "inv", "skipped": "skip", "not_run": "skip", None: "skip"}
+WORDS = {"pass": "passed", "fail": "failed", "inv": "not assessed", "none": "not run"}
+KINDS = {"passed": "pass", "failed": "fail", "invalid": "inv", "skipped": "none", "not_run": "none", None: "none"}
 
 
 def safe(text: object) -> str:

@@ -101,7 +101,7 @@ def _stages(report: Report) -> str:
                 f'<text class="an v hm" x="50%" text-anchor="middle" y="{y + 11}">{safe(stage.state)}</text>'
             )
             continue
-        css = {"fail": " k", "inv": " i", "skip": " i"}.get(mark, "")
+        css = {"fail": " k", "inv": " i", "none": " i"}.get(mark, "")
         width = max(stage.end - stage.begin, n / 400)
         body += (
             f'<rect class="bs{" k" if mark == "fail" else ""}" x="{per_cent(stage.begin, n)}" width="{per_cent(width, n)}" y="{y + 2}" height="11"/>'
@@ -241,8 +241,8 @@ def _probe(report: Report) -> str:
             body += f'<rect class="hd" x="{x}" width="{width}" y="{4 + 14 * value / 100:.1f}" height="{14 * (1 - value / 100):.1f}"/>'
         else:
             body += f'<line class="hh" x1="{x}" x2="{per_cent((index + 1) * probe.step, n)}" y1="18" y2="18"/>'
-    legend = _legend("hd", "share of writes that failed", "probe.write", f"{_mean(probe):.1f} % ok", area=True)
-    return _lane("Write probe", 24, body, legend=legend)
+    legend = _legend("hd", "failed writes", "probe.write", f"{_mean(probe):.1f} % ok", area=True)
+    return _lane("Write probe", 42, body, legend=legend)
 
 
 def _moments(report: Report) -> list[tuple[float, str]]:
@@ -302,5 +302,5 @@ def _cursor(report: Report) -> str:
 def verdict_sign(verdict: str | None) -> str:
     """Sign and word of a verdict for a table cell."""
     mark = kind(verdict)
-    word = {"invalid": "not assessed", None: "none"}.get(verdict, verdict)
+    word = {"invalid": "not assessed", "not_run": "not run", None: "none"}.get(verdict, verdict)
     return f'<span class="nw">{glyph(mark, word=False)} <span class="{mark}">{safe(word)}</span></span>'
