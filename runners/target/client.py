@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,7 +19,7 @@ from runners.target import identities, profile
 from runners.target.identities import Identities, Identity
 from runners.target.operation import Answer, Operation, PreparedRequest
 from runners.target.profile import Allow, Profile
-from runners.target.tokens import Send, TokenSource
+from runners.target.tokens import Lock, Send, TokenSource
 
 TIMEOUT_S = 30.0
 
@@ -54,9 +55,9 @@ class Target:
     def close(self) -> None:
         self._http.close()
 
-    def token_source(self, send: Send, *, clock: Callable[[], float] = time.monotonic) -> TokenSource:
-        """A separate set of sessions, whose requests go through `send`."""
-        return TokenSource(self.profile.auth, self.urls["api"], send, clock=clock)
+    def token_source(self, send: Send, *, lock: Callable[[], Lock] = threading.Lock) -> TokenSource:
+        """A separate set of sessions, whose requests go through `send`. lock: makes a lock; gevent needs its own kind."""
+        return TokenSource(self.profile.auth, self.urls["api"], send, lock=lock)
 
     def role(self, canonical: str) -> str | None:
         """The deployment's own name of a role; None where it has no such role."""

@@ -1,7 +1,7 @@
 """Bearer tokens: logged in once per identity, kept, refreshed before they expire, and once more when refused.
 
-Works from threads and from gevent: the locks are made at run time, so a patched process gets cooperative ones. One
-identity has one log-in or refresh under way at a time, because a rotating refresh token may be used only once.
+Works from threads, and from greenlets when given a cooperative lock. One identity has one log-in or refresh under
+way at a time, because a rotating refresh token may be used only once.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -23,6 +24,9 @@ from runners.target.profile import Auth, Request
 EARLY_SHARE = 0.2  # refreshed when a fifth of the lifetime is left,
 EARLY_MAX_S = 30.0  # but never more than this before the end
 ENDLESS_S = 365 * 86400.0  # a token that tells no lifetime
+
+
+Lock = AbstractContextManager[Any]
 
 
 class Send(Protocol):
@@ -39,21 +43,28 @@ class LoginRefused(NotReady):
 class _Held:
     """What is known of one identity's session; never shown."""
 
-    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    lock: Lock = field(repr=False)
     access: str | None = field(default=None, repr=False)
     refresh: str | None = field(default=None, repr=False)
     renew_at: float = 0.0
 
 
 class TokenSource:
-    """Bearer tokens of any identity. clock: seconds that never go back."""
+    """Bearer tokens of any identity. clock: seconds that never go back. lock: makes one; gevent needs its own kind."""
 
     def __init__(
-        self, auth: Auth, base: str, send: Send, *, clock: Callable[[], float] = time.monotonic
-    ) -> None:  # fmt: skip
+        self,
+        auth: Auth,
+        base: str,
+        send: Send,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        lock: Callable[[], Lock] = threading.Lock,
+    ) -> None:
         self._auth, self._base, self._send, self._clock = auth, base, send, clock
         self._held: dict[Identity, _Held] = {}
-        self._guard = threading.Lock()
+        self._lock = lock
+        self._guard = lock()
         self.logins = 0
         self.refreshes = 0
 
@@ -103,7 +114,7 @@ class TokenSource:
 
     def _of(self, identity: Identity) -> _Held:
         with self._guard:
-            return self._held.setdefault(identity, _Held())
+            return self._held.setdefault(identity, _Held(self._lock()))
 
     def _renew(self, identity: Identity, held: _Held) -> None:
         if held.refresh is not None and self._auth.refresh is not None:
