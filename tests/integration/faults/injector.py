@@ -1,0 +1,55 @@
+"""A runner for the trials: injects one fault and then hangs, so that only others can undo it.
+
+Arguments: journal's home, fault, target, time to live in seconds, moment: `pre` (after the plan is journalled), `mid`
+(after the first operation), `post` (when the fault is proved in force). At that moment it says so and waits.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+from runners.faults import injection, kinds, services, tree
+from runners.faults.injection import Injector
+from runners.lib.home import Home
+
+
+def main() -> None:
+    home, fault, target, ttl, moment = sys.argv[1:]
+    stack = services.load(Home(Path(home)).env("local"))
+    injector = Injector(stack, f"run-{fault}-{moment}-{time.time_ns()}")
+    if moment == "pre":
+        injection.Injector._apply = lambda self, kind, record: reached(record.id)  # type: ignore[method-assign]
+    elif moment == "mid":
+        halve(fault)
+    reached(injector.inject(fault, target, float(ttl)).id)
+
+
+def halve(fault: str) -> None:
+    """Stop after the first half of the injection."""
+    if fault == "pause":
+        send = tree.send
+
+        def once(process: object, number: object) -> bool:
+            send(process, number)  # type: ignore[arg-type]
+            reached("mid")
+            return True
+
+        tree.send = once  # type: ignore[assignment]
+        return
+    kind = kinds.catalogue()[fault]
+    inner = type(kind).effect
+
+    def before_effect(self: object, record: object) -> str:
+        reached("mid")
+        return str(inner(self, record))  # type: ignore[arg-type]
+
+    type(kind).effect = before_effect  # type: ignore[method-assign]
+
+
+def reached(what: str) -> object:
+    print(what, flush=True)
+    time.sleep(3600)
+    return None
+
+
+main()
