@@ -217,9 +217,8 @@ def test_a_revert_that_cannot_succeed_is_failed_and_blocks(tmp_path: Path) -> No
 
 
 def test_one_chaos_run_at_a_time(stand: Supervised) -> None:
-    with safety.exclusive(stand.environment):
-        with pytest.raises(Leased), safety.exclusive(stand.environment):
-            pass
+    with safety.exclusive(stand.environment), pytest.raises(Leased), safety.exclusive(stand.environment):
+        pass
     assert not locks.held(stand.environment.chaos / "lock")
 
 
