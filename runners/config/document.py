@@ -85,16 +85,21 @@ def _value(
 ) -> Any:
     lines.setdefault(at, node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
+        written = len([key for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"])
         loader.flatten_mapping(node)
+        merged = len(node.value) - written  # those of `<<` come first; a key written here wins over them
         result: dict[Any, Any] = {}
-        for key_node, value_node in node.value:
+        explicit: set[str | int] = set()
+        for number, (key_node, value_node) in enumerate(node.value):
             key = loader.construct_object(key_node, deep=True)
             if not isinstance(key, str | int):
                 raise FileError("a key must be a plain word", file=path, line=key_node.start_mark.line + 1)
-            if key in result:
+            if key in explicit:
                 raise FileError(
                     f"key '{key}' is given twice", file=path, line=key_node.start_mark.line + 1, remedy="keep one"
                 )
+            if number >= merged:
+                explicit.add(key)
             lines[(*at, key)] = key_node.start_mark.line + 1
             result[key] = _value(loader, value_node, (*at, key), lines, path)
         return result
