@@ -1,0 +1,76 @@
+#!/usr/bin/python
+"""Create or remove a PostgreSQL data directory."""
+
+from __future__ import annotations
+
+import pwd
+import shutil
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+DOCUMENTATION = r"""
+module: testbed_cluster
+short_description: Create or remove the PostgreSQL data directory of an environment
+description:
+  - Creates it whole or not at all.
+  - Removing it also removes the shared memory of servers that were killed, and the environment's folders outside its home.
+options:
+  environment: {description: Folder of the environment., type: path, required: true}
+  state: {description: Whether it shall exist., type: str, choices: [present, absent], default: present}
+  path: {description: The data directory, when present., type: path}
+  binaries: {description: Folder of initdb, when present., type: path}
+  password_file: {description: Password of the superuser, when present., type: path}
+  account: {description: User to run as when this is root., type: str}
+author: ObservaStack Testbed maintainers
+"""
+
+EXAMPLES = r"""
+- name: Create the cluster
+  testbed_cluster:
+    environment: /srv/testbed/env/local
+    path: /srv/testbed/env/local/data/postgres
+    binaries: /usr/lib/postgresql/17/bin
+    password_file: /srv/testbed/env/local/secrets/postgres_password
+"""
+
+RETURN = r"""
+removed: {description: Folders that were removed., type: list, returned: when absent}
+"""
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "environment": {"type": "path", "required": True},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "path": {"type": "path"},
+            "binaries": {"type": "path"},
+            "password_file": {"type": "path", "no_log": False},
+            "account": {"type": "str"},
+        },
+        required_if=[("state", "present", ("path", "binaries", "password_file"))],
+    )
+    from runners.environment.host import cluster, workspace
+    from runners.lib.files import read_json
+    from runners.lib.home import Environment
+
+    given = module.params
+    environment = Environment(Path(given["environment"]))
+    if given["state"] == "absent":
+        state = read_json(environment.state) or {}
+        outside = workspace.outside_folders(state)
+        found = [path for path in (environment.data, *outside) if cluster.remove(path / "postgres")]
+        for path in outside:
+            shutil.rmtree(path, ignore_errors=True)
+        module.exit_json(changed=bool(found), removed=[str(path) for path in (*found, *outside)])
+    account = pwd.getpwnam(given["account"]) if given["account"] else None
+    try:
+        made = cluster.create(Path(given["path"]), Path(given["binaries"]), Path(given["password_file"]), account)
+    except (cluster.InitFailed, OSError) as error:
+        module.fail_json(msg=f"initdb: {error}")
+    module.exit_json(changed=made)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+#!/usr/bin/python
+"""Start services in the order of their requirements and wait until each is healthy."""
+
+from __future__ import annotations
+
+from ansible.module_utils.basic import AnsibleModule
+
+DOCUMENTATION = r"""
+module: testbed_services
+short_description: Start services in the order of their requirements and wait until each is healthy
+description:
+  - Each is asked the way its clients ask (readiness page, query, PING), all of them in parallel.
+options:
+  services: {description: Services as in state.json., type: list, elements: dict, required: true}
+  supervisor: {description: How to reach supervisord (url, username, password_file)., type: dict, required: true}
+  start: {description: Start what does not run; else only ask once., type: bool, default: true}
+  patience: {description: Seconds until a service must be healthy., type: float, default: 60}
+author: ObservaStack Testbed maintainers
+"""
+
+EXAMPLES = r"""
+- name: Start the stores
+  testbed_services:
+    services: "{{ workspace_prepared.prepared.services }}"
+    supervisor: "{{ workspace_prepared.prepared.supervisor }}"
+"""
+
+RETURN = r"""
+reasons: {description: Per service why it is not healthy; null when it is., type: dict, returned: always}
+started: {description: Names of the services that this call started., type: list, returned: always}
+"""
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "services": {"type": "list", "elements": "dict", "required": True},
+            "supervisor": {"type": "dict", "required": True},
+            "start": {"type": "bool", "default": True},
+            "patience": {"type": "float", "default": 60},
+        }
+    )
+    from runners.environment.host import readiness
+
+    given = module.params
+    if given["start"]:
+        outcomes = readiness.bring_up(
+            given["services"], given["supervisor"], start=True, patience_s=given["patience"]
+        )
+        reasons = {name: outcome.reason for name, outcome in outcomes.items()}
+        started = sorted(name for name, outcome in outcomes.items() if outcome.started)
+    else:
+        reasons, started = readiness.probe_all(given["services"]), []
+    bad = [f"{name}: {reason}" for name, reason in reasons.items() if reason is not None]
+    if bad:
+        module.fail_json(msg="; ".join(bad), reasons=reasons, started=started)
+    module.exit_json(changed=bool(started), reasons=reasons, started=started)
+
+
+if __name__ == "__main__":
+    main()

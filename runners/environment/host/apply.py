@@ -1,0 +1,77 @@
+"""supervisord of an environment: started when it does not run, told of a changed configuration when it does."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runners.environment.host.impact import tail
+from runners.environment.host.processes import ENV_MARK
+from runners.environment.host.supervisor import Control, Unreachable
+from runners.lib import proc
+
+PATIENCE_S = 20.0
+
+
+class DidNotStart(Exception):
+    """supervisord ended, or did not answer in time."""
+
+
+@dataclass(frozen=True)
+class Applied:
+    """pid and start name this very process; programs: those that are new, changed or gone."""
+
+    pid: int
+    start: int
+    started: bool
+    programs: list[str]
+
+
+def apply(facts: Mapping[str, Any], configuration: Path, log: Path, env_id: str) -> Applied:
+    """facts: how to reach it. Raises DidNotStart."""
+    control = Control(facts)
+    try:
+        pid = control.pid()
+        found = proc.stat(pid)
+        if found is None:
+            raise Unreachable("it just ended")
+        return Applied(pid, found.start, False, control.apply())
+    except Unreachable:
+        return _start(control, configuration, log, env_id)
+
+
+def _start(control: Control, configuration: Path, log: Path, env_id: str) -> Applied:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "runners.environment.host.supervise", "-n", "-c", str(configuration)],
+        env=environment(os.environ, env_id), cwd="/", start_new_session=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    found = proc.stat(process.pid)
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            if control.pid() == process.pid and found is not None:
+                process.returncode = 0  # it is nobody's child from here on: never waited for, never a zombie of ours
+                return Applied(process.pid, found.start, True, [])
+            raise DidNotStart("another supervisord answers on its port")
+        except Unreachable as error:
+            if process.poll() is not None:
+                why = " · ".join(tail(log, 3)) or "it left no log"
+                raise DidNotStart(f"supervisord ended with exit code {process.returncode}: {why}") from None
+            if time.monotonic() > deadline:
+                process.kill()
+                process.wait()
+                raise DidNotStart(f"supervisord does not answer: {error}") from None
+            time.sleep(0.05)
+
+
+def environment(inherited: Mapping[str, str], env_id: str) -> dict[str, str]:
+    """What services inherit: a search path, a locale and the mark; no proxy, no secret, no mark of a run."""
+    kept = {name: inherited[name] for name in ("PATH", "HOME", "TZ", "LD_LIBRARY_PATH") if name in inherited}
+    return kept | {"LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1", ENV_MARK: env_id}

@@ -1,0 +1,65 @@
+"""How a provisioning ended, written down: state.json when it succeeded, failure.json when it did not."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from runners.environment.host import workspace
+from runners.environment.host.impact import failure_document
+from runners.environment.host.readiness import probe_all
+from runners.lib.files import read_json, write_json
+from runners.lib.home import Environment
+
+
+def ready(environment: Environment, supervisor: Mapping[str, Any]) -> bool:
+    """False when it was recorded so already. supervisor: pid and start, added to what is known of it."""
+    known = (read_json(environment.state) or {}).get("supervisor") or {}
+    environment.failure.unlink(missing_ok=True)
+    return workspace.finish(environment, {"supervisor": {**known, **supervisor}})
+
+
+def failed(
+    environment: Environment,
+    *,
+    failed_task: str,
+    message: str,
+    tags: Collection[str] = (),
+    reasons: Mapping[str, str | None] | None = None,
+) -> dict[str, Any]:
+    """Write failure.json and say `failed` in state.json; returns the document.
+
+    reasons: what the failed task found out about services; the others are asked now. tags: those of the failed task: one
+    that names a service means that this service could not even be started.
+    """
+    state = read_json(environment.state) or {}
+    services = state.get("services") or []
+    known = dict(reasons or {})
+    for name in (service["name"] for service in services if service["name"] in tags):
+        known.setdefault(name, message)
+    known = probe_all([service for service in services if service["name"] not in known]) | known
+    if broken := [name for name in known if name in tags]:
+        # What was never started because of it is no cause of its own.
+        services = [
+            service if service["name"] in broken or known[service["name"]] is None
+            else {**service, "requires": [*service["requires"], *broken]}
+            for service in services
+        ]  # fmt: skip
+    document = failure_document(services, known, failed_task=failed_task, message=message)
+    environment.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_json(environment.failure, document)
+    if state:
+        write_json(environment.state, {**state, "state": "failed"})
+    return document
+
+
+def rolled_back(environment: Environment) -> bool:
+    """Note that processes, data and secrets are gone."""
+    document = read_json(environment.failure)
+    if document is None or document["rolled_back"]:
+        return False
+    write_json(environment.failure, document | {"rolled_back": True})
+    state = read_json(environment.state)
+    if state:
+        write_json(environment.state, {**state, "outside": []})
+    return True

@@ -1,0 +1,65 @@
+"""Port blocks: the first environment gets the usual ports, each further one the next free block of one hundred."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+STEP = 100
+BLOCKS = 100
+
+
+class NoFreePorts(Exception):
+    """Every block has a port that is in use."""
+
+
+def is_free(port: int) -> bool:
+    """Can a server listen on this loopback port now?"""
+    with socket.socket() as attempt:
+        # Connections in TIME_WAIT do not stop a server, a listening socket does (socket(7), SO_REUSEADDR).
+        attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            attempt.bind(("127.0.0.1", port))
+            attempt.listen(1)
+        except OSError:
+            return False
+    return True
+
+
+def blocks(defaults: Mapping[str, int]) -> Iterator[tuple[int, dict[str, int]]]:
+    """(offset, port by name) of every block, the usual one first."""
+    for number in range(BLOCKS):
+        offset = number * STEP
+        if max(defaults.values()) + offset < 65_536:
+            yield offset, {name: port + offset for name, port in defaults.items()}
+
+
+def choose(defaults: Mapping[str, int], *, reserved: Collection[int] = (), free: object = None) -> int:
+    """The offset of the first block whose ports are all free and not reserved. Raises NoFreePorts."""
+    ask = free if callable(free) else is_free
+    for offset, ports in blocks(defaults):
+        if not any(port in reserved for port in ports.values()) and all(ask(port) for port in ports.values()):
+            return offset
+    raise NoFreePorts(f"no block of ports is free, from {min(defaults.values())} on")
+
+
+@contextlib.contextmanager
+def claimed(defaults: Mapping[str, int], reserved: Iterable[int] = ()) -> Iterator[int]:
+    """As `choose`; nobody else's `claimed` on this machine gets the same block until the context ends.
+
+    The claim is a name in the abstract socket namespace (unix(7)): it needs no file and goes with the process.
+    """
+    taken = set(reserved)
+    for offset, ports in blocks(defaults):
+        if any(port in taken for port in ports.values()):
+            continue
+        with socket.socket(socket.AF_UNIX) as claim:
+            try:
+                claim.bind(f"\0observastack-testbed-ports-{offset}")
+            except OSError:
+                continue
+            if all(is_free(port) for port in ports.values()):
+                yield offset
+                return
+    raise NoFreePorts(f"no block of ports is free, from {min(defaults.values())} on")

@@ -1,0 +1,92 @@
+"""Is this service ready? Asked the way its clients ask: an HTTP readiness page, a query, a PING. Never raises."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+TIMEOUT_S = 2.0
+
+
+def probe(health: Mapping[str, Any], *, timeout_s: float = TIMEOUT_S) -> str | None:
+    """None when the service is ready, else why not, in one short sentence. health: `kind` and what that kind needs."""
+    try:
+        return _KINDS[health["kind"]](health, timeout_s)
+    except ConnectionRefusedError:
+        return "nothing listens on its port"
+    except TimeoutError:
+        return f"no answer within {timeout_s:g} s"
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def _http(health: Mapping[str, Any], timeout_s: float) -> str | None:
+    url = urlsplit(health["url"])
+    connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=timeout_s)
+    try:
+        connection.request("GET", url.path, headers={"Connection": "close"})
+        answer = connection.getresponse()
+        body = answer.read(65536)
+    finally:
+        connection.close()
+    return None if answer.status == 200 else f"answers {answer.status}{_unready(body)}"
+
+
+def _unready(body: bytes) -> str:
+    """The dependencies that a readiness answer calls unready, if it lists any."""
+    try:
+        listed = json.loads(body).get("dependencies", {})
+        bad = [
+            name
+            for name, state in listed.items()
+            if (state.get("status") if isinstance(state, dict) else state) != "ok"
+        ]
+    except (ValueError, AttributeError):
+        return ""
+    return f": not ready: {', '.join(sorted(bad))}" if bad else ""
+
+
+def _postgres(health: Mapping[str, Any], timeout_s: float) -> str | None:
+    import psycopg2
+
+    try:
+        connection = psycopg2.connect(
+            host=health["host"], port=health["port"], user=health["user"], dbname=health["database"],
+            password=_secret(health), connect_timeout=max(2, round(timeout_s)), application_name="testbed",
+            options=f"-c statement_timeout={round(timeout_s * 1000)}",
+        )  # fmt: skip
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1")
+        finally:
+            connection.close()
+    except psycopg2.Error as error:
+        text = " ".join(str(error).split()) or type(error).__name__
+        return "nothing listens on its port" if "Connection refused" in text else text
+    return None
+
+
+def _redis(health: Mapping[str, Any], timeout_s: float) -> str | None:
+    password = _secret(health).encode()
+    request = b"*2\r\n$4\r\nAUTH\r\n$%d\r\n%s\r\n*1\r\n$4\r\nPING\r\n" % (len(password), password)
+    with socket.create_connection((health["host"], health["port"]), timeout_s) as connection:
+        connection.sendall(request)
+        answer = b""
+        while answer.count(b"\r\n") < 2:
+            part = connection.recv(4096)
+            if not part:
+                return "it closed the connection"
+            answer += part
+    return None if answer.startswith(b"+OK\r\n+PONG") else answer.decode("ascii", "replace").splitlines()[0]
+
+
+def _secret(health: Mapping[str, Any]) -> str:
+    return Path(health["password_file"]).read_text().strip()
+
+
+_KINDS = {"http": _http, "postgres": _postgres, "redis": _redis}

@@ -1,0 +1,95 @@
+"""Bring services up, each as soon as what it requires is healthy, all at once where nothing forbids it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from runners.environment.host.probes import probe
+from runners.environment.host.supervisor import BACKOFF, FATAL, Control, Unreachable
+
+POLL_S = 0.1
+BACKOFF_PATIENCE_S = 4.0
+
+
+@dataclass
+class Outcome:
+    """reason: why it is not healthy, None when it is. started: whether this call started it."""
+
+    reason: str | None = "not asked yet"
+    started: bool = False
+    seconds: float = 0.0
+
+
+def bring_up(
+    services: Iterable[Mapping[str, Any]], supervisor: Mapping[str, Any], *, start: bool, patience_s: float = 60.0
+) -> dict[str, Outcome]:
+    """Outcome by service. start: start what does not run; else only wait. Requirements outside `services` count as met.
+
+    Gives up on a service when supervisord does, when it keeps ending for some seconds, or when the patience is over.
+    """
+    todo = {service["name"]: service for service in services}
+    outcomes = {name: Outcome() for name in todo}
+    settled = {name: threading.Event() for name in todo}
+    deadline = time.monotonic() + patience_s
+
+    def work(service: Mapping[str, Any]) -> None:
+        name = service["name"]
+        try:
+            outcomes[name] = _one(service, supervisor, settled, outcomes, start=start, deadline=deadline)
+        except Unreachable as error:
+            outcomes[name] = Outcome(f"supervisord does not answer: {error}")
+        finally:
+            settled[name].set()
+
+    if todo:
+        with ThreadPoolExecutor(len(todo)) as pool:
+            list(pool.map(work, todo.values()))
+    return outcomes
+
+
+def _one(
+    service: Mapping[str, Any],
+    supervisor: Mapping[str, Any],
+    settled: Mapping[str, threading.Event],
+    outcomes: Mapping[str, Outcome],
+    *,
+    start: bool,
+    deadline: float,
+) -> Outcome:
+    for needed in service["requires"]:
+        if needed in settled:
+            settled[needed].wait(max(0.0, deadline - time.monotonic()))
+            if outcomes[needed].reason is not None:
+                return Outcome(f"it requires {needed}, which is not healthy")
+    control, began = Control(supervisor), time.monotonic()
+    started = start and control.start(service["program"])
+    falling: float | None = None
+    while True:
+        reason = probe(service["health"])
+        now = time.monotonic()
+        if reason is None:
+            return Outcome(None, started, round(now - began, 3))
+        process = control.processes().get(service["program"])
+        if process is None or process.code == FATAL:
+            return Outcome("supervisord gave up: it ends right after its start", started, round(now - began, 3))
+        falling = (falling or now) if process.code == BACKOFF else None
+        if falling is not None and now - falling > BACKOFF_PATIENCE_S:
+            return Outcome("it ends right after its start, again and again", started, round(now - began, 3))
+        if now > deadline:
+            return Outcome(f"not ready in time: {reason}", started, round(now - began, 3))
+        time.sleep(POLL_S)
+
+
+def probe_all(services: Iterable[Mapping[str, Any]], *, timeout_s: float = 2.0) -> dict[str, str | None]:
+    """By service: None when ready, else why not; all asked at once."""
+    asked = list(services)
+    if not asked:
+        return {}
+    with ThreadPoolExecutor(len(asked)) as pool:
+        reasons = pool.map(lambda service: probe(service["health"], timeout_s=timeout_s), asked)
+        return {service["name"]: reason for service, reason in zip(asked, reasons, strict=True)}

@@ -1,0 +1,112 @@
+"""The secrets of an environment: passwords, the signing key, the test identities. One file each, 0600 in a 0700 folder."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import string
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from runners.lib.files import read_json, write_json
+
+_ALPHABET = string.ascii_letters + string.digits
+TENANT_ROLES = ("viewer", "editor", "analyst", "tenant_admin", "agent")
+
+
+def generate(folder: Path, passwords: Iterable[str], tenants: Mapping[str, str]) -> list[str]:
+    """Make what is missing; returns the names of the files that are new, or got their mode back.
+
+    passwords: names of services and roles, a file `<name>_password` each; tenants: id → display name.
+    """
+    changed = []
+    if not folder.is_dir() or folder.stat().st_mode & 0o777 != 0o700:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        folder.chmod(0o700)
+        changed.append(".")
+    for name in passwords:
+        path = folder / f"{name}_password"
+        if not path.exists():
+            _write(path, password().encode())
+            changed.append(path.name)
+    private, public = folder / "jwt_private.pem", folder / "jwt_public.pem"
+    if not (private.exists() and public.exists()):
+        key, opened = signing_key()
+        _write(private, key)
+        _write(public, opened)
+        changed += [private.name, public.name]
+    identities = folder / "identities.json"
+    known = read_json(identities)
+    document = identities_document(tenants, known or {})
+    if document != known:
+        write_json(identities, document)
+        changed.append(identities.name)
+    for path in folder.iterdir():
+        if path.stat().st_mode & 0o777 != 0o600:
+            path.chmod(0o600)
+            changed.append(path.name)
+    return changed
+
+
+def password(length: int = 32) -> str:
+    """Letters and digits only: safe in any file format, and as text in any event line."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+
+
+def signing_key() -> tuple[bytes, bytes]:
+    """A fresh RSA key of 2048 bits: (private PKCS#8 PEM, public SubjectPublicKeyInfo PEM)."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return private, public
+
+
+def identities_document(tenants: Mapping[str, str], known: Mapping[str, Any]) -> dict[str, Any]:
+    """identities.json: each tenant's user of each role, the platform's admin, and three that must be refused.
+
+    known: an earlier document, whose passwords are kept.
+    """
+    kept = {user["username"]: user["password"] for user in known.get("users", [])}
+
+    def user(name: str, tenant: str | list[str] | None, role: str, *, enabled: bool = True, kind: str = "test") -> Any:
+        return {
+            "username": name, "password": kept.get(name) or password(24), "email": f"{name}@testbed.invalid",
+            "tenant": tenant, "roles": [role], "enabled": enabled, "kind": kind,
+        }  # fmt: skip
+
+    users = [user(f"{tenant}-{role.replace('_', '-')}", tenant, role) for tenant in tenants for role in TENANT_ROLES]
+    users.append(user("platform-admin", None, "admin"))
+    ids = list(tenants)
+    users += [
+        user("negative-disabled", ids[0], "viewer", enabled=False, kind="negative"),
+        user("negative-no-tenant", None, "viewer", kind="negative"),
+        user("negative-two-tenants", ids[:2], "viewer", kind="negative"),
+    ]
+    return {"tenants": [{"id": tenant, "name": name} for tenant, name in tenants.items()], "users": users}
+
+
+def values(folder: Path) -> list[str]:
+    """Every generated secret as text, for masking: passwords, and the body lines of the private key."""
+    found: list[str] = []
+    for path in sorted(folder.glob("*_password")):
+        found.append(path.read_text().strip())
+    document = read_json(folder / "identities.json")
+    found += [user["password"] for user in document["users"]] if document else []
+    key = folder / "jwt_private.pem"
+    if key.exists():
+        found += [line for line in key.read_text().splitlines() if line and not line.startswith("-----")]
+    return [value for value in found if value]
+
+
+def _write(path: Path, content: bytes) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(fd, "wb") as file:
+        file.write(content)
+    temporary.rename(path)

