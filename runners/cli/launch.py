@@ -1,0 +1,195 @@
+"""Launch a run and stay with it: shared by `run`, `attach` and the commands that run one suite."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from runners.cli.progress import Progress
+from runners.cli.session import Session
+from runners.lib.units import format_duration
+
+if TYPE_CHECKING:
+    from runners.orchestrator.service import Followed
+    from runners.orchestrator.spec import CampaignSpec
+
+
+class Interrupts:
+    """How often SIGINT or SIGTERM came: once asks for an orderly end, twice for one at once."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self) -> int:
+        return self.count
+
+    def take(self, *_: int | FrameType | None) -> None:
+        self.count += 1
+
+
+@contextmanager
+def counted_interrupts() -> Iterator[Interrupts]:
+    """Signals are counted instead of raised, until the run has ended."""
+    interrupts = Interrupts()
+    before = {number: signal.signal(number, interrupts.take) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield interrupts
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def follow(session: Session, run: str, interrupts: Interrupts, *, detail: bool = False) -> Followed:
+    """Show a run to its end. detail: a run of one stage, whose name is the command's."""
+    from runners.orchestrator import service
+
+    progress = Progress(session, run, detail=detail)
+    try:
+        ended = service.follow(
+            session.home, run, progress.event, interrupts=interrupts, on_tick=progress.tick
+        )  # fmt: skip
+    finally:
+        progress.close()
+    if ended.warning:
+        session.say(f"warning: {ended.warning}")
+    return ended
+
+
+def conclude(session: Session, ended: Followed) -> None:
+    """The last line for people: the verdict, why, and where to look."""
+    from runners.orchestrator.timing import duration_of
+
+    if session.json:
+        return
+    word = ended.verdict if ended.state == "finished" else ended.state
+    took = duration_of(session.home, ended.run)
+    session.say(
+        f"\n{str(word).upper()}" + (f" in {format_duration(took)}" if took else "")
+        + (f"\n  {ended.reason}" if ended.reason else "")
+        + f"\n  run {ended.run}  (testbed report {ended.run[:13]}, testbed results show {ended.run[:13]})"
+    )  # fmt: skip
+
+
+def run_stage(
+    session: Session,
+    *,
+    suite: str,
+    action: str,
+    name: str,
+    params: dict[str, Any],
+    environment: str,
+    needs_environment: bool = True,
+    timeout_s: float = 3600,
+    seed: int = 0,
+) -> tuple[int, str]:
+    """A campaign of one stage: recorded, attached, its events printed with --json. (exit code, campaign run id)
+
+    name: of the stage, and in `testbed results list`. Raises NotReady when the environment is not ready or leased.
+    """
+    from runners.lib.ids import new_run_id
+    from runners.orchestrator import service
+    from runners.orchestrator.spec import MODULES, CampaignSpec, StageSpec
+
+    if needs_environment:
+        require(session, environment)
+    stage = StageSpec(
+        name=name, suite=suite, action=action, module=MODULES[suite], runs=(new_run_id(),), timeout_s=timeout_s,
+        duration_s=params.get("duration_s"), estimate_s=params.get("duration_s"), params=params,
+    )  # fmt: skip
+    spec = CampaignSpec(
+        id=new_run_id(), campaign=f"{suite} {action} {name}", environment=environment, stages=(stage,), seed=seed,
+        timeout_s=timeout_s + 60, lease=needs_environment, commit=commit(), on_disconnect=on_disconnect_default(),
+        defects=defects_of(session, environment),
+    )  # fmt: skip
+    with counted_interrupts() as interrupts:
+        service.launch(session.home, spec, results_url=session.results_url)
+        ended = follow(session, spec.id, interrupts, detail=True)
+    conclude(session, ended)
+    return ended.code, ended.run
+
+
+def require(session: Session, environment: str, *, queue: bool = False) -> None:
+    """Raises NotReady unless the environment is ready and, without queue, nobody drives it. Starts nothing."""
+    from runners.environment.service import require_ready
+    from runners.orchestrator import service
+
+    if not queue:
+        service.check_lease(session.home, environment)
+    require_ready(session.home, environment)
+
+
+def defects_of(session: Session, environment: str) -> tuple[str, ...]:
+    """The defect switches that the environment's platform was started with."""
+    from runners.lib.files import read_json
+
+    state = read_json(session.home.env(environment).state)
+    return tuple(state.get("defects") or ()) if isinstance(state, dict) else ()
+
+
+def on_disconnect_default() -> str:
+    """In CI nobody would come back to a run whose job has ended."""
+    return "cancel" if os.environ.get("CI", "").lower() in ("true", "1") else "continue"
+
+
+def commit() -> str | None:
+    """The commit of the current directory, with `+` when it has changes; None outside a repository."""
+    try:
+        found = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"],
+            capture_output=True, text=True, timeout=5, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip() or None
+
+
+def launch(session: Session, spec: CampaignSpec, *, detach: bool) -> Followed | None:
+    """Start a campaign and stay until it ends; None when detached."""
+    from runners.orchestrator import service
+
+    with counted_interrupts() as interrupts:
+        service.launch(session.home, spec, results_url=session.results_url)
+        if detach:
+            return None
+        return follow(session, spec.id, interrupts)
+
+
+def prepare(session: Session, spec: CampaignSpec, *, up: bool) -> CampaignSpec:
+    """The environment is ready, free and as the campaign wants it, or nothing is started. Raises NotReady.
+
+    up: provision first, also when the wanted defect switches differ from those the platform was started with.
+    """
+    from dataclasses import replace
+
+    from runners.environment import service as environment
+    from runners.lib.errors import NotReady
+    from runners.orchestrator import service
+
+    if not spec.queue:
+        service.check_lease(session.home, spec.environment)
+    if up:
+        environment.up(session.home, spec.environment, defects=list(spec.defects))
+    environment.require_ready(session.home, spec.environment)
+    there = defects_of(session, spec.environment)
+    wanted = tuple(spec.defects)
+    if wanted and set(wanted) != set(there):
+        raise NotReady(
+            f"environment {spec.environment} runs with defects {', '.join(there) or 'none'}, not {', '.join(wanted)}",
+            remedy=f"testbed run … --up, or testbed up {spec.environment} --set defects={','.join(wanted)}",
+        )
+    return replace(spec, defects=there)
+
+
+def write_report(session: Session, run: str, folder: str) -> None:
+    """All documents of a run into a folder."""
+    from pathlib import Path
+
+    from runners.report import service
+
+    for path in service.write(session.home, run, folder=Path(folder)):
+        session.say(f"  {path}")
