@@ -152,6 +152,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             args.group.print_help(sys.stderr if arguments else sys.stdout)
             return EXIT_USAGE if arguments else 0
         session = Session.from_arguments(args)
+        _recover(session)
         return int(args.run(session, args))
     except TestbedError as error:
         if verbose:
@@ -173,6 +174,27 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return EXIT_ERROR
+
+
+def _recover(session: Session) -> None:
+    """What died since the last command: its campaigns get their coordinators back, its faults are reverted.
+
+    One directory scan each when there is nothing to do. A recovery that fails must not keep the user from `doctor`,
+    `cancel` or `down`, so it only says so.
+    """
+    try:
+        if any(session.home.live.glob("*")):
+            from runners.orchestrator.reconcile import reconcile
+
+            for revived in reconcile(session.home):
+                session.say(f"run {revived} had lost its coordinator: it goes on")
+        if any(session.home.root.glob("env/*/chaos/journal/*.json")):
+            from runners.faults.recover import recover_orphans
+
+            for record in recover_orphans(session.home):
+                session.say(f"fault {record.fault} of {record.target} had lost its watchdog: {record.state.lower()}")
+    except (OSError, TestbedError) as error:
+        session.say(f"recovery postponed: {error}")
 
 
 def run() -> None:
