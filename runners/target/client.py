@@ -15,7 +15,7 @@ import httpx
 from runners.lib.errors import FileError, NotReady
 from runners.lib.files import read_json
 from runners.lib.home import Environment
-from runners.target import identities, profile
+from runners.target import identities, jsonpath, profile
 from runners.target.identities import Identities, Identity
 from runners.target.operation import Answer, Operation, PreparedRequest
 from runners.target.profile import Allow, Profile
@@ -78,6 +78,12 @@ class Target:
     def operation(self, name: str) -> Operation | None:
         """The operation, or None when this target has no such capability."""
         return self._operations.get(name)
+
+    def told_tenant(self, answer: Answer) -> str | None:
+        """The tenant that an answer of `auth.me` says the identity belongs to."""
+        me = self.profile.auth.me
+        said = None if me is None else jsonpath.parse(me.tenant).value(answer.json)
+        return None if said is None else str(said)
 
     def require(self, action: str, kind: str | None = None) -> None:
         """Raises NotReady when `writes`, `load` or `chaos` (of a kind: process, container …) must not be done here."""

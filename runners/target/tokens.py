@@ -124,7 +124,7 @@ class TokenSource:
             if answer.ok and self._take(held, answer, self._auth.refresh):
                 self.refreshes += 1
                 return
-            if answer.status >= 500 or answer.status == 429:
+            if answer.status == 0 or answer.status >= 500 or answer.status == 429:
                 held.refresh = token  # not used up: it was not the token that failed
                 raise LoginRefused(f"refreshing the session of {identity.username} failed with status {answer.status}")
         assert self._auth.login is not None
