@@ -1,0 +1,11 @@
+"""`python -m runners.datagen`: the suite `data` with its actions generate and audit."""
+
+from __future__ import annotations
+
+import sys
+
+from runners.datagen.actions import generate
+from runners.suite import run_suite
+
+if __name__ == "__main__":
+    sys.exit(run_suite({"generate": generate}))

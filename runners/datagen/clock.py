@@ -1,0 +1,67 @@
+"""The schedule: exactly how many requests of a tenant end in each tick, in integers, from the load curve."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from dataclasses import dataclass
+
+from runners.datagen.scenario import Load, ScenarioFile
+
+_MICRO = 1_000_000
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """cumulative[k]: requests that ended before tick k began; it has one entry more than there are ticks."""
+
+    start_ns: int
+    tick_ns: int
+    cumulative: tuple[int, ...]
+
+    @property
+    def ticks(self) -> int:
+        return len(self.cumulative) - 1
+
+    @property
+    def total(self) -> int:
+        return self.cumulative[-1]
+
+    @property
+    def end_ns(self) -> int:
+        return self.begins(self.ticks)
+
+    def begins(self, tick: int) -> int:
+        """Unix nanoseconds at which the tick begins; its batches are due when the next one does."""
+        return self.start_ns + tick * self.tick_ns
+
+    def requests(self, tick: int) -> range:
+        """Numbers of the requests that end in this tick."""
+        return range(self.cumulative[tick], self.cumulative[tick + 1])
+
+    def tick_of(self, request: int) -> int | None:
+        """The tick in which the request with this number ends; None when it is not in the plan."""
+        if not 0 <= request < self.total:
+            return None
+        return bisect_right(self.cumulative, request) - 1
+
+
+def schedule(file: ScenarioFile, tenant: int, start_ns: int, duration_s: float | None = None) -> Schedule:
+    """The schedule of one tenant. Rates become whole requests by carrying the remainder, so none is lost to rounding."""
+    tick_ns = round(file.tick * 1e9)
+    ticks = max(1, math.ceil(round((duration_s or file.duration) / file.tick, 6)))
+    weights = sum(item.weight for item in file.tenants)
+    per_tick = file.load.requests * file.tick * file.tenants[tenant].weight / weights
+    carried, cumulative = 0, [0]
+    for tick in range(ticks):
+        carried += round(per_tick * _factor(file.load, tick * file.tick) * _MICRO)
+        cumulative.append(carried // _MICRO)
+    return Schedule(start_ns, tick_ns, tuple(cumulative))
+
+
+def _factor(load: Load, at_s: float) -> float:
+    factor = 1 + load.wave.amplitude * math.sin(2 * math.pi * at_s / load.wave.period)
+    for spike in load.spikes:
+        if spike.at <= at_s < spike.at + spike.lasts:
+            factor *= spike.factor
+    return factor

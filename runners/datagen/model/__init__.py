@@ -1,0 +1,1 @@
+"""The one stream of requests (`requests`) and its projections: `spans`, `logs`, `metrics`."""

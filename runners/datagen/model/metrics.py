@@ -1,0 +1,233 @@
+"""Metric samples: request counts and durations taken from the very spans, and gauges and counters of the hosts.
+
+A sample is a function of (series, tick). Counts of spans are cumulative: they count the spans of all requests that
+ended by the sample's time. Durations are deltas in whole nanoseconds. Hence, for each service, span name, kind and
+status: last count = number of spans, sum of the deltas = sum of their durations, exactly.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from runners.datagen.model.requests import Stream
+from runners.datagen.model.shapes import Shape, shapes
+from runners.datagen.topology import SERVICES
+from runners.ledger.identity import derive, mix
+from runners.ledger.items import Attributes, Instrument, Resource, Sample
+
+CALLS = "traces.span.metrics.calls"
+DURATION = "app.span.duration"
+MAX_SERIES, MAX_INSTANCES = 4096, 256
+_KINDS = {1: "SPAN_KIND_INTERNAL", 2: "SPAN_KIND_SERVER", 3: "SPAN_KIND_CLIENT", 4: "SPAN_KIND_PRODUCER", 5: "SPAN_KIND_CONSUMER"}  # fmt: skip
+_STATUS = {0: "STATUS_CODE_UNSET", 1: "STATUS_CODE_OK", 2: "STATUS_CODE_ERROR"}
+_LATTICE = 8
+_MASK = (1 << 64) - 1
+
+
+class SpanClass(NamedTuple):
+    """What request counts are split by, within one instance."""
+
+    name: str
+    kind: int
+    status_code: int
+
+
+class Series(NamedTuple):
+    """low, high: range of a gauge's value, or the least and most that a counter grows in a tick.
+
+    scale: stored value = whole number / scale; 1 keeps it an integer.
+    """
+
+    name: str
+    unit: str
+    instrument: Instrument
+    attributes: Attributes
+    low: int = 0
+    high: int = 0
+    scale: int = 1
+    of: SpanClass | None = None
+
+
+@lru_cache(maxsize=64)
+def span_classes(service: int) -> tuple[SpanClass, ...]:
+    """All classes of spans that a service can emit, in a fixed order."""
+    found: dict[SpanClass, None] = {}
+    for well, failing in shapes():
+        for shape in (well, *failing):
+            for visit in shape.visits:
+                if visit.service == service:
+                    found[SpanClass(visit.operation.name, visit.operation.kind, visit.status_code)] = None
+    return tuple(found)
+
+
+@lru_cache(maxsize=64)
+def series_of(service: int, cpus: int) -> tuple[Series, ...]:
+    """The series of one instance; a sample's number within its instance and tick is the index here."""
+    found: list[Series] = []
+    instruments: tuple[tuple[str, str, Instrument], ...] = ((CALLS, "{call}", "counter"), (DURATION, "ns", "delta"))
+    for name, unit, instrument in instruments:
+        for of in span_classes(service):
+            attributes = {"span.name": of.name, "span.kind": _KINDS[of.kind], "status.code": _STATUS[of.status_code]}
+            found.append(Series(name, unit, instrument, attributes, of=of))
+    return (*found, *_host_series(cpus))
+
+
+def _host_series(cpus: int) -> Iterator[Series]:
+    gib = 1 << 30
+    for cpu in range(cpus):
+        for mode, low, high in (
+            ("user", 40, 520),
+            ("system", 10, 140),
+            ("iowait", 0, 60),
+            ("interrupt", 0, 20),
+            ("steal", 0, 30),
+        ):
+            yield Series(
+                "system.cpu.utilization", "1", "gauge", {"cpu.mode": mode, "cpu.logical_number": cpu}, low, high, 1000
+            )
+    for state, low, high in (("used", 3, 6), ("free", 1, 3), ("cached", 2, 4), ("buffers", 0, 1)):
+        attributes = {"system.memory.state": state}
+        yield Series("system.memory.usage", "By", "updown", attributes, low * gib, high * gib)
+        yield Series("system.memory.utilization", "1", "gauge", attributes, low * 100, high * 100, 1000)
+    for direction in ("receive", "transmit"):
+        attributes = {"network.io.direction": direction, "network.interface.name": "eth0"}
+        yield Series("system.network.io", "By", "counter", attributes, 40_000, 900_000)
+    for direction in ("read", "write"):
+        attributes = {"disk.io.direction": direction, "system.device": "/dev/nvme0n1"}
+        yield Series("system.disk.io", "By", "counter", attributes, 4_096, 2_000_000)
+    for mount, low, high in (("/", 310, 360), ("/var/lib", 520, 690)):
+        attributes = {"system.device": "/dev/nvme0n1p1", "system.filesystem.mountpoint": mount}
+        yield Series("system.filesystem.utilization", "1", "gauge", attributes, low, high, 1000)
+    for mode, low, high in (("user", 60, 700), ("system", 5, 90)):
+        yield Series("process.cpu.time", "s", "counter", {"cpu.mode": mode}, low, high, 1000)
+    yield Series("process.memory.usage", "By", "updown", {}, 90 << 20, 400 << 20)
+    yield Series("process.thread.count", "{thread}", "updown", {}, 12, 64)
+
+
+class Meter:
+    """All samples of one tenant. interval: ticks between two samples of a series; instances take turns."""
+
+    def __init__(
+        self, seed: int, tenant: str, stream: Stream, fleet: Sequence[Resource], *, interval: int, per: int, cpus: int
+    ) -> None:
+        self._stream, self._fleet, self._interval, self._per, self._cpus = stream, fleet, interval, per, cpus
+        self._keys = [derive(seed, "metrics", tenant, ordinal) for ordinal in range(len(fleet))]
+        self._tally = _Tally(stream, per)
+        self._last_tick = stream.schedule.ticks - 1
+
+    @property
+    def series(self) -> int:
+        """How many series all instances together have."""
+        return sum(len(self.series_of(ordinal)) for ordinal in range(len(self._fleet)))
+
+    def series_of(self, ordinal: int) -> tuple[Series, ...]:
+        """The series of one instance."""
+        return series_of(ordinal // self._per, self._cpus)
+
+    def reports(self, ordinal: int, tick: int) -> bool:
+        """Does this instance report at the end of this tick? At the end of the last one, all do: SDKs flush."""
+        return tick % self._interval == ordinal % self._interval or tick == self._last_tick
+
+    def time(self, ordinal: int, tick: int) -> int:
+        """When it does: just after the tick's end, each instance a microsecond later than the one before."""
+        return self._stream.schedule.begins(tick + 1) + (ordinal + 1) * 1000
+
+    def count(self, tick: int) -> int:
+        """Number of samples of a tick."""
+        return sum(len(self.series_of(ordinal)) for ordinal in range(len(self._fleet)) if self.reports(ordinal, tick))
+
+    def number(self, ordinal: int, tick: int, index: int) -> int:
+        """The sample's seq."""
+        return (tick * MAX_INSTANCES + ordinal) * MAX_SERIES + index
+
+    def samples(self, tick: int) -> Iterator[Sample]:
+        """The samples of a tick, instance by instance."""
+        reporting = [ordinal for ordinal in range(len(self._fleet)) if self.reports(ordinal, tick)]
+        if not reporting:
+            return
+        calls = self._tally.until(tick)
+        durations = self._durations(tick, reporting)
+        started = self._stream.schedule.start_ns
+        for ordinal in reporting:
+            time, resource = self.time(ordinal, tick), self._fleet[ordinal]
+            before = self._reported_before(ordinal, tick)
+            since = self.time(ordinal, before) if before is not None else started
+            for index, series in enumerate(self.series_of(ordinal)):
+                value: int | float
+                start = started
+                if series.instrument == "delta":
+                    value, start = durations[ordinal, series.of], since
+                elif series.of is not None:
+                    value = calls[ordinal, series.of]
+                else:
+                    value = _value(series, mix(self._keys[ordinal] + index & _MASK), tick)
+                    start = 0 if series.instrument == "gauge" else started
+                yield Sample(
+                    self.number(ordinal, tick, index), resource, series.name, series.unit, series.instrument, start, time,
+                    value, series.attributes,
+                )  # fmt: skip
+
+    def _reported_before(self, ordinal: int, tick: int) -> int | None:
+        for earlier in range(tick - 1, max(-1, tick - 1 - self._interval), -1):
+            if self.reports(ordinal, earlier):
+                return earlier
+        return None
+
+    def _durations(self, tick: int, reporting: Sequence[int]) -> Counter[tuple[int, SpanClass | None]]:
+        """Nanoseconds by instance and class since each instance last reported."""
+        since = {ordinal: self._reported_before(ordinal, tick) for ordinal in reporting}
+        result: Counter[tuple[int, SpanClass | None]] = Counter()
+        for earlier in range(max(0, tick - self._interval + 1), tick + 1):
+            wanted = {ordinal for ordinal, last in since.items() if last is None or last < earlier}
+            for request in self._stream.tick(earlier):
+                for position, (ordinal, of) in enumerate(_observed(request.shape, request.instances, self._per)):
+                    if ordinal in wanted:
+                        start, end = request.times[position]
+                        result[ordinal, of] += end - start
+        return result
+
+
+class _Tally:
+    """Running counts of spans by instance and class. Going forward costs what is new; going back starts over."""
+
+    def __init__(self, stream: Stream, per: int) -> None:
+        self._stream, self._per = stream, per
+        self._done = 0
+        self._counts: Counter[tuple[int, SpanClass | None]] = Counter()
+
+    def until(self, tick: int) -> Counter[tuple[int, SpanClass | None]]:
+        """Counts of all requests that ended in this tick or before. Valid until the next call."""
+        total = self._stream.schedule.cumulative[tick + 1]
+        if total < self._done:
+            self._done, self._counts = 0, Counter()
+        for number in range(self._done, total):
+            for key in _observed(self._stream.shape(number), self._stream.instances(number), self._per):
+                self._counts[key] += 1
+        self._done = total
+        return self._counts
+
+
+def _observed(shape: Shape, instances: Sequence[int], per: int) -> Iterator[tuple[int, SpanClass | None]]:
+    for visit in shape.visits:
+        of = SpanClass(visit.operation.name, visit.operation.kind, visit.status_code)
+        yield visit.service * per + instances[visit.service], of
+
+
+def _value(series: Series, key: int, tick: int) -> int | float:
+    """Counters grow by low..high a tick on average and never fall; the rest drifts between low and high."""
+    if series.instrument == "counter":
+        room = series.high - series.low
+        whole = (tick + 1) * (series.low + series.high) // 2 + mix(key ^ tick) % room // 2
+    else:
+        lattice, within = divmod(tick, _LATTICE)
+        left, right = mix(key + lattice & _MASK) >> 32, mix(key + lattice + 1 & _MASK) >> 32
+        whole = series.low + (
+            (left * (_LATTICE - within) + right * within) // _LATTICE * (series.high - series.low) >> 32
+        )
+    return whole if series.scale == 1 else whole / series.scale
+
+
+assert len(SERVICES) * 16 <= MAX_INSTANCES

@@ -1,0 +1,157 @@
+"""The scenario file: who sends how much of what, for how long, and how it is delivered."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from runners.config.document import Document, Rate, Seconds, Strict, check, parse
+from runners.lib.errors import FileError
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+
+
+def _share(value: str | float) -> float:
+    """`2%` or 0.02."""
+    if isinstance(value, str) and value.rstrip().endswith("%"):
+        try:
+            return float(value.rstrip().removesuffix("%")) / 100
+        except ValueError:
+            pass
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    raise ValueError(f"{value!r} is not a share; write for example 2% or 0.02")
+
+
+Share = Annotated[float, BeforeValidator(_share), Field(ge=0, le=1)]
+
+
+class TenantLoad(Strict):
+    """weight: the tenant's share of all requests is weight / sum of weights."""
+
+    id: Name
+    weight: Annotated[float, Field(gt=0)] = 1.0
+
+
+class Wave(Strict):
+    """A sine on top of the base rate: ± amplitude (0..1) with this period."""
+
+    amplitude: Share = 0.0
+    period: Annotated[Seconds, Field(gt=0)] = 60.0
+
+
+class Spike(Strict):
+    """From `at`, for `lasts`, the rate is multiplied by `factor`."""
+
+    at: Annotated[Seconds, Field(ge=0)]
+    lasts: Annotated[Seconds, Field(gt=0)]
+    factor: Annotated[float, Field(ge=0, le=1000)]
+
+
+class Load(Strict):
+    """requests: user requests a second, all tenants together, before wave and spikes."""
+
+    requests: Annotated[Rate, Field(gt=0)]
+    wave: Wave = Wave()
+    spikes: tuple[Spike, ...] = ()
+
+
+class Metrics(Strict):
+    """interval: between two samples of a series, a multiple of the tick; cpus: logical CPUs of each host."""
+
+    interval: Annotated[Seconds, Field(gt=0)] = 10.0
+    cpus: Annotated[int, Field(ge=1, le=128)] = 4
+
+
+class Delivery(Strict):
+    """resend: share of acknowledged requests that are sent a second time with the same Idempotency-Key."""
+
+    max_items: Annotated[int, Field(ge=1, le=10_000)] = 800
+    gzip: bool = True
+    senders: Annotated[int, Field(ge=1, le=64)] = 4
+    queue: Annotated[int, Field(ge=1, le=10_000)] = 64
+    timeout: Annotated[Seconds, Field(gt=0)] = 5.0
+    give_up: Annotated[Seconds, Field(gt=0)] = 60.0
+    resend: Share = 0.0
+
+
+class ScenarioFile(Strict):
+    """The grammar of a scenario."""
+
+    scenario: Name
+    description: str = ""
+    duration: Annotated[Seconds, Field(gt=0)]
+    tick: Annotated[Seconds, Field(ge=0.1, le=60)] = 1.0
+    tenants: Annotated[tuple[TenantLoad, ...], Field(min_length=1, max_length=200)]
+    topology: Literal["shop"] = "shop"
+    instances: Annotated[int, Field(ge=1, le=16)] = 2
+    load: Load
+    errors: Share = 0.01
+    metrics: Metrics = Metrics()
+    delivery: Delivery = Delivery()
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A checked scenario; source: the file's bytes, kept beside the ledger so that an audit needs nothing else."""
+
+    file: ScenarioFile
+    source: bytes
+    document: Document
+
+    @property
+    def name(self) -> str:
+        return self.file.scenario
+
+    @property
+    def tenants(self) -> tuple[str, ...]:
+        return tuple(tenant.id for tenant in self.file.tenants)
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.source).hexdigest()
+
+
+def load_scenario(path: Path) -> Scenario:
+    """Raises FileError with file, line and remedy."""
+    try:
+        source = path.read_bytes()
+    except FileNotFoundError:
+        raise FileError("no such scenario", file=path, remedy="see `testbed data scenarios`") from None
+    except OSError as error:
+        raise FileError(f"cannot be read: {error.strerror}", file=path) from None
+    return read_scenario(source, path)
+
+
+def read_scenario(source: bytes, path: Path) -> Scenario:
+    """As `load_scenario`, from bytes; `path` is for messages."""
+    try:
+        document = parse(source.decode(), path)
+    except UnicodeDecodeError as error:
+        raise FileError(f"not UTF-8: {error}", file=path) from None
+    scenario = Scenario(check(document, ScenarioFile), source, document)
+    _check_meaning(scenario)
+    return scenario
+
+
+def _check_meaning(scenario: Scenario) -> None:
+    file, document = scenario.file, scenario.document
+    for number, name in enumerate(scenario.tenants):
+        if name in scenario.tenants[:number]:
+            raise document.error(f"tenant '{name}' is listed twice", ("tenants", number), "keep one")
+    ticks = file.metrics.interval / file.tick
+    if abs(ticks - round(ticks)) > 1e-9 or ticks < 1:
+        raise document.error(
+            f"metrics.interval ({file.metrics.interval:g}s) is no multiple of the tick ({file.tick:g}s)",
+            ("metrics", "interval"), f"write for example {max(1, round(ticks)) * file.tick:g}s",
+        )  # fmt: skip
+    for number, spike in enumerate(file.load.spikes):
+        if spike.at >= file.duration:
+            raise document.error(
+                f"the spike at {spike.at:g}s begins after the end ({file.duration:g}s)", ("load", "spikes", number),
+                "move it forward or take it out",
+            )  # fmt: skip

@@ -1,0 +1,189 @@
+"""The world of one run: every batch of every tenant and signal, made from (run, seed, scenario, start) and its index."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from itertools import chain
+
+from runners.datagen.clock import Schedule, schedule
+from runners.datagen.model.fleet import fleet
+from runners.datagen.model.logs import logs
+from runners.datagen.model.metrics import MAX_INSTANCES, MAX_SERIES, Meter
+from runners.datagen.model.requests import Stream
+from runners.datagen.model.shapes import MAX_VISITS
+from runners.datagen.model.spans import spans
+from runners.datagen.scenario import Scenario
+from runners.datagen.topology import INTERNAL
+from runners.ledger.attempt import Batch, Flag
+from runners.ledger.identity import Identity, derive
+from runners.ledger.items import ITEM_ATTRIBUTE, SIGNALS, Item, LogRecord, Resource, Sample, Signal, Span
+from runners.wire.parcel import Parcel, pack_parcel
+
+_SENTINEL_DELAY_NS = 1_000_000
+_KEPT_SLICES = 24
+
+
+@dataclass(frozen=True)
+class _Tenant:
+    schedule: Schedule
+    fleet: tuple[Resource, ...]
+    stream: Stream
+    meter: Meter
+
+
+class World:
+    """Ticks 0..ticks-1 carry the telemetry; tick `ticks` carries the sentinels, one item per tenant and signal."""
+
+    def __init__(
+        self, scenario: Scenario, identity: Identity, seed: int, start_ns: int, duration_s: float | None = None
+    ) -> None:
+        """identity.tenants must be the scenario's. duration_s: instead of the scenario's own."""
+        self.scenario, self.identity, self.seed, self.start_ns = scenario, identity, seed, start_ns
+        file = scenario.file
+        self._tenants: list[_Tenant] = []
+        for number, name in enumerate(identity.tenants):
+            plan = schedule(file, number, start_ns, duration_s)
+            stream = Stream(seed, name, plan, errors=file.errors, instances=file.instances)
+            resources = fleet(identity, seed, number, file.instances)
+            meter = Meter(
+                seed, name, stream, resources, interval=round(file.metrics.interval / file.tick), per=file.instances,
+                cpus=file.metrics.cpus,
+            )  # fmt: skip
+            self._tenants.append(_Tenant(plan, resources, stream, meter))
+        self._slices: OrderedDict[tuple[int, Signal, int], list[Item]] = OrderedDict()
+        self._instances = {
+            resource.instance_id: (tenant, ordinal)
+            for tenant, entry in enumerate(self._tenants)
+            for ordinal, resource in enumerate(entry.fleet)
+        }
+
+    @property
+    def tenants(self) -> tuple[str, ...]:
+        return self.identity.tenants
+
+    @property
+    def ticks(self) -> int:
+        return self._tenants[0].schedule.ticks
+
+    @property
+    def tick_ns(self) -> int:
+        return self._tenants[0].schedule.tick_ns
+
+    @property
+    def end_ns(self) -> int:
+        return self._tenants[0].schedule.end_ns
+
+    def series(self) -> int:
+        """Metric series of all tenants, the sentinels' included."""
+        return sum(entry.meter.series + 1 for entry in self._tenants)
+
+    def count(self, tenant: int, signal: Signal, tick: int) -> int:
+        """Items of a slice, without making them."""
+        entry = self._tenants[tenant]
+        if tick == self.ticks:
+            return 1
+        if signal == "metrics":
+            return entry.meter.count(tick)
+        found = (entry.stream.shape(number) for number in entry.schedule.requests(tick))
+        return sum(shape.logs if signal == "logs" else len(shape.visits) for shape in found)
+
+    def slice(self, tenant: int, signal: Signal, tick: int) -> list[Item]:
+        """All items of a tenant and signal that belong to a tick, in the order in which they are sent."""
+        key = (tenant, signal, tick)
+        found = self._slices.get(key)
+        if found is None:
+            found = self._slices[key] = self._make(tenant, signal, tick)
+            if len(self._slices) > _KEPT_SLICES:
+                self._slices.popitem(last=False)
+        return found
+
+    def parts(self, tenant: int, signal: Signal, tick: int) -> int:
+        """Into how many requests the slice is cut."""
+        return -(-self.count(tenant, signal, tick) // self.scenario.file.delivery.max_items)
+
+    def part_of(self, index: int, items: int) -> int:
+        """Which request carries the item at this index of a slice with `items` items: parts differ by one at most."""
+        parts = -(-items // self.scenario.file.delivery.max_items)
+        return index * parts // items
+
+    def parcel(self, batch: Batch, flags: Flag = Flag.NONE) -> Parcel:
+        """One request, encoded; equal whenever and wherever it is made."""
+        items = self.slice(batch.tenant, batch.signal, batch.tick)
+        own = [item for index, item in enumerate(items) if self.part_of(index, len(items)) == batch.part]
+        if batch.tick == self.ticks:
+            flags |= Flag.SENTINEL
+        return pack_parcel(self.identity.run, self.tenants[batch.tenant], batch, own, flags)
+
+    def batches(self, tick: int) -> list[Batch]:
+        """All requests of a tick, in the order of sending."""
+        return [
+            Batch(tenant, signal, tick, part)
+            for signal in SIGNALS
+            for tenant in range(len(self.tenants))
+            for part in range(self.parts(tenant, signal, tick))
+        ]
+
+    def tick_of(self, tenant: int, signal: Signal, number: int) -> int | None:
+        """The tick whose slice holds item `number`; None when the plan has no such item."""
+        entry = self._tenants[tenant]
+        if signal == "metrics":
+            tick = number // MAX_SERIES // MAX_INSTANCES
+            return tick if tick <= self.ticks else None
+        request = number // MAX_VISITS
+        return self.ticks if request == entry.schedule.total else entry.schedule.tick_of(request)
+
+    def sample_number(
+        self, instance_id: str, name: str, attributes: dict[str, object], time: int
+    ) -> tuple[int, int] | None:
+        """(tenant, number) of the sample that a stored one claims to be; None when the run has no such instance, series
+        or time. Metric samples carry no id of their own: series and time are their identity."""
+        found = self._instances.get(instance_id)
+        if found is None:
+            return None
+        tenant, ordinal = found
+        meter = self._tenants[tenant].meter
+        if time == self.end_ns + _SENTINEL_DELAY_NS and name == "testbed.sentinel" and ordinal == 0:
+            return tenant, meter.number(0, self.ticks, 0)
+        tick = (time - self.start_ns) // self.tick_ns - 1
+        if not 0 <= tick < self.ticks or meter.time(ordinal, tick) != time or not meter.reports(ordinal, tick):
+            return None
+        for index, series in enumerate(meter.series_of(ordinal)):
+            if series.name == name and series.attributes == attributes:
+                return tenant, meter.number(ordinal, tick, index)
+        return None
+
+    def _make(self, tenant: int, signal: Signal, tick: int) -> list[Item]:
+        entry, per = self._tenants[tenant], self.scenario.file.instances
+        if tick == self.ticks:
+            return [self._sentinel(tenant, signal)]
+        if signal == "metrics":
+            return list(entry.meter.samples(tick))
+        requests = entry.stream.tick(tick)
+        if signal == "traces":
+            return list(
+                chain.from_iterable(spans(request, self.identity, tenant, entry.fleet, per) for request in requests)
+            )
+        records = chain.from_iterable(logs(request, self.identity, tenant, entry.fleet, per) for request in requests)
+        in_order = sorted(records, key=lambda record: record.time)
+        return [*in_order]
+
+    def _sentinel(self, tenant: int, signal: Signal) -> Item:
+        entry = self._tenants[tenant]
+        resource, time = entry.fleet[0], self.end_ns + _SENTINEL_DELAY_NS
+        request = entry.schedule.total
+        number = request * MAX_VISITS
+        trace_id = self.identity.trace_id(tenant, request)
+        span_id = self.identity.span_id(tenant, number)
+        if signal == "traces":
+            return Span(
+                number, resource, trace_id, span_id, b"", "testbed.sentinel", INTERNAL, time - _SENTINEL_DELAY_NS, time,
+                0, "", {"app.run.ticks": self.ticks}, (),
+            )  # fmt: skip
+        if signal == "logs":
+            attributes = {ITEM_ATTRIBUTE: self.identity.log_id(tenant, number)}
+            body = "last record of this run"
+            return LogRecord(number, resource, time, 9, "INFO", body, trace_id, span_id, attributes)
+        number = entry.meter.number(0, self.ticks, 0)
+        value = derive(self.seed, self.tenants[tenant], "sentinel") >> 24
+        return Sample(number, resource, "testbed.sentinel", "1", "gauge", 0, time, value, {})

@@ -1,0 +1,56 @@
+"""What a ledger says about its run: enough to make every item again."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from runners.ledger.identity import Identity, identity
+from runners.lib.errors import NotReady
+from runners.lib.files import read_json, write_json
+
+HEADER = "header.json"
+SCENARIO = "scenario.yaml"
+ROWS = "attempts.bin"
+
+
+@dataclass(frozen=True)
+class Header:
+    """run: whose items these are; start_ns: when tick 0 began; sink: where they went (null:, file:… or a URL);
+    idempotent: whether every request carried an Idempotency-Key; code: version of the generator."""
+
+    run: str
+    environment: str
+    sink: str
+    scenario: str
+    scenario_sha256: str
+    seed: int
+    start_ns: int
+    duration_s: float
+    tenants: tuple[str, ...]
+    code: str
+    idempotent: bool = True
+    v: int = 1
+
+    @property
+    def identity(self) -> Identity:
+        return identity(self.run, self.tenants)
+
+    def write(self, folder: Path) -> None:
+        write_json(folder / HEADER, asdict(self))
+
+
+def read_header(folder: Path) -> Header:
+    """Raises NotReady when the folder holds no ledger that this version can read."""
+    document: Any = read_json(folder / HEADER)
+    if not isinstance(document, dict):
+        raise NotReady(
+            f"{folder} holds no ledger", remedy="give a run of `testbed data generate`, or its ledger folder"
+        )
+    if document.get("v") != 1:
+        raise NotReady(f"the ledger in {folder} has format {document.get('v')}; this version reads format 1")
+    try:
+        return Header(**(document | {"tenants": tuple(document["tenants"])}))
+    except (TypeError, KeyError) as error:
+        raise NotReady(f"the ledger header in {folder} is damaged: {error}") from None

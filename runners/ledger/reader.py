@@ -1,0 +1,106 @@
+"""Reading a ledger: attempts as a stream, and the fate of each request as the sum of its attempts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from runners.ledger.attempt import ROW_BYTES, Attempt, Batch, Flag, Outcome, Settled, unpack
+from runners.ledger.header import ROWS
+from runners.lib.errors import NotReady
+
+_CHUNK_ROWS = 4096
+
+
+def read_attempts(folder: Path) -> Iterator[tuple[Attempt, Settled]]:
+    """Rows in the order of sending; a torn tail (the generator was killed while writing it) was never sent and ends
+    the stream. Raises NotReady when a row is damaged that others follow: such a ledger proves nothing."""
+    path = folder / ROWS
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise NotReady(f"the ledger cannot be read: {error}", file=path) from None
+    with file:
+        row = 0
+        torn: int | None = None
+        while chunk := file.read(_CHUNK_ROWS * ROW_BYTES):
+            for start in range(0, len(chunk), ROW_BYTES):
+                found = unpack(chunk[start : start + ROW_BYTES], row)
+                if torn is not None:
+                    raise NotReady(f"row {torn} of the ledger is damaged", file=path)
+                if found is None:
+                    torn = row
+                else:
+                    yield found
+                row += 1
+
+
+@dataclass
+class Fate:
+    """One request, all attempts together.
+
+    outcome: acked if any attempt was; else partial; else unknown if any was; else rejected (or refused to the end).
+    copies: how often it may have been stored by a target without idempotency: every attempt but those answered with a
+    refusal. refused_items: what a partial success refused.
+    """
+
+    batch: Batch
+    items: int
+    first_time: int
+    last_time: int
+    outcome: Outcome
+    copies: int = 0
+    attempts: int = 0
+    refused_items: int = 0
+    flags: Flag = Flag.NONE
+    sent_at: int = 0
+
+
+_RANK = {Outcome.ACKED: 4, Outcome.PARTIAL: 3, Outcome.UNKNOWN: 2, Outcome.REJECTED: 1, Outcome.REFUSED: 0}
+
+
+def fates(attempts: Iterable[tuple[Attempt, Settled]]) -> dict[Batch, Fate]:
+    """Attempts folded by request, in the order of first sending."""
+    result: dict[Batch, Fate] = {}
+    for attempt, settled in attempts:
+        fate = result.get(attempt.batch)
+        if fate is None:
+            fate = result[attempt.batch] = Fate(
+                attempt.batch, attempt.items, attempt.first_time, attempt.last_time, settled.outcome,
+                sent_at=attempt.sent_at,
+            )  # fmt: skip
+        if _RANK[settled.outcome] > _RANK[fate.outcome]:
+            fate.outcome = settled.outcome
+        if settled.outcome is Outcome.PARTIAL:
+            fate.refused_items = settled.rejected
+        fate.copies += settled.outcome in (Outcome.ACKED, Outcome.PARTIAL, Outcome.UNKNOWN)
+        fate.attempts += 1
+        fate.flags |= attempt.flags
+    return result
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Items by the fate of their request; sent is their sum. An item is counted once, however often it was sent."""
+
+    sent: int = 0
+    acked: int = 0
+    rejected: int = 0
+    unknown: int = 0
+
+
+def totals(of: Iterable[Fate]) -> Totals:
+    sent = acked = rejected = unknown = 0
+    for fate in of:
+        sent += fate.items
+        if fate.outcome is Outcome.ACKED:
+            acked += fate.items
+        elif fate.outcome is Outcome.PARTIAL:
+            rejected += fate.refused_items
+            acked += fate.items - fate.refused_items
+        elif fate.outcome is Outcome.UNKNOWN:
+            unknown += fate.items
+        else:
+            rejected += fate.items
+    return Totals(sent, acked, rejected, unknown)

@@ -1,0 +1,61 @@
+"""Writing a ledger: a row before each attempt, its outcome afterwards."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+from runners.ledger.attempt import OUTCOME_OFFSET, ROW_BYTES, Attempt, Settled, pack, pack_outcome
+from runners.ledger.header import ROWS, SCENARIO, Header
+from runners.lib.errors import TestbedError
+
+
+class LedgerWriter:
+    """Thread-safe. A row that `begin` could not write whole was never sent: the error comes before the request."""
+
+    def __init__(self, folder: Path, header: Header, scenario: bytes) -> None:
+        """folder: made if absent; a folder that holds a ledger already is refused."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        (folder / SCENARIO).write_bytes(scenario)
+        try:
+            self._fd = os.open(folder / ROWS, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        except FileExistsError:
+            raise TestbedError(f"{folder} holds a ledger already", remedy="give each run a folder of its own") from None
+        header.write(folder)
+        self._rows = 0
+        self._closed = False
+        self._lock = threading.Lock()
+
+    def begin(self, attempt: Attempt) -> int:
+        """Write the row of an attempt that is about to be sent; returns its number. Raises TestbedError (disk full)."""
+        data = pack(attempt)
+        with self._lock:
+            row = self._rows
+            self._write(data, row * ROW_BYTES)
+            self._rows += 1
+        return row
+
+    def settle(self, row: int, settled: Settled) -> None:
+        """Write what became of row `row`."""
+        data = pack_outcome(row, settled)
+        with self._lock:
+            self._write(data, row * ROW_BYTES + OUTCOME_OFFSET)
+
+    def close(self) -> None:
+        """Make all rows durable. A sender that is still waiting for an answer can no longer write one: unknown."""
+        with self._lock:
+            os.fsync(self._fd)
+            os.close(self._fd)
+            self._closed = True
+
+    def _write(self, data: bytes, offset: int) -> None:
+        if self._closed:
+            raise TestbedError("the ledger is closed", file=self.folder / ROWS)
+        try:
+            done = os.pwrite(self._fd, data, offset)
+        except OSError as error:
+            raise TestbedError(f"the ledger cannot be written: {error}", file=self.folder / ROWS) from None
+        if done != len(data):
+            raise TestbedError("the ledger cannot be written: the disk is full", file=self.folder / ROWS)

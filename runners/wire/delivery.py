@@ -1,0 +1,182 @@
+"""Delivery: a bounded queue, sender threads, retries with the same key, and the outcome of each attempt in the ledger.
+
+What an answer means for the attempt (and whether it is tried again):
+
+    2xx                        acked; with refused items: partial
+    429, 401                   refused: certainly not stored; again, after Retry-After
+    no answer, 408, 5xx        unknown: it may have been stored; again, with the same key
+    every other status         rejected: never again
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from runners.ledger.attempt import Flag, Outcome, Settled
+from runners.ledger.items import Signal
+from runners.ledger.writer import LedgerWriter
+from runners.wire.parcel import Answer, Parcel, Sink
+
+Count = tuple[str, Signal]
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S, _LONGEST_WISH_S = 0.05, 1.0, 30.0
+
+
+class Stop(Protocol):
+    """Says whether to go on waiting; a threading.Event is one."""
+
+    def is_set(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Policy:
+    """queue: parcels that may wait; give_up_s: from the first attempt of a parcel to the last."""
+
+    senders: int = 4
+    queue: int = 64
+    give_up_s: float = 60.0
+
+
+def judge(answer: Answer) -> tuple[Outcome, bool]:
+    """(outcome of the attempt, is it worth another one)."""
+    if 200 <= answer.status < 300:
+        return (Outcome.PARTIAL if answer.rejected else Outcome.ACKED), False
+    if answer.status in (401, 429):
+        return Outcome.REFUSED, True
+    if answer.status in (0, 408) or answer.status >= 500:
+        return Outcome.UNKNOWN, True
+    return Outcome.REJECTED, False
+
+
+class Delivery:
+    """Hand over parcels with `submit`; it blocks while the queue is full, which is how a slow sink slows the source."""
+
+    def __init__(
+        self,
+        sinks: Callable[[], Sink],
+        ledger: LedgerWriter,
+        policy: Policy,
+        done: Callable[[Parcel, Outcome], None] = lambda _parcel, _outcome: None,
+    ) -> None:
+        """sinks: makes one sink for each thread; done: told the last outcome of each parcel, from a sender thread."""
+        self._ledger, self._policy, self._done = ledger, policy, done
+        self._queue: queue.Queue[Parcel | None] = queue.Queue(policy.queue)
+        self._lock = threading.Lock()
+        self._counts: Counter[Count] = Counter()
+        self._abort = threading.Event()
+        self._failure: BaseException | None = None
+        self.complaint = ""
+        self._threads = [
+            threading.Thread(target=self._run, args=(sinks(),), name=f"sender-{number}", daemon=True)
+            for number in range(policy.senders)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, parcel: Parcel, stop: Stop) -> bool:
+        """Queue a parcel, waiting for room. False when `stop` was set first. Raises what a sender thread died of."""
+        while not stop.is_set():
+            self._raise()
+            try:
+                self._queue.put(parcel, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    @property
+    def idle(self) -> bool:
+        """Nothing waits and nothing is on its way."""
+        self._raise()
+        return self._queue.unfinished_tasks == 0
+
+    def take_counts(self) -> dict[Count, int]:
+        """Items since the last call by (sent | acked | rejected | unknown, signal). sent counts first attempts."""
+        with self._lock:
+            counts, self._counts = dict(self._counts), Counter()
+        return counts
+
+    def close(self, patience_s: float) -> None:
+        """Let everything queued come to its end for at most `patience_s`, then stop the threads.
+
+        What is not settled by then stays in the ledger as it is: unknown when it was sent, absent when it never was.
+        """
+        deadline = time.monotonic() + patience_s
+        while time.monotonic() < deadline and self._failure is None and self._queue.unfinished_tasks:
+            time.sleep(0.01)
+        self._abort.set()
+        for thread in self._threads:
+            thread.join(max(0.5, deadline - time.monotonic()))
+        self._raise()
+
+    def _raise(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    def _run(self, sink: Sink) -> None:
+        try:
+            while not self._abort.is_set():
+                try:
+                    parcel = self._queue.get(timeout=0.1)
+                except queue.Empty:
+                    continue
+                try:
+                    if parcel is not None:
+                        self._deliver(sink, parcel)
+                finally:
+                    self._queue.task_done()
+        except BaseException as error:
+            self._failure = error
+            self._abort.set()
+        finally:
+            sink.close()
+
+    def _deliver(self, sink: Sink, parcel: Parcel) -> None:
+        give_up = time.monotonic() + self._policy.give_up_s
+        first = not parcel.flags & Flag.RESEND
+        best: Outcome | None = None
+        number, pause = 0, _FIRST_PAUSE_S
+        if first:
+            self._count("sent", parcel, parcel.items)
+        while not self._abort.is_set():
+            began = time.monotonic_ns()
+            row = self._ledger.begin(parcel.attempt(number, time.time_ns()))
+            answer = sink.send(parcel)
+            outcome, again = judge(answer)
+            if outcome is Outcome.UNKNOWN and self._abort.is_set():
+                break
+            took_us = (time.monotonic_ns() - began) // 1000
+            self._ledger.settle(row, Settled(outcome, answer.status, answer.rejected, took_us))
+            if answer.error and outcome is not Outcome.ACKED:
+                self.complaint = (
+                    f"{parcel.batch.signal} of {parcel.tenant}: {answer.status or 'no answer'} {answer.error}"
+                )
+            # An attempt of unknown end is never forgotten: a later refusal does not prove that nothing was stored.
+            best = outcome if best is not Outcome.UNKNOWN or outcome in (Outcome.ACKED, Outcome.PARTIAL) else best
+            wait = min(answer.retry_after_s, _LONGEST_WISH_S) if answer.retry_after_s is not None else pause
+            if not again or time.monotonic() + wait > give_up or self._abort.wait(wait):
+                break
+            number, pause = number + 1, min(pause * 2, _LONGEST_PAUSE_S)
+        if first:
+            self._count_end(parcel, best or Outcome.UNKNOWN, answer.rejected)
+        self._done(parcel, best or Outcome.UNKNOWN)
+
+    def _count_end(self, parcel: Parcel, outcome: Outcome, refused: int) -> None:
+        if outcome is Outcome.ACKED:
+            self._count("acked", parcel, parcel.items)
+        elif outcome is Outcome.PARTIAL:
+            self._count("acked", parcel, parcel.items - refused)
+            self._count("rejected", parcel, refused)
+        elif outcome is Outcome.UNKNOWN:
+            self._count("unknown", parcel, parcel.items)
+        else:
+            self._count("rejected", parcel, parcel.items)
+
+    def _count(self, what: str, parcel: Parcel, items: int) -> None:
+        with self._lock:
+            self._counts[what, parcel.batch.signal] += items
