@@ -62,7 +62,9 @@ def postgres_server() -> Iterator[str]:
             [binaries / "postgres", "-D", data, *options], stdout=log, stderr=log, user=user, cwd=folder
         )
         _wait_for_port(port, process)
-        yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
+        url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
+        _wait_for_postgres(url)
+        yield url
     finally:
         if process is not None:
             process.send_signal(3)  # SIGQUIT: immediate shutdown
@@ -100,6 +102,21 @@ def _unprivileged() -> str:
         with contextlib.suppress(KeyError):
             return pwd.getpwnam(name).pw_name
     raise FileNotFoundError("no unprivileged user to run PostgreSQL as")
+
+
+def _wait_for_postgres(url: str, patience_s: float = 30) -> None:
+    """The port opens a moment before connections are accepted ("the database system is starting up")."""
+    import psycopg2
+
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            psycopg2.connect(url).close()
+            return
+        except psycopg2.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
 
 
 def _wait_for_port(port: int, process: subprocess.Popen[bytes], patience_s: float = 30) -> None:
