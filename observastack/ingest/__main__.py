@@ -1,0 +1,69 @@
+"""`python -m observastack.ingest --config FILE`."""
+
+from __future__ import annotations
+
+import argparse
+import socket
+import sys
+import time
+
+from observastack import config as configuration
+from observastack.errors import EXIT_NOT_READY, PlatformError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT. Exit code 2 with a sentence on stderr when it cannot start."""
+    started = time.monotonic()
+    parser = argparse.ArgumentParser(prog="observastack.ingest", description="OTLP/HTTP write gateway.")
+    parser.add_argument("--config", required=True, metavar="FILE", help="configuration of the platform (JSON)")
+    options = parser.parse_args(arguments)
+    try:
+        config = configuration.load(options.config)
+        # Listen before the imports: who connects meanwhile waits for a moment instead of being refused.
+        listener = _listen(config.ingest.host, config.ingest.port)
+        from observastack.ingest.app import Gateway
+
+        gateway = Gateway(config)
+    except PlatformError as error:
+        print(error, file=sys.stderr)
+        return EXIT_NOT_READY
+    import uvicorn
+
+    from observastack.ingest.log import log
+
+    server = uvicorn.Server(
+        uvicorn.Config(
+            gateway, loop="uvloop", http="httptools", ws="none", lifespan="on", log_config=None, access_log=False,
+            proxy_headers=False, server_header=False, timeout_keep_alive=60,
+            timeout_graceful_shutdown=max(1, round(config.ingest.shutdown_s)),
+        )
+    )  # fmt: skip
+    if config.defects:
+        log("defects.on", defects=list(config.defects))
+    log(
+        "ingest.starting",
+        host=config.ingest.host,
+        port=config.ingest.port,
+        since_main_ms=round((time.monotonic() - started) * 1000),
+    )
+    server.run(sockets=[listener])
+    return 0
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises PlatformError."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(1024)
+    except OSError as error:
+        listener.close()
+        raise PlatformError(
+            f"cannot listen on {host}:{port}: {error.strerror}", remedy="stop what holds the port or change ingest.port"
+        ) from error
+    return listener
+
+
+if __name__ == "__main__":
+    sys.exit(main())

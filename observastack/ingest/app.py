@@ -1,0 +1,227 @@
+"""The gateway as an ASGI application: routes, limits, tokens. Decoding and storing happen in the pipeline.
+
+No framework: the import of one would be a good part of the time between a crash and the next accepted request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from observastack import defects
+from observastack.config import Config
+from observastack.ingest.counters import Counters
+from observastack.ingest.health import DatabaseProbe
+from observastack.ingest.log import log
+from observastack.ingest.pipeline import Answer, Full, Pipeline, Request
+from observastack.ingest.responses import JSON, PROTOBUF, Response, document, error, success
+from observastack.ingest.tokens import Forbidden, TokenVerifier, Unauthorized
+from observastack.store.rows import SIGNALS, Signal
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+BODY_TIMEOUT_S = 30.0
+_ROUTES: dict[str, Signal] = {f"/v1/{signal}": signal for signal in SIGNALS}
+_MAX_KEY = 255
+
+
+class Refused(Exception):
+    """An error answer. `drained`: the body was read to its end, the connection can be used again."""
+
+    def __init__(self, status: int, code: str, message: str, **headers: str) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message, self.headers = status, code, message, headers
+
+
+class Disconnected(Exception):
+    """The client went away before its body was complete."""
+
+
+class Gateway:
+    """One instance per process; create it in the process that serves."""
+
+    def __init__(self, config: Config) -> None:
+        defects.configure(config)
+        self._settings = config.ingest
+        self._counters = Counters()
+        self._tokens = TokenVerifier(config.auth)
+        self._pipeline = Pipeline(config, self._counters)
+        self._probe = DatabaseProbe(config.database.connection("ingest"))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "http":
+            await self._http(scope, receive, send)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        self._pipeline.start()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        if not await asyncio.to_thread(self._pipeline.stop, self._settings.shutdown_s):
+            log("shutdown.incomplete", seconds=self._settings.shutdown_s)
+        await self._probe.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        request_id = _request_id(headers.get(b"x-request-id"))
+        try:
+            response = await self._route(scope["method"], scope["path"], headers, receive, request_id)
+        except Refused as refused:
+            response = error(refused.status, refused.code, refused.message, request_id, **refused.headers)
+            if signal := _ROUTES.get(scope["path"]):
+                self._counters.add("observastack_ingest_requests_total", signal=signal, status=str(refused.status))
+        except Disconnected:
+            return
+        except Exception as failure:  # the client gets an envelope, the operator the reason
+            log("request.error", request_id=request_id, error=repr(failure))
+            response = error(500, "internal", "the request could not be handled", request_id)
+        names = {"content-type": response.content_type, "content-length": str(len(response.body)), **response.headers}
+        names["x-request-id"] = request_id
+        raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in names.items()]
+        await send({"type": "http.response.start", "status": response.status, "headers": raw})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else response.body})
+
+    async def _route(
+        self, method: str, path: str, headers: dict[bytes, bytes], receive: Receive, request_id: str
+    ) -> Response:
+        if signal := _ROUTES.get(path):
+            _allow(method, "POST")
+            return await self._export(signal, headers, receive, request_id)
+        if path == "/health/live":
+            _allow(method, "GET", "HEAD")
+            return document(200, {"status": "alive"})
+        if path == "/health/ready":
+            _allow(method, "GET", "HEAD")
+            return await self._ready()
+        if path == "/metrics":
+            _allow(method, "GET", "HEAD")
+            return Response(200, self._metrics().encode(), "text/plain; version=0.0.4; charset=utf-8")
+        raise Refused(404, "not_found", "no such path")
+
+    async def _export(self, signal: Signal, headers: dict[bytes, bytes], receive: Receive, request_id: str) -> Response:
+        # The tenant comes from the token alone: X-Scope-OrgID and the like are never looked at.
+        try:
+            writer = self._tokens.writer(_text(headers, b"authorization"))
+        except Unauthorized as reason:
+            await self._drain(headers, receive)
+            raise Refused(401, "unauthorized", str(reason), www_authenticate="Bearer") from None
+        except Forbidden as reason:
+            await self._drain(headers, receive)
+            raise Refused(403, "forbidden", str(reason)) from None
+        try:
+            json, gzip, key = _format(headers)
+        except Refused:
+            await self._drain(headers, receive)
+            raise
+        body = await self._body(headers, receive)
+        self._counters.add("observastack_ingest_bytes_total", len(body), signal=signal)
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Answer] = loop.create_future()
+
+        def answer(outcome: Answer) -> None:
+            loop.call_soon_threadsafe(lambda: None if future.done() else future.set_result(outcome))
+
+        try:
+            self._pipeline.queue.put(Request(signal, writer.tenant, body, gzip, json, key, answer))
+        except Full:
+            raise Refused(429, "too_many_requests", "the write queue is full") from None
+        try:
+            async with asyncio.timeout(self._settings.answer_timeout_s):
+                outcome = await future
+        except TimeoutError:
+            message = "no answer from the store in time; retry with the same Idempotency-Key"
+            return error(503, "unavailable", message, request_id)
+        if outcome.status == 200:
+            return success(signal, outcome.rejected, outcome.message, json=json)
+        return error(outcome.status, outcome.code, outcome.message, request_id)
+
+    async def _body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
+        """The whole body. Raises Refused, Disconnected."""
+        limit = self._settings.max_body_bytes
+        declared = _text(headers, b"content-length")
+        too_large = Refused(413, "too_large", f"the body is larger than {limit} bytes", connection="close")
+        if declared is not None and declared.isdigit() and int(declared) > limit:
+            raise too_large
+        chunks: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(BODY_TIMEOUT_S):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise Disconnected
+                    chunk = message.get("body", b"")
+                    size += len(chunk)
+                    if size > limit:
+                        raise too_large
+                    chunks.append(chunk)
+                    if not message.get("more_body", False):
+                        return b"".join(chunks)
+        except TimeoutError:
+            raise Refused(408, "timeout", "the body did not arrive in time", connection="close") from None
+
+    async def _drain(self, headers: dict[bytes, bytes], receive: Receive) -> None:
+        """Read a body that nobody wants, so that the connection can be used for the next request."""
+        with contextlib.suppress(Refused):
+            await self._body(headers, receive)
+
+    async def _ready(self) -> Response:
+        probe = await self._probe.ask()
+        writers = self._pipeline.alive()
+        ready = (probe.ok and writers) or defects.active("health_lies")
+        lying = defects.active("health_lies")
+        postgres = {"status": "up" if probe.ok or lying else "down", "latency_ms": probe.latency_ms}
+        if probe.reason is not None and not lying:
+            postgres["reason"] = probe.reason
+        content = {
+            "status": "ready" if ready else "not_ready",
+            "dependencies": {"postgres": postgres, "writers": {"status": "up" if writers or lying else "down"}},
+        }
+        return document(200 if ready else 503, content)
+
+    def _metrics(self) -> str:
+        waiting = self._pipeline.queue
+        return self._counters.text(
+            {
+                "observastack_ingest_queue_requests": waiting.requests,
+                "observastack_ingest_queue_bytes": waiting.bytes,
+            }
+        )
+
+
+def _format(headers: dict[bytes, bytes]) -> tuple[bool, bool, str | None]:
+    """(JSON, gzip, idempotency key). Raises Refused."""
+    kind = (_text(headers, b"content-type") or "").partition(";")[0].strip().lower()
+    if kind not in (JSON, PROTOBUF):
+        raise Refused(415, "unsupported_media_type", f"use {PROTOBUF} or {JSON}")
+    encoding = (_text(headers, b"content-encoding") or "identity").strip().lower()
+    if encoding not in ("gzip", "identity"):
+        raise Refused(415, "unsupported_media_type", "use gzip or no content encoding")
+    key = _text(headers, b"idempotency-key")
+    if key is not None and not (0 < len(key) <= _MAX_KEY and key.isascii() and key.isprintable()):
+        raise Refused(400, "invalid_request", f"Idempotency-Key must be 1 to {_MAX_KEY} printable ASCII characters")
+    return kind == JSON, encoding == "gzip", key
+
+
+def _allow(method: str, *methods: str) -> None:
+    if method not in methods:
+        raise Refused(405, "method_not_allowed", f"use {' or '.join(methods)}", allow=", ".join(methods))
+
+
+def _text(headers: dict[bytes, bytes], name: bytes) -> str | None:
+    value = headers.get(name)
+    return None if value is None else value.decode("latin-1")
+
+
+def _request_id(sent: bytes | None) -> str:
+    """The client's own id when it is a plain short text, else a new one."""
+    text = "" if sent is None else sent.decode("latin-1")
+    return text if 0 < len(text) <= 128 and text.isascii() and text.isprintable() else uuid.uuid4().hex

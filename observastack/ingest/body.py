@@ -1,0 +1,32 @@
+"""Request bodies: bounded decompression."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from isal import isal_zlib
+
+from observastack.ingest.otlp import BadRequest, TooLarge
+
+_GZIP = 31  # window bits: 15 and a gzip header
+_GzipError: type[Exception] = cast(Any, isal_zlib.error)  # its stub declares an instance
+
+
+def gunzip(body: bytes, limit: int) -> bytes:
+    """The inflated body. Never inflates beyond `limit` bytes, so a zip bomb costs nothing. Raises BadRequest, TooLarge."""
+    inflated = b""
+    rest = body
+    try:
+        while rest:  # a gzip stream may have several members
+            member = isal_zlib.decompressobj(_GZIP)
+            inflated += member.decompress(rest, limit - len(inflated) + 1)
+            if len(inflated) > limit:
+                raise TooLarge(f"the body inflates to more than {limit} bytes")
+            if not member.eof:
+                raise BadRequest("the gzip body is cut off")
+            rest = member.unused_data
+    except _GzipError as error:
+        raise BadRequest(f"not a gzip body: {error}") from error
+    if not body:
+        raise BadRequest("the gzip body is empty")
+    return inflated

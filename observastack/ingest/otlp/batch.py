@@ -1,0 +1,135 @@
+"""What decoding a request yields, and the dictionaries that are known to be in the store already."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+
+from observastack.ingest.otlp.values import attributes, to_json
+from observastack.store.rows import ResourceRow, SeriesRow, Signal
+from observastack.store.rows import field as encoded_field
+
+MAX_ITEMS = 1 << 18
+"""Items of one request; the item ids of a request come from one block."""
+_MAX_MEMO = 200_000
+_MAX_SERVICE = 255
+
+
+class BadRequest(ValueError):
+    """The request as a whole cannot be decoded: 400."""
+
+
+class TooLarge(ValueError):
+    """The request is larger than the gateway accepts: 413."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """The rows of one request. resources, series: dictionary rows that its transaction must bring along."""
+
+    signal: Signal
+    rows: list[bytes] = field(default_factory=list)
+    resources: dict[int, ResourceRow] = field(default_factory=dict)
+    series: dict[int, SeriesRow] = field(default_factory=dict)
+    rejected: Counter[str] = field(default_factory=Counter)
+
+    def reject(self, reason: str, count: int = 1) -> None:
+        if count:
+            self.rejected[reason] += count
+
+    @property
+    def rejected_items(self) -> int:
+        return self.rejected.total()
+
+    def message(self) -> str:
+        """Why items were rejected: "3 items: outside the time window"."""
+        return "; ".join(
+            f"{count} {'item' if count == 1 else 'items'}: {reason}" for reason, count in self.rejected.items()
+        )
+
+    def keep_window(self, oldest: int, newest: int) -> None:
+        """Reject the rows whose time lies outside [oldest, newest] ns."""
+        if not self.rows:
+            return
+        low, high = oldest.to_bytes(8, "big"), newest.to_bytes(8, "big")  # big endian: order of bytes is order of time
+        times = [row[6:14] for row in self.rows]
+        if min(times) >= low and max(times) <= high:
+            return
+        kept = [row for row, time in zip(self.rows, times, strict=True) if low <= time <= high]
+        self.reject("timestamp outside the accepted time window", len(self.rows) - len(kept))
+        self.rows = kept
+
+
+def hashed_id(*parts: bytes) -> int:
+    """8 bytes of blake2b as a signed integer: an id that needs no round trip to the database."""
+    digest = blake2b(digest_size=8)
+    for part in parts:
+        digest.update(len(part).to_bytes(4, "big"))
+        digest.update(part)
+    return int.from_bytes(digest.digest(), "big", signed=True)
+
+
+Tails = dict[bytes, "SeriesRow | str"]
+
+
+class Dictionary:
+    """Resources and series of this process, found again by the very bytes they were sent as.
+
+    Until a transaction with a dictionary row has been committed, every batch that uses the row brings it along (inserts
+    ignore what exists). Shared by the writer threads: single dict and set operations are atomic, and a lost update only
+    costs another such insert.
+    """
+
+    def __init__(self) -> None:
+        self._resources: dict[tuple[int, bytes], ResourceRow] = {}
+        self._tails: dict[tuple[object, ...], Tails] = {}
+        self._tail_count = 0
+        self._stored_resources: set[tuple[int, int]] = set()
+        self._stored_series: set[int] = set()
+        self.series: dict[int, SeriesRow] = {}
+
+    def resource(self, tenant: int, resource: Resource, batch: Batch) -> ResourceRow:
+        return self.resource_of(tenant, resource.SerializeToString(), batch)
+
+    def resource_of(self, tenant: int, raw: bytes, batch: Batch) -> ResourceRow:
+        """The resource sent as these bytes. Raises DecodeError."""
+        row = self._resources.get((tenant, raw))
+        if row is None:
+            values = attributes(Resource.FromString(raw).attributes)
+            name = values.get("service.name")
+            service = name[:_MAX_SERVICE] if isinstance(name, str) and name else "unknown_service"
+            attrs = to_json(values, ordered=True)
+            number = hashed_id(tenant.to_bytes(4, "big"), attrs)
+            row = ResourceRow(tenant, number, service, attrs, encoded_field(service.encode()))
+            if len(self._resources) >= _MAX_MEMO:
+                self._resources.clear()
+            self._resources[(tenant, raw)] = row
+        if (tenant, row.resource_id) not in self._stored_resources:
+            batch.resources[row.resource_id] = row
+        return row
+
+    def tails(self, metric: tuple[object, ...]) -> Tails:
+        """The series of one metric by the bytes of their attributes; a text is the reason why such points are rejected."""
+        known = self._tails.get(metric)
+        if known is None:
+            if len(self.series) >= _MAX_MEMO or len(self._tails) >= _MAX_MEMO:
+                self._tails.clear()
+                self.series.clear()
+            known = self._tails[metric] = {}
+        return known
+
+    def use(self, row: SeriesRow, batch: Batch) -> None:
+        """The batch needs this series in the store."""
+        if row.series_id not in self._stored_series:
+            batch.series[row.series_id] = row
+
+    def committed(self, tenant: int, batch: Batch) -> None:
+        """The batch's dictionary rows are in the store now."""
+        if len(self._stored_resources) + len(self._stored_series) > 2 * _MAX_MEMO:
+            self._stored_resources.clear()
+            self._stored_series.clear()
+        self._stored_resources.update((tenant, resource_id) for resource_id in batch.resources)
+        self._stored_series.update(batch.series)
