@@ -27,12 +27,16 @@ Handler = Callable[[dict[str, Any]], None]
 
 @dataclass
 class Context:
-    """spec: the stage's spec.json; folder: the stage's run folder; stop: set when the run shall end in good order."""
+    """spec: the stage's spec.json; folder: the stage's run folder; stop: set when the run shall end in good order.
+
+    reason: why the verdict is what it is; an action sets it, `run.finished` carries it.
+    """
 
     spec: dict[str, Any]
     folder: Path
     events: Emitter
     stop: threading.Event = field(default_factory=threading.Event)
+    reason: str | None = None
     _handlers: dict[str, Handler] = field(default_factory=dict)
 
     @property
@@ -111,6 +115,7 @@ def run_suite(actions: dict[str, Callable[[Context], Verdict]]) -> int:
     reason: str | None = None
     try:
         verdict = actions[str(spec["action"])](context)
+        reason = context.reason
     except TestbedError as error:
         reason = str(error)
     except Exception as error:
