@@ -1,0 +1,77 @@
+"""`python -m observastack.backend --config FILE`: serve until SIGTERM, then finish what is being answered."""
+
+from __future__ import annotations
+
+import time
+
+STARTED = time.perf_counter()
+
+import argparse  # noqa: E402 - the clock starts before the imports: they are most of the start-up
+import logging  # noqa: E402
+import socket  # noqa: E402
+import sys  # noqa: E402
+
+from observastack import config as configuration  # noqa: E402
+from observastack.errors import EXIT_NOT_READY, PlatformError  # noqa: E402
+
+SHUTDOWN_S = 5
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit code 0 after an orderly end, 2 with a sentence on stderr when it cannot start as configured."""
+    parser = argparse.ArgumentParser(prog="observastack.backend", description="Serve the platform's API.")
+    parser.add_argument("--config", required=True, metavar="FILE", help="configuration of the platform (JSON)")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # a server that is down is told once per request already
+    try:
+        config = configuration.load(options.config)
+        serve(config)
+    except PlatformError as error:
+        print(error, file=sys.stderr)
+        return EXIT_NOT_READY
+    return 0
+
+
+def serve(config: configuration.Config) -> None:
+    """Blocks until the process is told to end. Raises PlatformError: port taken, key file missing."""
+    import uvicorn
+
+    from observastack.backend.app import create_app
+
+    app = create_app(config)
+    listener = _listen(config.backend.host, config.backend.port)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            loop="uvloop",
+            http="httptools",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=SHUTDOWN_S,
+        )
+    )
+    milliseconds = (time.perf_counter() - STARTED) * 1000
+    log = logging.getLogger("observastack.backend")
+    log.info("listening on %s:%d after %.0f ms", config.backend.host, config.backend.port, milliseconds)
+    if config.defects:
+        log.warning("defects are on: %s", ", ".join(config.defects))
+    server.run(sockets=[listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise PlatformError(
+            f"cannot listen on {host}:{port}: {error.strerror}", remedy="stop what uses the port, or configure another"
+        ) from error
+    return listener
+
+
+if __name__ == "__main__":
+    sys.exit(main())

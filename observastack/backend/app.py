@@ -1,0 +1,60 @@
+"""The application: routes, middleware and services put together."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from observastack import defects
+from observastack.backend import errors
+from observastack.backend.middleware import RequestScope
+from observastack.backend.routes import auth, health, meta, metrics, search, test_data
+from observastack.backend.services import build
+from observastack.config import Config
+
+PREFIX = "/api/v1"
+VERSION = "0.1.0"
+
+
+def create_app(config: Config) -> FastAPI:
+    """Raises ConfigError when a file that the configuration names is missing or wrong."""
+    defects.configure(config)
+    services = build(config)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await services.open()
+        try:
+            yield
+        finally:
+            await services.close()
+
+    app = FastAPI(
+        title="ObservaStack",
+        version=VERSION,
+        description="Search, metrics and traces of many tenants. Exactly one tenant applies: that of the token.",
+        lifespan=lifespan,
+        docs_url=None,  # the page would load scripts from elsewhere
+        redoc_url=None,
+    )
+    app.state.services = services
+    errors.install(app)
+    if config.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(config.cors_origins),
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "X-Request-ID"],
+            expose_headers=["X-Request-ID"],
+        )
+    app.add_middleware(RequestScope, telemetry=services.telemetry)
+    for area in (health, auth, meta, search, metrics):
+        app.include_router(area.api, prefix=PREFIX)
+    if config.test_data_api and config.environment != "production":
+        app.include_router(test_data.api, prefix=PREFIX)
+    app.include_router(health.root)
+    app.include_router(auth.root)
+    return app

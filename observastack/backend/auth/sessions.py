@@ -1,0 +1,110 @@
+"""Logging in, refreshing and logging out: accounts and refresh tokens in PostgreSQL."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+from observastack.backend.auth.passwords import Passwords
+from observastack.backend.auth.tokens import Subject, Tokens
+from observastack.backend.database import Connection, Database
+from observastack.backend.denylist import Denylist
+from observastack.backend.errors import ApiError, unauthenticated
+from observastack.config import Auth
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What a login or a refresh answers; lifetimes in seconds."""
+
+    access_token: str
+    refresh_token: str
+    expires_in: int
+
+
+class Sessions:
+    """A login starts a family of refresh tokens; each is good for one use, a second use ends the family."""
+
+    def __init__(
+        self, auth: Auth, database: Database, denylist: Denylist, tokens: Tokens, passwords: Passwords
+    ) -> None:
+        self._auth, self._database, self._denylist = auth, database, denylist
+        self._tokens, self._passwords = tokens, passwords
+
+    async def login(self, username: str, password: str) -> tuple[Subject, Pair]:
+        """Raises ApiError 401 (unknown, wrong password or disabled: one answer) or 403 (not exactly one tenant)."""
+        async with self._database.app() as connection:
+            row = await _account(connection, "username = %s", username)
+        # No connection is held meanwhile: hashing takes longer than all statements together.
+        if not await self._passwords.matches(row["password_hash"] if row else None, password):
+            raise unauthenticated("wrong user name or password")
+        assert row is not None
+        if not row["enabled"]:
+            raise unauthenticated("wrong user name or password")
+        subject = _subject(row)
+        async with self._database.app() as connection:
+            return subject, await self._pair(connection, subject, uuid4())
+
+    async def refresh(self, token: str) -> tuple[Subject, Pair]:
+        """Raises ApiError 401 for a token that is unknown, expired, revoked or used; the last ends its family."""
+        async with self._database.app() as connection:
+            cursor = await connection.execute(
+                "UPDATE refresh_tokens SET used_at = now() WHERE token_hash = %s AND used_at IS NULL"
+                " AND revoked_at IS NULL AND expires_at > now() RETURNING family, user_id",
+                (_hash(token),),
+            )
+            taken = await cursor.fetchone()
+            if taken is not None:
+                family, user = taken
+                row = await _account(connection, "id = %s", user)
+                if row is None or not row["enabled"]:
+                    raise unauthenticated("the session has ended")
+                subject = _subject(row)
+                return subject, await self._pair(connection, subject, family)
+            cursor = await connection.execute(
+                "SELECT family FROM refresh_tokens WHERE token_hash = %s AND used_at IS NOT NULL", (_hash(token),)
+            )
+            reused = await cursor.fetchone()
+        if reused is not None:
+            await self.end(reused[0])
+        raise unauthenticated("the session has ended")
+
+    async def end(self, family: UUID) -> None:
+        """Revoke a login: its refresh tokens in PostgreSQL, its access tokens in the deny-list."""
+        await self._denylist.add(family.hex, self._auth.access_ttl_s)
+        async with self._database.app() as connection:
+            await connection.execute(
+                "UPDATE refresh_tokens SET revoked_at = now() WHERE family = %s AND revoked_at IS NULL", (family,)
+            )
+
+    async def _pair(self, connection: Connection, subject: Subject, family: UUID) -> Pair:
+        refresh = secrets.token_urlsafe(32)
+        await connection.execute(
+            "INSERT INTO refresh_tokens(family, user_id, token_hash, expires_at)"
+            " VALUES (%s, %s, %s, now() + make_interval(secs => %s))",
+            (family, subject.id, _hash(refresh), self._auth.refresh_ttl_s),
+        )
+        return Pair(self._tokens.issue(subject, family), refresh, self._auth.access_ttl_s)
+
+
+async def _account(connection: Connection, where: str, value: Any) -> dict[str, Any] | None:
+    columns = ("id", "username", "email", "password_hash", "tenants", "roles", "enabled")
+    cursor = await connection.execute(f"SELECT {', '.join(columns)} FROM users WHERE {where}", (value,))  # noqa: S608 - `where` is a literal of this module
+    row = await cursor.fetchone()
+    return None if row is None else dict(zip(columns, row, strict=True))
+
+
+def _subject(row: dict[str, Any]) -> Subject:
+    """Raises ApiError 403: an account acts for exactly one tenant; a platform admin may belong to none."""
+    tenants, roles = row["tenants"], tuple(row["roles"])
+    if len(tenants) != 1 and not (not tenants and "admin" in roles):
+        raise ApiError(403, "the account does not belong to exactly one tenant", code="tenant_required")
+    return Subject(row["id"], row["username"], row["email"], tenants[0] if tenants else None, roles)
+
+
+def _hash(token: str) -> bytes:
+    """Only the hash is stored: who reads the database cannot take over a session. The token has 256 random bits."""
+    return hashlib.sha256(token.encode()).digest()

@@ -1,0 +1,79 @@
+"""Whether the platform can serve: a real question to each dependency, with a short time limit."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import psycopg
+import redis.exceptions
+from redis.asyncio import Redis
+
+from observastack.backend.database import Connection, Database
+
+PROBE_TIMEOUT_S = 1.0
+
+
+@dataclass(frozen=True)
+class Status:
+    """reason: why it is not ready, without internals."""
+
+    name: str
+    ready: bool
+    latency_ms: float
+    reason: str | None = None
+
+
+class Health:
+    """Probes with connections of its own: a pool that is busy is not a server that is down."""
+
+    def __init__(self, database: Database, redis: Redis) -> None:
+        self._database, self._redis = database, redis
+        self._connection: Connection | None = None
+        self._turn = asyncio.Lock()
+        self.last: dict[str, bool] = {}
+
+    async def check(self) -> list[Status]:
+        """One status per dependency, in a fixed order; takes at most the probe's time limit."""
+        found = list(await asyncio.gather(_timed("postgres", self._postgres), _timed("redis", self._ping)))
+        self.last = {status.name: status.ready for status in found}
+        return found
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def _postgres(self) -> None:
+        async with self._turn:
+            connection, self._connection = self._connection, None
+            try:
+                if connection is None:
+                    connection = await self._database.dedicated("read")
+                try:
+                    await connection.execute("SELECT 1 FROM tenants LIMIT 1")
+                except psycopg.OperationalError:  # this connection died with a server that may be back
+                    await connection.close()
+                    connection = await self._database.dedicated("read")
+                    await connection.execute("SELECT 1 FROM tenants LIMIT 1")
+            except BaseException:
+                if connection is not None:
+                    await connection.close()
+                raise
+            self._connection = connection
+
+    async def _ping(self) -> None:
+        await self._redis.ping()
+
+
+async def _timed(name: str, probe: Callable[[], Awaitable[None]]) -> Status:
+    started, reason = time.perf_counter(), None
+    try:
+        async with asyncio.timeout(PROBE_TIMEOUT_S):
+            await probe()
+    except TimeoutError:
+        reason = f"no answer within {PROBE_TIMEOUT_S:g} s"
+    except (psycopg.Error, redis.exceptions.RedisError, OSError):
+        reason = "not reachable"
+    return Status(name, reason is None, round((time.perf_counter() - started) * 1000, 3), reason)

@@ -1,0 +1,137 @@
+"""Series and samples of one tenant out of the store, in the form that the evaluator takes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from observastack.backend.database import Connection
+from observastack.backend.promql.evaluate import LOOKBACK_NS, Data, Labels, Series
+from observastack.backend.promql.nodes import Op, Selector, TooMuch
+
+MAX_SERIES = 50_000
+MAX_SAMPLES = 2_000_000
+_INVALID = re.compile(r"[^a-zA-Z0-9_]")
+
+
+def label_name(attribute: str) -> str:
+    """An OpenTelemetry attribute key as a Prometheus label (OTLP compatibility specification)."""
+    name = _INVALID.sub("_", attribute)
+    return f"key_{name}" if name[:1].isdigit() else name
+
+
+def labels_of(
+    name: str, service: str, tenant: str, resource: dict[str, Any], attributes: dict[str, Any]
+) -> dict[str, str]:
+    """Labels of a series: resource attributes, above them the points' own, above them what nobody can send.
+
+    Keys that become the same label are joined with `;` in the order of the keys, as the specification says.
+    """
+    labels: dict[str, str] = {}
+    for source in (resource, attributes):
+        own: dict[str, str] = {}
+        for key in sorted(source):
+            label = label_name(key)
+            text = _text(source[key])
+            own[label] = f"{own[label]};{text}" if label in own else text
+        labels.update(own)
+    labels.update(__name__=name, service=service, tenant=tenant)
+    return {label: value for label, value in labels.items() if value}
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """Whose series are read: the number in the store, and the key that the label `tenant` shows."""
+
+    number: int
+    key: str
+
+
+async def load(
+    connection: Connection, tenant: Tenant, selectors: Iterable[Selector], start_ns: int, end_ns: int
+) -> Data:
+    """What each selector needs to be evaluated at any time in [start, end]. Raises TooMuch."""
+    data: dict[Selector, list[Series]] = {}
+    room = MAX_SAMPLES
+    for selector in selectors:
+        if selector in data:
+            continue
+        matched = await _series(connection, tenant, selector)
+        window = LOOKBACK_NS if selector.range_ns is None else selector.range_ns
+        first, last = start_ns - selector.offset_ns - window, end_ns - selector.offset_ns
+        samples = await _samples(connection, tenant, list(matched), (first, last), room)
+        data[selector] = [Series(matched[key], times, values) for key, (times, values) in samples.items()]
+        room -= sum(len(times) for times, _ in samples.values())
+    return data
+
+
+async def all_labels(connection: Connection, tenant: Tenant) -> list[dict[str, str]]:
+    """The labels of every series of the tenant. Raises TooMuch."""
+    return [labels for _, labels in await _described(connection, tenant, "", {})]
+
+
+async def _series(connection: Connection, tenant: Tenant, selector: Selector) -> dict[int, Labels]:
+    condition, parameters = "", {}
+    if selector.name is not None:
+        condition, parameters = " AND x.name = %(name)s", {"name": selector.name}
+    for matcher in selector.matchers:
+        if matcher.label == "service" and matcher.op is Op.EQUAL:
+            condition, parameters = condition + " AND x.service = %(service)s", {**parameters, "service": matcher.value}
+    found = await _described(connection, tenant, condition, parameters)
+    return {
+        key: tuple(sorted(labels.items()))
+        for key, labels in found
+        if all(matcher.accepts(labels.get(matcher.label, "")) for matcher in selector.matchers)
+    }
+
+
+async def _described(
+    connection: Connection, tenant: Tenant, condition: str, parameters: dict[str, Any]
+) -> list[tuple[int, dict[str, str]]]:
+    statement = (
+        "SELECT x.series_id, x.name, x.service, r.attrs::text, x.labels::text FROM series x"  # noqa: S608 - `condition` is text of this module
+        " LEFT JOIN resources r ON r.tenant_id = x.tenant_id AND r.resource_id = x.resource_id"
+        f" WHERE x.tenant_id = %(tenant)s{condition} LIMIT %(limit)s"
+    )
+    bound = {**parameters, "tenant": tenant.number, "limit": MAX_SERIES + 1}
+    rows = await (await connection.execute(statement.encode(), bound)).fetchall()
+    if len(rows) > MAX_SERIES:
+        raise TooMuch(f"the query selects more than {MAX_SERIES} series")
+    return [
+        (key, labels_of(name, service, tenant.key, orjson.loads(resource or "{}"), orjson.loads(attributes)))
+        for key, name, service, resource, attributes in rows
+    ]
+
+
+async def _samples(
+    connection: Connection, tenant: Tenant, series: list[int], window: tuple[int, int], room: int
+) -> dict[int, tuple[list[int], list[float]]]:
+    """Samples in (after, last] by series. A time that was stored twice counts once, as in Prometheus."""
+    if not series:
+        return {}
+    cursor = connection.cursor(binary=True)
+    await cursor.execute(
+        "SELECT series_id, ts, value FROM samples WHERE tenant_id = %s AND series_id = ANY(%s) AND ts > %s AND ts <= %s"
+        " ORDER BY series_id, ts LIMIT %s",
+        (tenant.number, series, *window, room + 1),
+    )
+    rows = await cursor.fetchall()
+    if len(rows) > room:
+        raise TooMuch(f"the query reads more than {MAX_SAMPLES} samples")
+    found: dict[int, tuple[list[int], list[float]]] = {}
+    for key, ts, value in rows:
+        times, values = found.setdefault(key, ([], []))
+        if times and times[-1] == ts:
+            values[-1] = value
+        else:
+            times.append(ts)
+            values.append(value)
+    return found
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value).decode()

@@ -1,0 +1,241 @@
+"""Structured filters to SQL conditions. Every value is a parameter; only names from the tables below become SQL."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from observastack.backend.search.model import Filter
+from observastack.backend.sources import SourceName
+
+SEVERITIES = {"trace": 1, "debug": 5, "info": 9, "warn": 13, "warning": 13, "error": 17, "fatal": 21}
+"""Lowest severity number of each range (OpenTelemetry logs data model); a range has four numbers."""
+
+_COLUMNS: dict[SourceName, dict[str, str]] = {
+    "logs": {
+        "service": "s.service",
+        "severity": "s.severity",
+        "body": "s.body",
+        "trace_id": "s.trace_id",
+        "span_id": "s.span_id",
+        "attributes": "s.attrs",
+    },
+    "traces": {
+        "service": "s.service",
+        "name": "s.name",
+        "trace_id": "s.trace_id",
+        "span_id": "s.span_id",
+        "status": "s.status",
+        "kind": "s.kind",
+        "duration_ns": "s.duration",
+        "attributes": "s.attrs",
+    },
+    "metrics": {"service": "x.service", "name": "x.name", "value": "s.value", "attributes": "x.labels"},
+}
+_TEXTS = frozenset({"service", "body", "name"})
+_NUMBERS = frozenset({"severity", "status", "kind", "duration_ns", "value"})
+_FREE_TEXT: dict[SourceName, str] = {"logs": "s.body", "traces": "s.name", "metrics": "x.name"}
+
+
+class BadFilter(ValueError):
+    """The filter has no meaning; the text says why."""
+
+
+@dataclass
+class Conditions:
+    """SQL that follows a WHERE, each part beginning with AND; and its parameters.
+
+    indexed: no part needs to look at rows that the time index alone would skip, so no slicing is needed.
+    """
+
+    sql: str = ""
+    parameters: dict[str, Any] = field(default_factory=dict)
+    indexed: bool = True
+
+    def bind(self, value: Any) -> str:
+        name = f"f{len(self.parameters)}"
+        self.parameters[name] = value
+        return f"%({name})s"
+
+    def add(self, condition: str, *, indexed: bool = False) -> None:
+        self.sql += f" AND {condition}"
+        self.indexed = self.indexed and indexed
+
+
+def conditions(source: SourceName, filters: Sequence[Filter], free_text: str | None) -> Conditions:
+    """Raises BadFilter."""
+    result = Conditions()
+    if free_text:
+        result.add(_contains(result, _FREE_TEXT[source], free_text))
+    for one in filters:
+        condition = _condition(result, source, one)
+        if one.operator == "not_equals":
+            condition = f"({condition}) IS NOT TRUE"  # what lacks the field is not equal either
+        result.add(condition, indexed=one.field == "service" and one.operator == "equals")
+    return result
+
+
+def _condition(bound: Conditions, source: SourceName, one: Filter) -> str:
+    name, _, key = one.field.partition(".")
+    if name in ("attributes", "resource"):
+        if not key:
+            raise BadFilter(f"{one.field}: name the key, as in {name}.<key>")
+        if name == "attributes":
+            return _json(bound, _COLUMNS[source]["attributes"], key, one)
+        owner = "x" if source == "metrics" else "s"
+        inner = _json(bound, "r.attrs", key, one)
+        senders = f"SELECT r.resource_id FROM resources r WHERE r.tenant_id = s.tenant_id AND {inner}"  # noqa: S608 - no values
+        return f"{owner}.resource_id IN ({senders})"
+    if not any(one.field in columns for columns in _COLUMNS.values()):
+        raise BadFilter(f"unknown field {one.field}")
+    compare = _KINDS.get(one.field) or (_text if one.field in _TEXTS else _number)
+    column = _COLUMNS[source].get(one.field)
+    # A field that this signal does not have: check the filter all the same, then match nothing.
+    condition = compare(bound, column or "NULL", one)
+    if column is None:
+        return "NOT true" if not (one.operator == "exists" and one.value is False) else "true"
+    return condition
+
+
+def _text(bound: Conditions, column: str, one: Filter) -> str:
+    match one.operator:
+        case "equals" | "not_equals":
+            return f"{column} = {bound.bind(_string(one))}"
+        case "contains":
+            return _contains(bound, column, _string(one))
+        case "regex":
+            return f"{column} ~ {bound.bind(_pattern(one))}"
+        case "exists":
+            return _exists(f"{column} IS NOT NULL", one)
+        case _:
+            raise BadFilter(f"{one.operator} does not apply to {one.field}")
+
+
+def _number(bound: Conditions, column: str, one: Filter) -> str:
+    match one.operator:
+        case "equals" | "not_equals":
+            return f"{column} = {bound.bind(_numeric(one, one.value))}"
+        case "gt" | "lt":
+            return f"{column} {'>' if one.operator == 'gt' else '<'} {bound.bind(_numeric(one, one.value))}"
+        case "range":
+            low, high = _bounds(one)
+            return f"{column} BETWEEN {bound.bind(low)} AND {bound.bind(high)}"
+        case "exists":
+            return _exists(f"{column} IS NOT NULL", one)
+        case _:
+            raise BadFilter(f"{one.operator} does not apply to {one.field}")
+
+
+def _severity(bound: Conditions, column: str, one: Filter) -> str:
+    """A number, or a name: equals means the name's range of four numbers, gt above and lt below it."""
+    named = isinstance(one.value, str) and one.value.lower() in SEVERITIES
+    if not named:
+        return _number(bound, column, one)
+    low = SEVERITIES[one.value.lower()]
+    match one.operator:
+        case "equals" | "not_equals":
+            return f"{column} BETWEEN {bound.bind(low)} AND {bound.bind(low + 3)}"
+        case "gt":
+            return f"{column} > {bound.bind(low + 3)}"
+        case "lt":
+            return f"{column} < {bound.bind(low)}"
+        case _:
+            return _number(bound, column, one)
+
+
+def _trace_id(bound: Conditions, column: str, one: Filter) -> str:
+    if one.operator == "exists":
+        return _exists(f"{column} IS NOT NULL", one)
+    return f"{column} = {bound.bind(_hex(one, 32))}::uuid"
+
+
+def _span_id(bound: Conditions, column: str, one: Filter) -> str:
+    if one.operator == "exists":
+        return _exists(f"{column} IS NOT NULL", one)
+    value = int(_hex(one, 16), 16)
+    return f"{column} = {bound.bind(value - (1 << 64) if value >> 63 else value)}"
+
+
+def _json(bound: Conditions, column: str, key: str, one: Filter) -> str:
+    name = f"{bound.bind(key)}::text"
+    match one.operator:
+        case "equals" | "not_equals":
+            if isinstance(one.value, bool) or (isinstance(one.value, int | float) and math.isfinite(one.value)):
+                return f"{column} @> {bound.bind(Jsonb({key: one.value}))}"
+            return f"{column} ->> {name} = {bound.bind(_string(one))}"
+        case "contains":
+            return _contains(bound, f"({column} ->> {name})", _string(one))
+        case "regex":
+            return f"{column} ->> {name} ~ {bound.bind(_pattern(one))}"
+        case "exists":
+            return _exists(f"{column} ? {name}", one)
+        case _:
+            number = f"(CASE WHEN jsonb_typeof({column} -> {name}) = 'number' THEN ({column} ->> {name})::numeric END)"
+            return _number(bound, number, one)
+
+
+_KINDS: dict[str, Callable[[Conditions, str, Filter], str]] = {
+    "severity": _severity,
+    "trace_id": _trace_id,
+    "span_id": _span_id,
+}
+
+
+def _contains(bound: Conditions, column: str, needle: str) -> str:
+    escaped = needle.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    # Collation C folds only ASCII, and costs a quarter less than the database's.
+    collation = ' COLLATE "C"' if needle.isascii() else ""
+    return f"{column}{collation} ILIKE {bound.bind(f'%{escaped}%')}"
+
+
+def _exists(condition: str, one: Filter) -> str:
+    if one.value not in (None, True, False):
+        raise BadFilter(f"{one.field}: exists takes true or false")
+    return condition if one.value is not False else f"NOT ({condition})"
+
+
+def _string(one: Filter) -> str:
+    if not isinstance(one.value, str):
+        raise BadFilter(f"{one.field}: {one.operator} needs a text")
+    if "\0" in one.value:
+        raise BadFilter(f"{one.field}: a text cannot contain the character NUL")
+    return one.value
+
+
+def _pattern(one: Filter) -> str:
+    pattern = _string(one)
+    if len(pattern) > 500:
+        raise BadFilter(f"{one.field}: the regular expression is longer than 500 characters")
+    return pattern
+
+
+def _hex(one: Filter, digits: int) -> str:
+    if one.operator not in ("equals", "not_equals"):
+        raise BadFilter(f"{one.operator} does not apply to {one.field}")
+    value = _string(one).lower()
+    if not re.fullmatch(f"[0-9a-f]{{{digits}}}", value):
+        raise BadFilter(f"{one.field}: must have {digits} hexadecimal digits")
+    return value
+
+
+def _numeric(one: Filter, value: Any) -> int | float:
+    if isinstance(value, str):
+        try:
+            value = int(value) if re.fullmatch(r"-?\d{1,30}", value) else float(value)
+        except ValueError:
+            value = None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise BadFilter(f"{one.field}: {one.operator} needs a number")
+    return value
+
+
+def _bounds(one: Filter) -> tuple[int | float, int | float]:
+    value = [one.value.get("from"), one.value.get("to")] if isinstance(one.value, dict) else one.value
+    if not isinstance(value, list) or len(value) != 2:
+        raise BadFilter(f"{one.field}: range needs [low, high]")
+    return _numeric(one, value[0]), _numeric(one, value[1])

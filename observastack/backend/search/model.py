@@ -1,0 +1,137 @@
+"""Requests and answers of search. The tenant is never in a body."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictStr, model_validator
+
+from observastack.backend.sources import SOURCES, SourceName
+from observastack.backend.wire import parse_time
+
+DEFAULT_RANGE_NS = 3_600 * 10**9
+DEFAULT_LIMIT = 50
+
+
+def _time(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ValueError("must be RFC 3339 or nanoseconds as a decimal string")
+    try:
+        return parse_time(value)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(str(error)) from None
+
+
+Nanoseconds = Annotated[
+    int,
+    BeforeValidator(_time, json_schema_input_type=str),
+    Field(description="RFC 3339, or nanoseconds since 1970 as a decimal string"),
+]
+
+
+class TimeRange(BaseModel):
+    """from is inside, to is outside."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    start: Nanoseconds = Field(alias="from")
+    end: Nanoseconds = Field(alias="to")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.end < self.start:
+            raise ValueError("to lies before from")
+        return self
+
+
+def last_hour() -> TimeRange:
+    now = time.time_ns()
+    return TimeRange(start=now - DEFAULT_RANGE_NS, end=now + 1)
+
+
+class Filter(BaseModel):
+    """field: service, severity, body, trace_id, span_id, name, status, kind, duration_ns, value, attributes.<key>
+    or resource.<key>. value: a text or number; [low, high] for range; true or false for exists."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    field: StrictStr = Field(min_length=1, max_length=300)
+    operator: Literal["equals", "not_equals", "contains", "regex", "range", "exists", "gt", "lt"]
+    value: Any = None
+
+
+class Selection(BaseModel):
+    """What all signal queries share."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    free_text: str | None = Field(None, max_length=1_000, description="found in log bodies, span names, metric names")
+    time_range: TimeRange = Field(default_factory=last_hour, description="default: the last hour")
+    filters: list[Filter] = Field(default_factory=list, max_length=20)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _absent(cls, body: Any) -> Any:
+        """A key with null is a key that was not sent."""
+        return {key: value for key, value in body.items() if value is not None} if isinstance(body, dict) else body
+
+
+class SignalQuery(Selection):
+    """A page of one signal."""
+
+    limit: int = Field(DEFAULT_LIMIT, ge=1, le=1_000, strict=True)
+    cursor: str | None = Field(None, max_length=2_000, description="next_cursor of the page before")
+    sort_order: Literal["asc", "desc"] = "desc"
+
+
+class SearchQuery(SignalQuery):
+    """A page over the asked signals."""
+
+    type: Literal["logs", "metrics", "traces", "all"] = "all"
+
+
+class ExportQuery(Selection):
+    """Everything that matches, without pages."""
+
+    type: Literal["logs", "metrics", "traces", "all"] = "all"
+
+
+def sources_of(kind: str) -> tuple[SourceName, ...]:
+    return SOURCES if kind == "all" else tuple(source for source in SOURCES if source == kind)
+
+
+class Item(BaseModel):
+    """A log record, a span or a sample. content depends on the source."""
+
+    id: str
+    timestamp: str = Field(description="RFC 3339 with nanoseconds")
+    time_unix_nano: str
+    source: SourceName
+    service: str
+    trace_id: str | None
+    content: dict[str, Any]
+
+
+class SourceStatus(BaseModel):
+    status: Literal["ok", "partial", "error", "timeout"]
+    count: int
+    reason: str | None = None
+
+
+class Stats(BaseModel):
+    """matched: items on this page."""
+
+    matched: int
+    latency_ms: float
+    sources: dict[str, SourceStatus]
+
+
+class SearchResult(BaseModel):
+    """partial: the budget ended or a source failed before everything was searched; next_cursor goes on from there."""
+
+    items: list[Item]
+    stats: Stats
+    facets: dict[str, dict[str, int]]
+    next_cursor: str | None
+    partial: bool

@@ -1,0 +1,103 @@
+"""What the routes work with; made at start-up, closed at the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastapi import Request
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from observastack.backend.audit import Audit
+from observastack.backend.auth.passwords import Passwords
+from observastack.backend.auth.sessions import Sessions
+from observastack.backend.auth.tokens import Tokens
+from observastack.backend.database import Database
+from observastack.backend.denylist import Denylist
+from observastack.backend.health import Health
+from observastack.backend.promql.engine import Metrics
+from observastack.backend.search.engine import Search
+from observastack.backend.search.export import Export
+from observastack.backend.sources import Sources
+from observastack.backend.telemetry import Telemetry
+from observastack.backend.tenants import Tenants
+from observastack.backend.test_data import TestData
+from observastack.backend.traces import Traces
+from observastack.config import Config
+
+
+@dataclass(frozen=True)
+class Services:
+    config: Config
+    database: Database
+    redis: Redis
+    tokens: Tokens
+    passwords: Passwords
+    denylist: Denylist
+    sessions: Sessions
+    tenants: Tenants
+    audit: Audit
+    health: Health
+    telemetry: Telemetry
+    sources: Sources
+    search: Search
+    export: Export
+    metrics: Metrics
+    traces: Traces
+    test_data: TestData
+
+    async def open(self) -> None:
+        await self.database.open()
+
+    async def close(self) -> None:
+        self.passwords.close()
+        await self.health.close()
+        await self.redis.aclose()
+        await self.database.close()
+
+
+def build(config: Config) -> Services:
+    """Nothing is connected yet. Raises ConfigError when a key or password file is missing."""
+    database = Database(config)
+    redis = _redis(config)
+    tokens, passwords, denylist = Tokens(config.auth), Passwords(), Denylist(redis)
+    sources = Sources()
+    return Services(
+        config=config,
+        database=database,
+        redis=redis,
+        tokens=tokens,
+        passwords=passwords,
+        denylist=denylist,
+        sessions=Sessions(config.auth, database, denylist, tokens, passwords),
+        tenants=Tenants(database),
+        audit=Audit(database),
+        health=Health(database, redis),
+        telemetry=Telemetry(),
+        sources=sources,
+        search=Search(database, sources),
+        export=Export(database, sources),
+        metrics=Metrics(database, sources),
+        traces=Traces(database, sources),
+        test_data=TestData(config, database),
+    )
+
+
+def services(request: Request) -> Services:
+    """The dependency by which routes get at them."""
+    found: Services = request.app.state.services
+    return found
+
+
+def _redis(config: Config) -> Redis:
+    return Redis(
+        host=config.redis.host,
+        port=config.redis.port,
+        password=config.redis.password(),
+        socket_timeout=0.5,
+        socket_connect_timeout=0.5,
+        # One retry at once: after a restart of Redis the pooled connections are dead, the server is not.
+        retry=Retry(NoBackoff(), 1),
+        max_connections=50,
+    )
