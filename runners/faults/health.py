@@ -56,15 +56,20 @@ def _http(url: str, timeout_s: float) -> Answer:
 def describe(health: dict[str, Any], service: dict[str, Any]) -> dict[str, Any]:
     """The check of a service of state.json in the form that `check` takes; falls back to a TCP connect to its port.
 
+    health: `{kind: http, path}` beside the service's url, or with an `url` of its own; `{kind: postgres|redis}`.
     Raises ValueError when the service has neither a check nor a port.
     """
-    if health.get("type") in ("http", "tcp", "postgres", "redis") and ("url" in health or "port" in health):
-        return dict(health)
-    if url := health.get("url") or health.get("http"):
+    kind = str(health.get("kind") or health.get("type") or "")
+    address = urlsplit(str(service.get("url") or ""))
+    port = health.get("port") or service.get("port") or address.port
+    host = str(health.get("host") or address.hostname or "127.0.0.1")
+    if url := health.get("url"):
         return {"type": "http", "url": str(url)}
-    port = health.get("port") or service.get("port")
     if not port:
         raise ValueError(f"service {service.get('name')} has neither a health check nor a port")
-    name = str(service.get("name"))
-    kind = name if name in ("postgres", "redis") else "tcp"
-    return {"type": kind, "host": str(health.get("host", "127.0.0.1")), "port": int(port)}
+    if kind == "http":
+        return {"type": "http", "url": f"http://{host}:{port}{health.get('path', '/')}"}
+    if kind not in ("postgres", "redis"):
+        name = str(service.get("name"))
+        kind = name if name in ("postgres", "redis") and not kind else "tcp"
+    return {"type": kind, "host": host, "port": int(port)}

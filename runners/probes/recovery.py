@@ -1,0 +1,76 @@
+"""Time to detect and time to recover, computed from a series of attempts. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from runners.probes.attempt import Attempt
+
+STABLE = 3
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """What the probe saw of a fault. All times are Unix seconds; None where it did not happen.
+
+    symptom_at: start of the first attempt that started after the injection and failed. detected_at: when that attempt
+    was known to have failed (a refused connection: at once; a hang: after the probe's timeout). recovered_at: start of
+    the first of `stable` successes in a row after the symptom. relapses: failures after that.
+    """
+
+    injected_at: float
+    symptom_at: float | None
+    detected_at: float | None
+    recovered_at: float | None
+    failed: int
+    relapses: int
+
+    @property
+    def symptom(self) -> bool:
+        """Did the users notice anything?"""
+        return self.symptom_at is not None
+
+    @property
+    def time_to_detect_s(self) -> float | None:
+        return None if self.detected_at is None else self.detected_at - self.injected_at
+
+    @property
+    def time_to_recover_s(self) -> float | None:
+        """From the injection on: how long the users were without service or in doubt of it."""
+        return None if self.recovered_at is None else self.recovered_at - self.injected_at
+
+
+def assess(
+    attempts: Sequence[Attempt],
+    injected_at: float,
+    *,
+    not_before: float | None = None,
+    until: float | None = None,
+    stable: int = STABLE,
+) -> Recovery:
+    """What attempts (in order of their start) say about a fault injected at `injected_at`.
+
+    not_before: no recovery before this moment: while a held fault is in force, an attempt can be answered only because
+    its end falls after the revert. until: failures that start later have another cause.
+    """
+    after = [a for a in attempts if a.started >= injected_at and (until is None or a.started <= until)]
+    first = next((number for number, attempt in enumerate(after) if attempt.outcome == "failed"), None)
+    if first is None:
+        return Recovery(injected_at, None, None, None, 0, 0)
+    failed = sum(attempt.outcome == "failed" for attempt in after)
+    earliest = injected_at if not_before is None else not_before
+    in_a_row = 0
+    for number in range(first + 1, len(after)):
+        attempt = after[number]
+        in_a_row = in_a_row + 1 if attempt.outcome == "ok" and attempt.started >= earliest else 0
+        if in_a_row == stable:
+            relapses = sum(later.outcome == "failed" for later in after[number + 1 :])
+            start = after[number - stable + 1].started
+            return Recovery(injected_at, after[first].started, after[first].ended, start, failed, relapses)
+    return Recovery(injected_at, after[first].started, after[first].ended, None, failed, 0)
+
+
+def steady(attempts: Sequence[Attempt], wanted: int) -> bool:
+    """Were the last `wanted` attempts all successes?"""
+    return len(attempts) >= wanted and all(attempt.outcome == "ok" for attempt in attempts[-wanted:])
