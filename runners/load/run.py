@@ -61,6 +61,8 @@ def _run(context: Context, scenario: Scenario, target: Target) -> Verdict:
         context.events.emit(
             "test.finished", id=item.id, outcome=item.outcome, attempt=1, duration_ms=elapsed_ms, message=item.message
         )
+    wrong = [item for item in found if item.outcome in ("failed", "invalid")]
+    context.reason = "; ".join(f"{item.id}: {item.message}" for item in wrong[:3]) or None
     return verdict(found)
 
 

@@ -209,5 +209,5 @@ def _answer(response: Any) -> tuple[Answer, BaseException | None]:
     except ValueError:
         document = None
     text = content[:4096].decode("utf-8", "replace")
-    headers = {name: value for name, value in (response.headers or {}).items()}  # dict() would copy its insides
+    headers = dict((response.headers or {}).items())  # not dict(headers): that copies its inner form
     return Answer(int(response.status_code), document, latency, text, headers), broken

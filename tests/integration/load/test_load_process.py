@@ -211,6 +211,7 @@ def test_answers_that_do_not_say_whose_they_are_prove_nothing(tmp_path: Path, sc
 
 
 def test_tokens_are_refreshed_before_they_expire_and_after_a_401_and_never_told(tmp_path: Path, scenario: Path) -> None:
+    scenario.write_text(QUICK.replace("auth.login: 1, ", ""))  # nobody logs in anew: tokens grow old
     with SmallPlatform(token_s=2) as platform:
         platform.environment(tmp_path)
         load = LoadProcess(tmp_path, scenario)
