@@ -54,7 +54,7 @@ class ActionModule(ActionBase):
             source = self._find_needle("templates", name)
             template = trust_as_template(self._loader.get_text_file_contents(source))
             templar = self._templar.copy_with_new_env(
-                searchpath=[os.path.dirname(source)], available_variables=task_vars
+                searchpath=[str(Path(source).parent)], available_variables=task_vars
             )
             return templar.template(template, escape_backslashes=False, overrides={"trim_blocks": True})
         except AnsibleError as error:
@@ -71,4 +71,4 @@ def _write(dest, text, mode, owner):
         if owner:
             account = pwd.getpwnam(owner)
             os.fchown(fd, account.pw_uid, account.pw_gid)
-    os.rename(temporary, dest)
+    temporary.rename(dest)

@@ -16,7 +16,6 @@ from typing import Any
 from runners.lib import proc
 
 ENV_MARK = "TESTBED_ENV_ID"
-JOB_MARK = "TESTBED_ENV_JOB"
 IPC_RMID = 0
 
 

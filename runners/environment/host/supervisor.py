@@ -47,9 +47,9 @@ class _Transport(xmlrpc.client.Transport):
 
     def make_connection(self, host: Any) -> http.client.HTTPConnection:
         if self._connection and host == self._connection[0] and self._connection[1] is not None:
-            return cast(http.client.HTTPConnection, self._connection[1])
+            return self._connection[1]
         self._connection = host, http.client.HTTPConnection(str(host), timeout=self._timeout_s)
-        return cast(http.client.HTTPConnection, self._connection[1])
+        return self._connection[1]
 
     def send_headers(self, connection: http.client.HTTPConnection, headers: Any) -> None:
         super().send_headers(connection, [*headers, self._extra])

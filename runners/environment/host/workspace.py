@@ -6,7 +6,6 @@ whatever is killed at whatever moment, `down` knows what to look for.
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 import uuid
@@ -18,7 +17,6 @@ from typing import Any
 
 from runners.environment.host import accounts, binaries, ports
 from runners.environment.host.impact import with_requirements
-from runners.environment.host.processes import JOB_MARK
 from runners.lib.files import read_json, write_json
 from runners.lib.home import Environment
 
@@ -59,7 +57,7 @@ def prepare(
     names = with_requirements(requires, only or list(catalogue))
     earlier = _usable(read_json(environment.state))
     changed = make_folders(environment, names)
-    env_id = str(earlier.get("env_id") or os.environ.get(JOB_MARK) or uuid.uuid4())
+    env_id = str(earlier.get("env_id") or uuid.uuid4())
     defaults = {name: int(entry["port"]) for name, entry in catalogue.items()} | {SUPERVISOR: supervisor_port}
     kept_ports = earlier.get("ports")
     if kept_ports and set(kept_ports) == set(defaults):

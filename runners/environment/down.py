@@ -1,0 +1,56 @@
+"""`testbed down`: leave nothing behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from runners.config import lookup
+from runners.environment import external, lease
+from runners.environment.host import workspace
+from runners.environment.provisioner import Provisioner, folder_of, ignore, never
+from runners.lib.files import read_json, write_json
+from runners.lib.home import Home
+from runners.playbook.job import OnEvent
+
+_DATA = ("data", "secrets", "state.json")
+
+
+def down(
+    home: Home,
+    name: str,
+    *,
+    keep_data: bool = False,
+    force: bool = False,
+    on_event: OnEvent = ignore,
+    cancel: Callable[[], bool] = never,
+) -> bool:
+    """Remove an environment; False when there was none. keep_data: data, secrets and ports stay for the next `up`.
+
+    Raises Leased (unless `force`), NotReady when something cannot be removed, Cancelled.
+    """
+    environment = folder_of(home, name)
+    if not environment.root.is_dir():
+        return False
+    with lease.operation(home, environment, "down", force=force):
+        recorded = read_json(environment.state)
+        provisioner = Provisioner(environment, _inventory(recorded or {}), on_event, cancel)
+        provisioner.end_leftover()
+        if recorded is None:  # nothing was started without it: it is written before anything else
+            return bool(workspace.clear(environment))
+        if recorded.get("kind") == "external":
+            external.detach(environment)
+            return True
+        provisioner.settle_faults()
+        provisioner.clear_away(_DATA if keep_data else ())
+        workspace.clear(environment, keep=_DATA if keep_data else ())
+        if keep_data:
+            idle = {**recorded["supervisor"], "pid": None, "start": None}
+            write_json(environment.state, {**recorded, "state": "absent", "supervisor": idle})
+    return True
+
+
+def _inventory(recorded: dict[str, object]) -> Path:
+    """The recorded inventory, else the shipped one: what is to be removed stands in state.json."""
+    place = Path(str(recorded.get("inventory") or ""))
+    return place if (place / "hosts.yml").is_file() else lookup.PROJECT / "inventories" / "local"

@@ -1,0 +1,160 @@
+"""Inventories: found by name or path, and checked before anything starts.
+
+A folder with hosts.yml is provisioned by playbooks; one with target.yml alone describes a deployment that exists.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from runners.config import document
+from runners.config.document import Strict
+from runners.config.lookup import inventories
+from runners.environment.host.impact import order
+from runners.lib.errors import FileError
+from runners.lib.text import did_you_mean
+
+Fault = Literal["kill", "stop", "pause", "restart"]
+
+
+class HttpHealth(Strict):
+    kind: Literal["http"]
+    path: str
+
+
+class PostgresHealth(Strict):
+    kind: Literal["postgres"]
+    user: str
+    database: str
+    password: str
+
+
+class RedisHealth(Strict):
+    kind: Literal["redis"]
+    password: str
+
+
+class Stop(Strict):
+    """signal and patience (seconds) of an orderly stop; orphaned: what the kernel sends when supervisord dies."""
+
+    signal: Literal["TERM", "INT", "QUIT"]
+    patience: int
+    orphaned: Literal["KILL", "QUIT", "TERM"]
+
+
+class Chaos(Strict):
+    allowed: bool
+    faults: tuple[Fault, ...] = ()
+
+
+class Service(Strict):
+    """One entry of the catalogue; see inventories/local/group_vars/all/services.yml for what each key means."""
+
+    title: str
+    implementation: Literal["real", "embedded", "reference"]
+    requires: tuple[str, ...] = ()
+    port: Annotated[int, Field(gt=0, lt=65536)]
+    scheme: str
+    health: Annotated[HttpHealth | PostgresHealth | RedisHealth, Field(discriminator="kind")]
+    stop: Stop
+    chaos: Chaos
+
+
+class Catalogue(Strict):
+    """services.yml."""
+
+    testbed_services: dict[str, Service]
+    testbed_accounts: tuple[str, ...]
+    testbed_supervisor_port: Annotated[int, Field(gt=0, lt=65536)]
+
+    @property
+    def requires(self) -> dict[str, tuple[str, ...]]:
+        return {name: service.requires for name, service in self.testbed_services.items()}
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """Of the first block, supervisord's included."""
+        ports = {name: service.port for name, service in self.testbed_services.items()}
+        return ports | {"supervisor": self.testbed_supervisor_port}
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """catalogue: None for an external deployment."""
+
+    folder: Path
+    catalogue: Catalogue | None
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def kind(self) -> Literal["local", "external"]:
+        return "external" if self.catalogue is None else "local"
+
+    @property
+    def target(self) -> Path:
+        return self.folder / "target.yml"
+
+
+def find(name: str) -> Path:
+    """The folder of an inventory. Raises FileError with the nearest name."""
+    if "/" in name:
+        if not Path(name).is_dir():
+            raise FileError("no such inventory folder", file=name, remedy="check the path")
+        return Path(name).absolute()
+    for folder in inventories():
+        if (folder / name).is_dir():
+            return (folder / name).absolute()
+    raise FileError(
+        f"no inventory '{name}' here or among the shipped ones",
+        file=name, remedy=did_you_mean(name, names()),
+    )  # fmt: skip
+
+
+def names() -> list[str]:
+    """Inventories that can be named."""
+    return sorted(
+        {path.name for folder in inventories() if folder.is_dir() for path in folder.iterdir() if path.is_dir()}
+    )
+
+
+def load(folder: Path) -> Inventory:
+    """Read and check it. Raises FileError with file, line and remedy."""
+    if not (folder / "target.yml").is_file():
+        raise FileError(
+            "no such file", file=folder / "target.yml", remedy="an inventory needs one: it says what is tested"
+        )
+    if not (folder / "hosts.yml").is_file():
+        return Inventory(folder, None)
+    hosts = document.read(folder / "hosts.yml")
+    if not (isinstance(hosts.data, dict) and isinstance(hosts.data.get("platform"), dict)):
+        raise hosts.error(
+            "the group 'platform' is missing", (), "name the hosts that carry the services under platform:"
+        )
+    source = document.read(folder / "group_vars" / "all" / "services.yml")
+    catalogue = document.check(source, Catalogue)
+    try:
+        order(catalogue.requires)
+    except ValueError as error:
+        raise source.error(str(error), ("testbed_services",)) from None
+    for path in sorted((folder / "group_vars").rglob("*.y*ml")):
+        document.read(path)
+    return Inventory(folder, catalogue)
+
+
+def chosen(catalogue: Catalogue, only: tuple[str, ...], file: Any) -> tuple[str, ...]:
+    """The given service names, checked. Raises FileError with the nearest name."""
+    for name in only:
+        if name not in catalogue.testbed_services:
+            raise FileError(
+                f"no service '{name}' in the catalogue",
+                file=file,
+                remedy=did_you_mean(name, catalogue.testbed_services),
+            )
+    return only

@@ -1,0 +1,104 @@
+"""Playbooks on one environment: where they run, what they are told, who hears of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from runners.config import lookup
+from runners.environment.host import processes, secrets
+from runners.lib import proc
+from runners.lib.errors import Cancelled, NotReady, UsageError
+from runners.lib.home import Environment, Home
+from runners.playbook.job import OnEvent, Outcome, run
+from runners.playbook.mask import Mask
+
+
+def ignore(_event: dict[str, Any]) -> None:
+    """Nobody listens."""
+
+
+def never() -> bool:
+    """Nobody cancels."""
+    return False
+
+
+def folder_of(home: Home, name: str) -> Environment:
+    """The environment of this name, which is a folder's name. Raises UsageError."""
+    if not name or name in (".", "..") or os.sep in name or "\0" in name:
+        raise UsageError(f"'{name}' is not the name of an environment", remedy="a path goes to --inventory")
+    return home.env(name)
+
+
+@dataclass(frozen=True)
+class Provisioner:
+    """place: the inventory's folder; cancel: asked several times a second while a playbook runs."""
+
+    environment: Environment
+    place: Path
+    on_event: OnEvent = ignore
+    cancel: Callable[[], bool] = never
+
+    @property
+    def _job(self) -> Path:
+        return self.environment.root / "job"
+
+    def play(self, playbook: Literal["provision", "teardown"], **variables: Any) -> Outcome:
+        """Run it to its end; variables are never secrets."""
+        folder = self.environment.secrets
+        return run(
+            lookup.playbooks() / f"{playbook}.yml", self.place, self._job,
+            variables={"testbed_environment": str(self.environment.root), **variables},
+            on_event=self.on_event, cancel=self.cancel,
+            mask=Mask(lambda: secrets.values(folder), lambda: _version(folder)),
+            log=self.environment.logs / "provision.log" if playbook == "provision" else None,
+        )  # fmt: skip
+
+    def clear_away(self, keep: tuple[str, ...] = ()) -> None:
+        """The teardown as a part of something larger. Raises NotReady, Cancelled."""
+        self.on_event({"type": "phase", "name": "removal", "message": "removing processes, data and secrets"})
+        done = self.play("teardown", testbed_keep=list(keep))
+        if done.status == "cancelled":
+            raise Cancelled(
+                f"cancelled while environment '{self.environment.name}' was being removed",
+                remedy=f"remove the rest with: testbed down {self.environment.name}",
+            )
+        if done.status == "failed":
+            raise NotReady(
+                f"environment '{self.environment.name}' cannot be removed: '{done.failed_task}' says {done.message}",
+                remedy=f"mend that, then run: testbed down {self.environment.name}",
+            )
+
+    def end_leftover(self) -> None:
+        """Kill the playbook of a testbed that was itself killed: it would go on provisioning.
+
+        Only the holder of the lease may do this. Its processes are told by their temporary folder.
+        """
+        mark = str(self._job / "tmp")
+        for pid, start in processes.members("TMPDIR", mark).items():
+            proc.kill_exact(pid, start, signal.SIGKILL)
+        processes.end_all("TMPDIR", mark)
+
+    def settle_faults(self) -> None:
+        """Revert the faults whose watchdog is dead, before their journal goes."""
+        from runners.faults.recover import recover
+
+        for fault in recover(self.environment, failed=True):
+            self.on_event(
+                {
+                    "type": "phase",
+                    "name": "faults",
+                    "message": f"{fault.fault} on {fault.target}: {fault.state.lower()}",
+                }
+            )
+
+
+def _version(folder: Path) -> object:
+    try:
+        return folder.stat().st_mtime_ns
+    except OSError:
+        return None

@@ -1,0 +1,84 @@
+"""What an environment is like, reduced from what was recorded and what was just seen. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from runners.environment.host.supervisor import ALIVE, STARTING, STOPPED, Process
+
+
+@dataclass(frozen=True)
+class Seen:
+    """processes: by program, None when supervisord does not answer; reasons: why a service is not healthy (None: it is);
+    paused: programs that are stopped by a signal; busy: an operation holds the lease."""
+
+    processes: Mapping[str, Process] | None = None
+    reasons: Mapping[str, str | None] = field(default_factory=dict)
+    paused: frozenset[str] = frozenset()
+    busy: bool = False
+
+
+def reduce(
+    name: str, recorded: Mapping[str, Any] | None, seen: Seen, lease: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """The document of `testbed status`. recorded: state.json, None when there is none."""
+    document = recorded or {}
+    provisioned = document.get("state") not in (None, "absent")
+    services = [_service(item, seen) for item in document.get("services") or []] if provisioned else []
+    return {
+        "environment": name,
+        "kind": document.get("kind", "local"),
+        "state": _environment(document, services, seen),
+        "services": services,
+        "defects": list(document.get("defects") or []) if provisioned else [],
+        "lease": None if lease is None else {"run": lease.get("run"), **({"operation": lease["operation"]} if "operation" in lease else {})},
+        "urls": dict(document.get("urls") or {}) if provisioned else {},
+        "outside": list(document.get("outside") or []),
+    }  # fmt: skip
+
+
+def _environment(document: Mapping[str, Any], services: list[dict[str, Any]], seen: Seen) -> str:
+    recorded = document.get("state", "absent")
+    if recorded == "provisioning":
+        return "provisioning" if seen.busy else "failed"  # nobody works on it: it was interrupted
+    if recorded not in ("ready", "degraded"):
+        return str(recorded)
+    if document.get("kind", "local") == "local" and seen.processes is None:
+        return "failed"  # without supervisord nothing of it can run
+    return "ready" if all(service["health"] == "healthy" for service in services) else "degraded"
+
+
+def _service(item: Mapping[str, Any], seen: Seen) -> dict[str, Any]:
+    process = (seen.processes or {}).get(item.get("program", item["name"]))
+    reason = seen.reasons.get(item["name"], "it was not asked")
+    state = _process_state(process, seen, reason)
+    if item.get("program") in seen.paused:
+        reason = "it is paused (stopped by a signal)"
+    return {
+        "name": item["name"], "state": state, "health": _health(process, reason),
+        "implementation": item["implementation"], "version": item.get("version"),
+        "pid": process.pid if process is not None and process.pid else None, "container": None,
+        "port": item.get("port"), "url": item.get("url"), "requires": list(item.get("requires") or []),
+        "title": item.get("title", item["name"]), "origin": item.get("origin"),
+        "reason": reason,
+    }  # fmt: skip
+
+
+def _process_state(process: Process | None, seen: Seen, reason: str | None) -> str:
+    if seen.processes is None:
+        return "running" if reason is None else "failed"
+    if process is None:
+        return "absent"
+    if process.code in ALIVE:
+        return "running"
+    return "stopped" if process.code == STOPPED else "failed"
+
+
+def _health(process: Process | None, reason: str | None) -> str:
+    if reason is None:
+        return "healthy"
+    if reason == "it was not asked":
+        return "unknown"
+    return "starting" if process is not None and process.code == STARTING else "unhealthy"

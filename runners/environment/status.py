@@ -1,0 +1,69 @@
+"""Look at an environment without touching it: processes, probes, lease."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from runners.environment import lease
+from runners.environment.external import look as look_at_external
+from runners.environment.host.readiness import probe_all
+from runners.environment.host.supervisor import Control, Unreachable
+from runners.environment.state import Seen, reduce
+from runners.lib import locks, proc
+from runners.lib.errors import NotReady
+from runners.lib.files import read_json
+from runners.lib.home import Home
+
+
+def status(home: Home, name: str) -> dict[str, Any]:
+    """The document of `testbed status NAME`; an environment that does not exist is `absent`."""
+    environment = home.env(name)
+    recorded = read_json(environment.state)
+    held = lease.holder(home, environment)
+    busy = held is not None and "operation" in held and locks.held(environment.lease)
+    if recorded is None or recorded.get("state") in ("absent", "failed"):
+        return reduce(name, recorded, Seen(busy=busy), held)
+    if recorded.get("kind") == "external":
+        return reduce(name, recorded, look_at_external(recorded), held)
+    try:
+        processes = Control(recorded["supervisor"]).processes()
+    except Unreachable:
+        processes = None
+    paused = {
+        program
+        for program, process in (processes or {}).items()
+        if process.pid and (found := proc.stat(process.pid)) is not None and found.state in "Tt"
+    }
+    seen = Seen(processes, probe_all(recorded.get("services") or []), frozenset(paused), busy)
+    return reduce(name, recorded, seen, held)
+
+
+def names(home: Home) -> list[str]:
+    """Environments of this home that exist in any state."""
+    return sorted(path.parent.name for path in (home.root / "env").glob("*/state.json"))
+
+
+def require_ready(home: Home, name: str) -> None:
+    """Raises NotReady, with the deployment status in its message, unless the environment is ready."""
+    found = status(home, name)
+    if found["state"] == "ready":
+        return
+    raise NotReady(
+        f"environment '{name}' is {found['state']}" + "".join(f"\n    {line}" for line in lines(found)),
+        remedy=f"run: testbed up {name}" if found["state"] == "absent" else f"look at: testbed status {name}; mend it with: testbed up {name}",
+    )  # fmt: skip
+
+
+def lines(document: dict[str, Any]) -> list[str]:
+    """One line a service, for people."""
+    rows = []
+    for service in document["services"]:
+        mark = {"healthy": "●", "starting": "◐", "unknown": "○"}.get(service["health"], "✖")
+        what = " ".join(filter(None, (service["title"], service["version"])))
+        detail = f"pid {service['pid']}" if service["pid"] else service["state"]
+        reason = f"  {service['reason']}" if service["reason"] else ""
+        rows.append(
+            f"{mark} {service['name']:<9} {service['health']:<10} {service['implementation']:<9} {what:<22} "
+            f"{service['url'] or '':<28} {detail}{reason}"
+        )
+    return rows

@@ -1,0 +1,149 @@
+"""`testbed up`: provision an environment, or bring an existing one to what is asked."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+from runners.environment import external, inventory, lease
+from runners.environment.host import outcome, ports, workspace
+from runners.environment.provisioner import Provisioner, folder_of, ignore, never
+from runners.environment.status import status
+from runners.lib.errors import Cancelled, NotReady, UsageError
+from runners.lib.files import read_json, write_json
+from runners.lib.home import Environment, Home
+from runners.playbook.job import OnEvent, Outcome
+
+_ROLLBACK_KEEPS = ("state.json", "failure.json", "logs", "chaos")
+
+
+@dataclass(frozen=True)
+class Up:
+    """status: of the environment afterwards; changed: tasks that changed something; modules: module executions."""
+
+    status: dict[str, Any]
+    changed: int
+    modules: int
+    seconds: float
+
+
+def up(
+    home: Home,
+    name: str,
+    *,
+    source: str | None = None,
+    fresh: bool = False,
+    only: Sequence[str] = (),
+    defects: Sequence[str] = (),
+    on_event: OnEvent = ignore,
+    cancel: Callable[[], bool] = never,
+) -> Up:
+    """Provision an environment, or bring an existing one to what is asked; nothing changes when it is so already.
+
+    source: inventory name or path (default: the recorded one, else the one named like the environment). Raises FileError
+    (inventory, target), UsageError, Leased, NotReady (failure.json tells why), Cancelled (rolled back).
+    """
+    began = time.monotonic()
+    environment = folder_of(home, name)
+    place = _inventory(environment, name, source)
+    found = inventory.load(place)
+    if found.catalogue is not None:
+        only = inventory.chosen(found.catalogue, tuple(only), place / "group_vars/all/services.yml")
+        check_defects(defects)
+    home.create()
+    done = Outcome("successful", 1)
+    with lease.operation(home, environment, "up"):
+        if found.catalogue is None:
+            external.attach(environment, place)
+        else:
+            if (read_json(environment.state) or {}).get("kind") == "external":
+                external.detach(environment)
+            provisioner = Provisioner(environment, place, on_event, cancel)
+            done = _provision(provisioner, found.catalogue, fresh=fresh, only=only, defects=defects)
+    return Up(status(home, name), done.changed, done.modules, round(time.monotonic() - began, 3))
+
+
+def check_defects(defects: Sequence[str]) -> None:
+    """Ask the platform whether it knows these defects, before a running environment is touched. Raises UsageError."""
+    if not defects:
+        return
+    program = "import sys; from observastack import defects; defects.check(sys.argv[1:], 'test')"
+    done = subprocess.run([sys.executable, "-c", program, *defects], check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or ["the platform refuses them"])[-1]
+        raise UsageError(f"defects: {last.removeprefix('ValueError: ')}")
+
+
+def _inventory(environment: Environment, name: str, source: str | None) -> Path:
+    recorded = (read_json(environment.state) or {}).get("inventory")
+    if source is None and recorded and Path(recorded).is_dir():
+        return Path(recorded)
+    return inventory.find(source or name)
+
+
+def _provision(
+    provisioner: Provisioner,
+    catalogue: inventory.Catalogue,
+    *,
+    fresh: bool,
+    only: Sequence[str],
+    defects: Sequence[str],
+) -> Outcome:
+    environment = provisioner.environment
+    provisioner.end_leftover()
+    provisioner.settle_faults()
+    if fresh and environment.state.exists():
+        provisioner.clear_away()
+    variables: dict[str, Any] = {"testbed_only": list(only), "testbed_defects": sorted(defects)}
+    with ExitStack() as claims:
+        recorded = read_json(environment.state) or {}
+        if set(recorded.get("ports") or {}) != set(catalogue.ports):
+            claim = ports.claimed(catalogue.ports, workspace.reserved(environment))
+            try:
+                variables["testbed_port_offset"] = claims.enter_context(claim)
+            except ports.NoFreePorts as error:
+                raise NotReady(
+                    str(error), remedy="end what listens there, or change the ports in services.yml"
+                ) from None
+        environment.logs.mkdir(mode=0o700, exist_ok=True)
+        done = provisioner.play("provision", **variables)
+    if done.status != "successful":
+        _fail(provisioner, done)
+    return done
+
+
+def _fail(provisioner: Provisioner, done: Outcome) -> NoReturn:
+    """Make sure that a failed or cancelled provisioning left nothing, then raise what it was."""
+    environment = provisioner.environment
+    failure = read_json(environment.failure)
+    if done.status == "cancelled" or failure is None or not failure["rolled_back"]:
+        if failure is None and done.status == "failed":
+            outcome.failed(environment, failed_task=done.failed_task or "-", message=done.message or "it failed")
+        replace(provisioner, cancel=never).clear_away(_ROLLBACK_KEEPS)
+        outcome.rolled_back(environment)
+    if (state := read_json(environment.state)) is not None:
+        write_json(environment.state, {**state, "state": "failed"})
+    if done.status == "cancelled":
+        raise Cancelled("cancelled; processes, data and secrets are removed")
+    raise NotReady(
+        f"environment '{environment.name}' is not ready; its processes, data and secrets are removed"
+        + explain(read_json(environment.failure) or {}),
+        remedy=f"mend that and run testbed up again; {environment.failure} and {environment.logs} stay until then",
+    )
+
+
+def explain(failure: dict[str, Any]) -> str:
+    """failure.json as indented lines: each root cause with its last log lines, and what it blocks."""
+    lines = []
+    for cause in failure.get("root_causes", []):
+        lines.append(f"    {cause['service']}: {cause['reason']}")
+        lines += [f"        {line}" for line in cause["log"][-5:]]
+    for item in failure.get("blocked", []):
+        lines.append(f"    {item['service']} could not start because of {', '.join(item['by'])}")
+    return "".join(f"\n{line}" for line in lines)

@@ -1,0 +1,1 @@
+"""Ansible playbooks as event streams: started, watched, masked and cancelled."""
