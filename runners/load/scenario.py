@@ -75,7 +75,7 @@ class Scenario(Strict):
 def load(path: Path, changes: dict[str, Any] | None = None) -> Scenario:
     """Read a scenario; `changes` are keys given elsewhere (`with` of the stage). Raises FileError."""
     source = document.read(path)
-    if isinstance(source.data, dict) and "load" not in source.data and "scenario" in source.data:
+    if isinstance(source.data, dict) and "scenario" in source.data:
         raise source.error("this is a data scenario", ("scenario",), "run it with: testbed data generate")
     if changes and isinstance(source.data, dict):
         data = source.data | changes

@@ -182,13 +182,18 @@ class Profile(Strict):
     required: tuple[str, ...] = ("auth.login", "health.ready")
 
 
-def load(path: Path, urls: Mapping[str, str | None]) -> Profile:
-    """Read a profile; `urls` are those of the environment's state. Raises FileError with line and remedy."""
+def load(path: Path, urls: Mapping[str, str | None] | None = None) -> Profile:
+    """Read a profile; `urls` are those of the environment's state. Raises FileError with line and remedy.
+
+    Without `urls` no environment is known: the file is only checked, and whatever URL it asks for is made up.
+    """
     return check(document.read(path), urls)
 
 
-def check(raw: Document, urls: Mapping[str, str | None]) -> Profile:
+def check(raw: Document, urls: Mapping[str, str | None] | None) -> Profile:
     """As `load`, from a parsed document."""
+    if urls is None:
+        urls = {name: f"http://{name.replace('_', '-')}.invalid" for name in template.url_names(raw.data)}
     filled = template.fill_urls(raw, urls)
     profile = document.check(filled, Profile)
     for name, url in profile.urls.items():

@@ -60,6 +60,14 @@ def fill_urls(document: Document, urls: Mapping[str, str | None]) -> Document:
     return Document(document.path, walk(document.data, ()), document.lines)
 
 
+def url_names(value: Any) -> set[str]:
+    """The x of every `{{ urls.x }}` in this value."""
+    if isinstance(value, dict | list):
+        inside = value.values() if isinstance(value, dict) else value
+        return set[str]().union(*(url_names(item) for item in inside))
+    return set(_URL.findall(value)) if isinstance(value, str) else set()
+
+
 def names(value: Any) -> set[str]:
     """Variables that must be given to fill this template."""
     if isinstance(value, dict):

@@ -49,7 +49,7 @@ def test_an_operation_brings_the_search_that_it_needs(tmp_path: Path) -> None:
         ("search.logs", "search.log", 5, "did you mean 'search.logs'"),
         ("search.logs: 2", "search.logs: 0", 5, "must be above 0"),
         ("users: 10", "users: 10\nrate: 5/s", 1, "write either think"),
-        ("load: mine", "scenario: mine", 1, "this is a data scenario"),
+        ("load: mine", "scenario: mine\nload: {requests: 5/s}", 1, "this is a data scenario"),
         ("load: mine", "load: Mine!", 1, "pattern"),
     ],
 )

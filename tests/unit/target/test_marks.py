@@ -2,7 +2,8 @@
 
 import pytest
 
-from runners.target import mark_names, tenants_of
+from runners.ledger import items
+from runners.target import TENANT_MARK, mark_names, tenants_of
 from runners.target.profile import Tenancy
 
 NAMES = mark_names(Tenancy())
@@ -32,3 +33,7 @@ def test_no_mark_is_no_mark(item: object) -> None:
 def test_two_marks_that_differ_are_both_told() -> None:
     item = {"tenant": "acme", "content": {"resource": {"app.tenant": "globex"}}}
     assert tenants_of(item, NAMES) == {"acme", "globex"}
+
+
+def test_the_mark_is_the_one_that_telemetry_carries() -> None:
+    assert items.TENANT_ATTRIBUTE == TENANT_MARK

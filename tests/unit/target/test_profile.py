@@ -107,3 +107,10 @@ def test_an_absent_operation_is_null_or_left_out() -> None:
     described = check(GOOD)
     assert described.operations["live.stream"] is None
     assert "alerts.list" not in described.operations
+
+
+def test_a_profile_can_be_checked_without_an_environment() -> None:
+    path = Path("target.yml")
+    assert profile.check(document.parse(GOOD, path), None).urls["ingest"] == "http://ingest.invalid"
+    with pytest.raises(FileError, match="unknown key"):
+        profile.check(document.parse(GOOD.replace("name: reference", "nmae: reference"), path), None)
