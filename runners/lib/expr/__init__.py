@@ -29,7 +29,7 @@ from runners.lib.expr.tree import (
     comparisons,
     references,
 )
-from runners.lib.expr.value import Context, Quantity, Scope, check, evaluate, quantity
+from runners.lib.expr.value import Context, Quantity, Scope, check, compare, evaluate, quantity
 
 __all__ = [
     "FUNCTIONS",
@@ -53,6 +53,7 @@ __all__ = [
     "UnknownName",
     "base_unit",
     "check",
+    "compare",
     "comparisons",
     "evaluate",
     "parse",

@@ -5,6 +5,7 @@ What does not exist is unknown (None). Unknown spreads, unless the other side of
 
 from __future__ import annotations
 
+import itertools
 import math
 import operator
 import re
@@ -15,6 +16,7 @@ from runners.lib.expr.dimension import TEXT, ZERO, Dimension, dimension, scaled
 from runners.lib.expr.tree import (
     Arithmetic,
     Baseline,
+    Call,
     Comparison,
     Expr,
     ExprError,
@@ -26,6 +28,7 @@ from runners.lib.expr.tree import (
     Sum,
     Text,
     UnknownName,
+    references,
 )
 
 
@@ -35,6 +38,8 @@ class Quantity:
 
     value: float | str
     unit: str = "1"
+    low: float | None = None
+    """Of a call with `window=`: the lowest window, where `value` is the highest."""
 
 
 class Scope(Protocol):
@@ -173,10 +178,49 @@ def evaluate(expr: Expr, context: Context) -> bool | None:
 
 
 def _compare(comparison: Comparison, context: Context) -> bool | None:
+    return compare(comparison, context)[0]
+
+
+def compare(comparison: Comparison, context: Context) -> tuple[bool | None, float | str | None, float | str | None]:
+    """(holds, left value, right value). With `window=` it must hold in every window: the worst one is returned.
+
+    Sides are monotone in each call, so the extremes of all windows decide for an order; == and != cannot be decided
+    that way and are refused.
+    """
     left, right = _check_comparison(comparison, _Measured(context))
-    one, two = quantity(left, context), quantity(right, context)
-    if one is None or two is None:
-        return None
+    windowed = [item for item in references(comparison) if isinstance(item, Call) and item.window is not None]
+    if windowed and comparison.op not in ("<", "<=", ">", ">="):
+        raise ExprError(f"{windowed[0]} asks for the worst window, but {comparison.op} has none", str(comparison),
+                        remedy="compare it with < or >")  # fmt: skip
+    worst: tuple[bool | None, float | str | None, float | str | None] | None = None
+    for lows in itertools.product((False, True), repeat=min(len(windowed), 8)):
+        picked = _Picked(context, {item for item, low in zip(windowed, lows, strict=False) if low})
+        one, two = quantity(left, picked), quantity(right, picked)
+        holds = None if one is None or two is None else _holds(comparison, one, two)
+        if worst is None or _RANK[holds] < _RANK[worst[0]]:
+            worst = (holds, one, two)
+    assert worst is not None
+    return worst
+
+
+_RANK: dict[bool | None, int] = {False: 0, None: 1, True: 2}
+
+
+class _Picked:
+    """A context in which some windowed calls have the value of their lowest window."""
+
+    def __init__(self, context: Context, lowest: set[Call]) -> None:
+        self.unit, self.baseline = context.unit, context.baseline
+        self._context, self._lowest = context, lowest
+
+    def value(self, reference: Reference) -> Quantity | None:
+        found = self._context.value(reference)
+        if found is not None and reference in self._lowest and found.low is not None:
+            return Quantity(found.low, found.unit)
+        return found
+
+
+def _holds(comparison: Comparison, one: float | str, two: float | str) -> bool:
     if comparison.op == "~":
         try:
             return re.search(str(two), str(one)) is not None

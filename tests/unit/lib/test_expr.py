@@ -318,3 +318,27 @@ def test_references_and_comparisons_are_listed_in_order():
     tree = expr.parse("not (a.b == 1 or baseline(p95(c)) > d) and e ~ f")
     assert [str(item) for item in expr.references(tree)] == ["a.b", "p95(c)", "d", "e", "f"]
     assert [item.op for item in expr.comparisons(tree)] == ["==", ">", "~"]
+
+
+@pytest.mark.parametrize(
+    ("text", "holds", "worst"),
+    [
+        ("rate(x, window=5s) > 10/s", False, 4), ("rate(x, window=5s) < 10/s", False, 20),
+        ("rate(x, window=5s) > 3/s", True, 20), ("rate(x, window=5s) <= 20/s", True, 20),
+        ("100/s - rate(x, window=5s) > 90/s", False, 80), ("gone + rate(x, window=5s) < 3/s", None, None),
+    ],
+)  # fmt: skip
+def test_a_window_must_hold_at_its_worst_whatever_the_direction(text, holds, worst):
+    class Windows:
+        def unit(self, reference):
+            return "/s"
+
+        def value(self, reference):
+            return None if str(reference) == "gone" else Quantity(20.0, "/s", low=4.0)
+
+        def baseline(self, operand):
+            return None
+
+    assert expr.compare(expr.parse(text), Windows())[:2] == (holds, worst)
+    with pytest.raises(ExprError, match="worst window"):
+        expr.evaluate(expr.parse("rate(x, window=5s) == 4/s"), Windows())
