@@ -7,6 +7,7 @@ from one caller to the next.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
@@ -25,6 +26,7 @@ Pool = AsyncConnectionPool[Connection]
 
 ACQUIRE_TIMEOUT_S = 1.0
 STATEMENT_TIMEOUT_MS = 5_000
+APP_TIMEOUT_S = 3.0
 # Libpq gives up a silent server (stopped process, cut cable) after this long; a dead one refuses at once.
 TCP_TIMEOUT_MS = 10_000
 
@@ -83,9 +85,9 @@ class Database:
             yield connection
 
     @contextlib.asynccontextmanager
-    async def app(self) -> AsyncIterator[Connection]:
-        """A transaction on users, refresh tokens and the audit log."""
-        async with _working(self._app) as connection, connection.transaction():
+    async def app(self, *, timeout_s: float = APP_TIMEOUT_S) -> AsyncIterator[Connection]:
+        """A transaction on users, refresh tokens and the audit log. Raises TimeoutError when the server is silent."""
+        async with asyncio.timeout(timeout_s), _working(self._app) as connection, connection.transaction():
             yield connection
 
     async def dedicated(self, role: Role) -> Connection:

@@ -98,9 +98,11 @@ def as_api_error(error: Exception) -> ApiError:
             return ApiError(error.status_code, _sentence(error), headers=error.headers)
         case psycopg.errors.QueryCanceled():
             return unavailable("the store (the query took too long)")
-        case psycopg.OperationalError() | psycopg_pool.PoolTimeout() | psycopg_pool.PoolClosed():
+        case psycopg.OperationalError() | TimeoutError() | psycopg_pool.PoolTimeout() | psycopg_pool.PoolClosed():
             log.warning("postgres: %s", _first_line(error))
             return unavailable("postgres")
+        case UnicodeEncodeError():
+            return ApiError(422, "a text of this request is not Unicode")
         case psycopg.DataError():
             return ApiError(
                 422, "the store cannot use a value of this request", details=[{"message": _first_line(error)}]
@@ -124,6 +126,8 @@ def install(app: FastAPI) -> None:
         RequestValidationError,
         HTTPException,
         psycopg.Error,
+        TimeoutError,
+        UnicodeEncodeError,
         psycopg_pool.PoolTimeout,
         psycopg_pool.PoolClosed,
         redis.exceptions.RedisError,

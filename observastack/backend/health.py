@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 import redis.exceptions
 from redis.asyncio import Redis
 
 from observastack.backend.database import Connection, Database
+from observastack.backend.deadline import within
 
 PROBE_TIMEOUT_S = 1.0
+_QUESTION = "SELECT 1 FROM tenants LIMIT 1"
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,6 @@ class Health:
     def __init__(self, database: Database, redis: Redis) -> None:
         self._database, self._redis = database, redis
         self._connection: Connection | None = None
-        self._turn = asyncio.Lock()
         self.last: dict[str, bool] = {}
 
     async def check(self) -> list[Status]:
@@ -46,32 +48,33 @@ class Health:
             await self._connection.close()
 
     async def _postgres(self) -> None:
-        async with self._turn:
-            connection, self._connection = self._connection, None
+        connection, self._connection = self._connection, None
+        try:
+            if connection is None:
+                connection = await self._database.dedicated("read")
             try:
-                if connection is None:
-                    connection = await self._database.dedicated("read")
-                try:
-                    await connection.execute("SELECT 1 FROM tenants LIMIT 1")
-                except psycopg.OperationalError:  # this connection died with a server that may be back
-                    await connection.close()
-                    connection = await self._database.dedicated("read")
-                    await connection.execute("SELECT 1 FROM tenants LIMIT 1")
-            except BaseException:
-                if connection is not None:
-                    await connection.close()
-                raise
+                await connection.execute(_QUESTION)
+            except psycopg.OperationalError:  # this connection died with a server that may be back
+                await connection.close()
+                connection = await self._database.dedicated("read")
+                await connection.execute(_QUESTION)
+        except BaseException:
+            if connection is not None:
+                await connection.close()
+            raise
+        if self._connection is None:
             self._connection = connection
+        else:  # another probe was faster
+            await connection.close()
 
     async def _ping(self) -> None:
         await self._redis.ping()
 
 
-async def _timed(name: str, probe: Callable[[], Awaitable[None]]) -> Status:
+async def _timed(name: str, probe: Callable[[], Coroutine[Any, Any, None]]) -> Status:
     started, reason = time.perf_counter(), None
     try:
-        async with asyncio.timeout(PROBE_TIMEOUT_S):
-            await probe()
+        await within(PROBE_TIMEOUT_S, probe())
     except TimeoutError:
         reason = f"no answer within {PROBE_TIMEOUT_S:g} s"
     except (psycopg.Error, redis.exceptions.RedisError, OSError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fastapi import Request
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
@@ -91,7 +91,9 @@ def services(request: Request) -> Services:
 
 
 def _redis(config: Config) -> Redis:
-    return Redis(
+    pool = BlockingConnectionPool(
+        max_connections=20,
+        timeout=1,
         host=config.redis.host,
         port=config.redis.port,
         password=config.redis.password(),
@@ -99,5 +101,5 @@ def _redis(config: Config) -> Redis:
         socket_connect_timeout=0.5,
         # One retry at once: after a restart of Redis the pooled connections are dead, the server is not.
         retry=Retry(NoBackoff(), 1),
-        max_connections=50,
     )
+    return Redis(connection_pool=pool)

@@ -52,7 +52,7 @@ class TestData:
     async def delete(self, tenant: int, run: str) -> dict[str, int]:
         """Items deleted by signal."""
         deleted: dict[str, int] = {}
-        async with self._database.app() as connection:
+        async with self._database.app(timeout_s=60) as connection:
             resources = await _resources(connection, tenant, run)
             for signal, table in _TABLES.items():
                 statement = f"DELETE FROM {table} WHERE tenant_id = %(tenant)s AND {_OF_RUN[signal]}"  # noqa: S608 - text of this module
@@ -62,7 +62,7 @@ class TestData:
 
     async def summary(self, tenant: int) -> dict[str, Any]:
         """Items stored for the tenant by signal, and how many of them belong to which run."""
-        async with self._database.app() as connection:
+        async with self._database.app(timeout_s=60) as connection:
             await _enter(connection, tenant)
             total = {signal: await _count(connection, signal, "true", tenant, []) for signal in _TABLES}
             cursor = await connection.execute(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from typing import Any
 
@@ -10,6 +9,7 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from observastack.backend.database import Database
+from observastack.backend.deadline import within
 from observastack.backend.errors import ApiError, not_found, unavailable
 from observastack.backend.search.rows import item, select, span
 from observastack.backend.sources import TIMEOUT_S, SourceFailed, SourceName, Sources
@@ -74,9 +74,11 @@ class Traces:
 
     async def _read(self, source: SourceName, tenant: int, statement: str, parameters: dict[str, Any]) -> list[Any]:
         try:
-            async with asyncio.timeout(TIMEOUT_S):
-                await self._sources.enter(source)
-                async with self._database.tenant(tenant) as connection:
-                    return await (await connection.execute(statement.encode(), parameters)).fetchall()
+            return await within(TIMEOUT_S, self._rows(source, tenant, statement, parameters))
         except (SourceFailed, TimeoutError, psycopg.OperationalError, PoolTimeout):
             raise unavailable(source) from None
+
+    async def _rows(self, source: SourceName, tenant: int, statement: str, parameters: dict[str, Any]) -> list[Any]:
+        await self._sources.enter(source)
+        async with self._database.tenant(tenant) as connection:
+            return await (await connection.execute(statement.encode(), parameters)).fetchall()

@@ -46,6 +46,7 @@ class Sessions:
             raise unauthenticated("wrong user name or password")
         subject = _subject(row)
         async with self._database.app() as connection:
+            await connection.execute("DELETE FROM refresh_tokens WHERE expires_at < now()")
             return subject, await self._pair(connection, subject, uuid4())
 
     async def refresh(self, token: str) -> tuple[Subject, Pair]:
@@ -74,11 +75,11 @@ class Sessions:
 
     async def end(self, family: UUID) -> None:
         """Revoke a login: its refresh tokens in PostgreSQL, its access tokens in the deny-list."""
-        await self._denylist.add(family.hex, self._auth.access_ttl_s)
         async with self._database.app() as connection:
             await connection.execute(
                 "UPDATE refresh_tokens SET revoked_at = now() WHERE family = %s AND revoked_at IS NULL", (family,)
             )
+        await self._denylist.add(family.hex, self._auth.access_ttl_s)
 
     async def _pair(self, connection: Connection, subject: Subject, family: UUID) -> Pair:
         refresh = secrets.token_urlsafe(32)

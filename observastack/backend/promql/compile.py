@@ -23,7 +23,9 @@ from observastack.backend.promql.nodes import (
     Unsupported,
 )
 
-MAX_QUERY_LENGTH = 10_000
+# The parser and everything after it descend recursively; the parser's stack ends the process when it is exhausted.
+MAX_QUERY_LENGTH = 2_000
+MAX_DEPTH = 100
 AGGREGATIONS = frozenset({"sum", "avg", "min", "max", "count", "topk", "bottomk"})
 RANGE_FUNCTIONS = frozenset(
     {
@@ -89,23 +91,26 @@ def is_scalar(node: Node) -> bool:
             return False
 
 
-def _node(expr: Any) -> Node:
+def _node(expr: Any, depth: int = 0) -> Node:
+    if depth > MAX_DEPTH:
+        raise BadQuery(f"the query is nested deeper than {MAX_DEPTH} levels")
+    depth += 1
     if isinstance(expr, ast.NumberLiteral):
         return Number(float(expr.val))
     if isinstance(expr, ast.ParenExpr):
-        return _node(expr.expr)
+        return _node(expr.expr, depth)
     if isinstance(expr, ast.UnaryExpr):
-        return Negate(_node(expr.expr))
+        return Negate(_node(expr.expr, depth))
     if isinstance(expr, ast.VectorSelector):
         return _selector(expr, None)
     if isinstance(expr, ast.MatrixSelector):
         return _selector(expr.vector_selector, expr.range)
     if isinstance(expr, ast.Call):
-        return _call(expr)
+        return _call(expr, depth)
     if isinstance(expr, ast.AggregateExpr):
-        return _aggregate(expr)
+        return _aggregate(expr, depth)
     if isinstance(expr, ast.BinaryExpr):
-        return _binary(expr)
+        return _binary(expr, depth)
     if isinstance(expr, ast.SubqueryExpr):
         raise Unsupported("subqueries are not supported")
     if isinstance(expr, ast.StringLiteral):
@@ -124,24 +129,18 @@ def _selector(selector: Any, window: timedelta | None) -> Selector:
         if matcher.name == "__name__" and op is Op.EQUAL and name is None:
             name = matcher.value
             continue
-        pattern = None
-        if op in (Op.REGEX, Op.NOT_REGEX):
-            try:
-                pattern = re.compile(matcher.value, re.DOTALL)
-            except re.error as error:
-                raise BadQuery(f"label {matcher.name}: not a regular expression: {error}") from error
-        matchers.append(Matcher(matcher.name, op, matcher.value, pattern))
-    if name is None and all(matcher.accepts("") for matcher in matchers):
-        raise BadQuery("a selector needs a metric name or at least one matcher that does not match the empty string")
+        if op in (Op.REGEX, Op.NOT_REGEX) and re.search(r"\(\?(?!:)", matcher.value):
+            raise Unsupported("flags and named groups in regular expressions are not supported")
+        matchers.append(Matcher(matcher.name, op, matcher.value))
     offset = selector.offset or timedelta()
     return Selector(name, tuple(matchers), None if window is None else _ns(window), _ns(offset))
 
 
-def _call(call: Any) -> Call:
+def _call(call: Any, depth: int) -> Call:
     name = call.func.name
     if name not in FUNCTIONS:
         raise Unsupported(f"function {name} is not supported")
-    arguments = tuple(_node(argument) for argument in call.args)
+    arguments = tuple(_node(argument, depth) for argument in call.args)
     if name in RANGE_FUNCTIONS and not (isinstance(arguments[0], Selector) and arguments[0].range_ns is not None):
         raise Unsupported(f"{name} is only supported over a range selector")
     if name == "histogram_quantile" and not is_scalar(arguments[0]):
@@ -149,20 +148,20 @@ def _call(call: Any) -> Call:
     return Call(name, arguments)
 
 
-def _aggregate(aggregate: Any) -> Aggregate:
+def _aggregate(aggregate: Any, depth: int) -> Aggregate:
     op = str(aggregate.op)
     if op not in AGGREGATIONS:
         raise Unsupported(f"aggregation {op} is not supported")
     modifier = aggregate.modifier
     labels = () if modifier is None else tuple(modifier.labels)
     without = modifier is not None and str(modifier.type).endswith("Without")
-    parameter = None if aggregate.param is None else _node(aggregate.param)
+    parameter = None if aggregate.param is None else _node(aggregate.param, depth)
     if parameter is not None and not is_scalar(parameter):
         raise Unsupported(f"{op} is only supported with a number as parameter")
-    return Aggregate(op, _node(aggregate.expr), labels, without, parameter)
+    return Aggregate(op, _node(aggregate.expr, depth), labels, without, parameter)
 
 
-def _binary(binary: Any) -> Binary:
+def _binary(binary: Any, depth: int) -> Binary:
     op = str(binary.op)
     if op not in ARITHMETIC and op not in COMPARISONS:
         raise Unsupported(f"operator {op} is not supported")
@@ -178,7 +177,7 @@ def _binary(binary: Any) -> Binary:
         if modifier.matching is not None:
             on = tuple(modifier.matching.labels)
             ignoring = str(modifier.matching.type).endswith("Exclude")
-    left, right = _node(binary.lhs), _node(binary.rhs)
+    left, right = _node(binary.lhs, depth), _node(binary.rhs, depth)
     if op in COMPARISONS and is_scalar(left) and is_scalar(right) and not as_bool:
         raise BadQuery("comparisons between scalars must use bool")
     return Binary(op, left, right, as_bool, on, ignoring)

@@ -11,6 +11,7 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from observastack.backend.database import Database
+from observastack.backend.deadline import within
 from observastack.backend.errors import ApiError, unavailable
 from observastack.backend.promql import storage
 from observastack.backend.promql.compile import compile_query, selectors
@@ -65,13 +66,15 @@ class Metrics:
 
     async def _guarded(self, read: Callable[[], Awaitable[T]]) -> T:
         try:
-            async with asyncio.timeout(TIMEOUT_S):
-                await self._sources.enter("metrics")
-                return await read()
+            return await within(TIMEOUT_S, self._entered(read))
         except TooMuch as error:
             raise ApiError(422, str(error), code="too_much") from None
         except (SourceFailed, TimeoutError, psycopg.OperationalError, PoolTimeout):
             raise unavailable("metrics") from None
+
+    async def _entered(self, read: Callable[[], Awaitable[T]]) -> T:
+        await self._sources.enter("metrics")
+        return await read()
 
 
 def _compiled(query: str) -> Node:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -35,12 +34,6 @@ class Matcher:
     label: str
     op: Op
     value: str
-    pattern: re.Pattern[str] | None = None
-
-    def accepts(self, value: str) -> bool:
-        if self.pattern is None:
-            return (value == self.value) is (self.op is Op.EQUAL)
-        return (self.pattern.fullmatch(value) is not None) is (self.op is Op.REGEX)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import orjson
 
 from observastack.backend.database import Connection
 from observastack.backend.promql.evaluate import LOOKBACK_NS, Data, Labels, Series
-from observastack.backend.promql.nodes import Op, Selector, TooMuch
+from observastack.backend.promql.nodes import Matcher, Op, Selector, TooMuch
 
 MAX_SERIES = 50_000
 MAX_SAMPLES = 2_000_000
@@ -82,11 +82,26 @@ async def _series(connection: Connection, tenant: Tenant, selector: Selector) ->
         if matcher.label == "service" and matcher.op is Op.EQUAL:
             condition, parameters = condition + " AND x.service = %(service)s", {**parameters, "service": matcher.value}
     found = await _described(connection, tenant, condition, parameters)
-    return {
-        key: tuple(sorted(labels.items()))
-        for key, labels in found
-        if all(matcher.accepts(labels.get(matcher.label, "")) for matcher in selector.matchers)
-    }
+    for matcher in selector.matchers:
+        accepted = await _accepted(connection, matcher, {labels.get(matcher.label, "") for _, labels in found})
+        found = [(key, labels) for key, labels in found if labels.get(matcher.label, "") in accepted]
+    return {key: tuple(sorted(labels.items())) for key, labels in found}
+
+
+async def _accepted(connection: Connection, matcher: Matcher, values: set[str]) -> set[str]:
+    """The values that the matcher lets through.
+
+    PostgreSQL evaluates regular expressions: its time limit ends a malicious one, Python's engine has none.
+    """
+    if matcher.op is Op.EQUAL:
+        return values & {matcher.value}
+    if matcher.op is Op.NOT_EQUAL:
+        return values - {matcher.value}
+    cursor = await connection.execute(
+        "SELECT value FROM unnest(%s::text[]) AS value WHERE value ~ %s", (list(values), f"^(?:{matcher.value})$")
+    )
+    matching = {str(row[0]) for row in await cursor.fetchall()}
+    return matching if matcher.op is Op.REGEX else values - matching
 
 
 async def _described(

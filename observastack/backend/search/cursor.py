@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +34,7 @@ class Walk:
 def fingerprint(tenant: int, query: Selection, extra: str) -> str:
     """Same for all pages of one query; the time range is in the cursor itself, for its default moves with the clock."""
     document = [tenant, extra, query.free_text, [one.model_dump() for one in query.filters]]
-    return hashlib.blake2b(orjson.dumps(document), digest_size=8).hexdigest()
+    return hashlib.blake2b(json.dumps(document).encode(), digest_size=8).hexdigest()
 
 
 def encode(mark: str, walk: Walk) -> str:

@@ -14,6 +14,7 @@ from psycopg_pool import PoolTimeout
 
 from observastack import defects
 from observastack.backend.database import Database
+from observastack.backend.deadline import within
 from observastack.backend.errors import ApiError, unavailable
 from observastack.backend.search import cursor as cursors
 from observastack.backend.search.cursor import Position, Walk
@@ -74,10 +75,7 @@ class Search:
 
     async def _ask(self, wanted: Slice) -> Outcome:
         try:
-            async with asyncio.timeout(TIMEOUT_S):
-                await self._sources.enter(wanted.source)
-                async with self._database.listing(wanted.tenant) as connection:
-                    found = await read(connection, wanted)
+            found = await within(TIMEOUT_S, self._read(wanted))
         except SourceFailed as failure:
             return Outcome(None, "error", failure.reason)
         except (TimeoutError, psycopg.errors.QueryCanceled):
@@ -86,6 +84,11 @@ class Search:
             return Outcome(None, "error", "the store is not available")
         cut_short = not found.complete and len(found.rows) < wanted.limit
         return Outcome(found, "partial" if cut_short else "ok", "budget used up" if cut_short else None)
+
+    async def _read(self, wanted: Slice) -> Found:
+        await self._sources.enter(wanted.source)
+        async with self._database.listing(wanted.tenant) as connection:
+            return await read(connection, wanted)
 
 
 async def delayed_by_defect() -> None:

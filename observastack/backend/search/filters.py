@@ -37,6 +37,7 @@ _COLUMNS: dict[SourceName, dict[str, str]] = {
     },
     "metrics": {"service": "x.service", "name": "x.name", "value": "s.value", "attributes": "x.labels"},
 }
+_INDEXED = frozenset({"service", "trace_id"})
 _TEXTS = frozenset({"service", "body", "name"})
 _NUMBERS = frozenset({"severity", "status", "kind", "duration_ns", "value"})
 _FREE_TEXT: dict[SourceName, str] = {"logs": "s.body", "traces": "s.name", "metrics": "x.name"}
@@ -76,7 +77,7 @@ def conditions(source: SourceName, filters: Sequence[Filter], free_text: str | N
         condition = _condition(result, source, one)
         if one.operator == "not_equals":
             condition = f"({condition}) IS NOT TRUE"  # what lacks the field is not equal either
-        result.add(condition, indexed=one.field == "service" and one.operator == "equals")
+        result.add(condition, indexed=one.field in _INDEXED and one.operator == "equals")
     return result
 
 
