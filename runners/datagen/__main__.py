@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from runners.datagen.actions import generate
+from runners.datagen.actions import audit, generate
 from runners.suite import run_suite
 
 if __name__ == "__main__":
-    sys.exit(run_suite({"generate": generate}))
+    sys.exit(run_suite({"generate": generate, "audit": audit}))

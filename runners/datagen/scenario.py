@@ -133,6 +133,12 @@ def read_scenario(source: bytes, path: Path) -> Scenario:
         document = parse(source.decode(), path)
     except UnicodeDecodeError as error:
         raise FileError(f"not UTF-8: {error}", file=path) from None
+    if (
+        isinstance(document.data, dict)
+        and "scenario" not in document.data
+        and isinstance(document.data.get("load"), str)
+    ):
+        raise document.error("this is a load scenario", ("load",), "run it with: testbed load run")
     scenario = Scenario(check(document, ScenarioFile), source, document)
     _check_meaning(scenario)
     return scenario

@@ -1,5 +1,140 @@
+"""`testbed data`: generate telemetry whose every item is accounted for, and audit what became of it."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
 from runners.cli.main import Commands
+from runners.cli.session import Session
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from runners.datagen.plan import Plan
+
+SPARE_S = 180.0
 
 
 def register(commands: Commands) -> None:
-    """Nothing yet."""
+    """The group `data`."""
+    group = commands.group("data", "synthetic telemetry with a ledger of every item, and its audit")
+    generate = group.add(
+        "generate", _generate, "write a scenario's logs, traces and metrics, and record every request in a ledger",
+        examples="testbed data generate smoke --dry-run\ntestbed data generate smoke --duration 2m --seed 7\n"
+        "testbed data generate smoke --sink http://127.0.0.1:4318\ntestbed data generate drill --sink file:drill.jsonl",
+    )  # fmt: skip
+    generate.add_argument(
+        "scenario", metavar="SCENARIO", help="a name (see `testbed data scenarios`), or a path to a file"
+    )
+    generate.add_argument(
+        "--sink", metavar="SINK", help="OTLP/HTTP base URL, file:PATH or null: (default: the environment's ingest)"
+    )
+    generate.add_argument(
+        "--seed", metavar="N", type=int, default=0, help="every random choice derives from it (default: 0)"
+    )
+    generate.add_argument("--duration", metavar="TIME", help="instead of the scenario's own, such as 40s or 5m")
+    generate.add_argument("--dry-run", action="store_true", help="print exact counts and send nothing")
+    audit = group.add(
+        "audit", _audit, "read everything of a run back and say what is lost, duplicated, leaked, corrupt or forged",
+        examples="testbed data audit last\ntestbed data audit 01964c --json\ntestbed data audit ./ledger --wait 60s",
+    )  # fmt: skip
+    audit.add_argument("run", metavar="RUN|LEDGER", help="a run (unique prefix, last, last~1) or a ledger's folder")
+    audit.add_argument(
+        "--wait", metavar="TIME", default="15s", help="how long acknowledged items may stay invisible (default: 15s)"
+    )
+    audit.add_argument("--findings", metavar="FILE", help="write one JSON line per item that is wrong")
+    group.add("scenarios", _scenarios, "list the scenarios found here and the shipped ones")
+
+
+def _generate(session: Session, args: argparse.Namespace) -> int:
+    """The scenario is checked here, before anything is started."""
+    from runners.config import lookup
+    from runners.datagen.plan import count
+    from runners.datagen.scenario import load_scenario
+    from runners.datagen.sinks import parse_sink
+
+    path = lookup.find("scenarios", args.scenario)
+    scenario = load_scenario(path)
+    place = parse_sink(args.sink)
+    duration_s = _duration("--duration", args.duration) if args.duration else None
+    if args.dry_run:
+        plan = count(scenario, args.seed, duration_s)
+        session.result(plan.to_json(), _describe(path, plan))
+        return 0
+    from runners.cli.launch import run_stage
+
+    length = duration_s or scenario.file.duration
+    sink = f"file:{place.where}" if place.kind == "file" else args.sink  # the stage runs in a folder of its own
+    code, _ = run_stage(
+        session, suite="data", action="generate", name=scenario.name, environment=session.environment_name(),
+        params={"scenario": str(path), "duration_s": length, "sink": sink}, needs_environment=place.remote,
+        seed=args.seed, timeout_s=length + scenario.file.delivery.give_up + SPARE_S,
+    )  # fmt: skip
+    return code
+
+
+def _audit(session: Session, args: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from runners.audit.run import write_findings
+    from runners.datagen.auditing import audit_ledger, text
+    from runners.ledger.find import find_ledger
+
+    folder = find_ledger(session.home.runs, args.run)
+    found = audit_ledger(
+        folder, session.home, environment=session.env, wait_s=_duration("--wait", args.wait),
+        progress=session.say if session.verbose else lambda _text: None,
+    )  # fmt: skip
+    if args.findings:
+        write_findings(Path(args.findings), found.findings)
+    session.result(found.to_json(), text(found))
+    return {"passed": 0, "failed": 1, "invalid": 2}[found.verdict]
+
+
+def _scenarios(session: Session, args: argparse.Namespace) -> int:
+    from runners.config import lookup
+    from runners.config.document import read
+    from runners.lib.errors import FileError
+
+    found: list[dict[str, Any]] = []
+    for name, path in lookup.available("scenarios").items():
+        try:
+            document = read(path).data
+        except FileError:
+            continue  # not a YAML file of ours; naming it on the command line says what is wrong with it
+        if isinstance(document, dict) and "scenario" in document:
+            found.append({"name": name, "description": str(document.get("description", "")), "path": str(path)})
+    lines = [f"{one['name']:<20} {one['description']}" for one in found]
+    session.result({"scenarios": found}, "\n".join(lines))
+    return 0
+
+
+def _duration(option: str, text: str) -> float:
+    from runners.lib.errors import UsageError
+    from runners.lib.units import parse_duration
+
+    try:
+        value = parse_duration(text)
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}") from None
+    if value <= 0:
+        raise UsageError(f"{option} {text}: must be above 0")
+    return value
+
+
+def _describe(path: Path, plan: Plan) -> str:
+    from runners.lib.units import format_duration
+
+    items = plan.items
+    return "\n".join(
+        (
+            f"{path}",
+            f"  duration   {format_duration(plan.duration_s)}, tenants {', '.join(plan.tenants)}",
+            f"  logs       {items['logs']:,} records",
+            f"  traces     {items['traces']:,} spans",
+            f"  metrics    {items['metrics']:,} samples of {plan.series:,} series",
+            f"  requests   {plan.requests:,}, {plan.resent:,} of them sent again with the same key",
+            f"  bytes      about {plan.bytes_estimate / 1e6:,.1f} MB before compression",
+        )
+    )

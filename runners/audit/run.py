@@ -1,0 +1,128 @@
+"""One audit from beginning to end: wait, read, judge, put into words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from runners.audit.barrier import wait_visible
+from runners.audit.gaps import Fault, Gap, gaps
+from runners.audit.judge import WRONG, Counts, Finding, Judge
+from runners.audit.reader import Reader
+from runners.audit.source import Source
+from runners.ledger.attempt import Batch
+from runners.ledger.items import SIGNALS, Signal
+from runners.ledger.reader import Fate
+
+Verdict = Literal["passed", "failed", "invalid"]
+FATAL = tuple(name for name in WRONG if name != "duplicated_by_retry")
+_MARGIN_NS = 5 * 10**9
+
+
+@dataclass(frozen=True)
+class Audit:
+    """counts: by tenant and signal; late: what was not visible when the wait ended; reason: why it is invalid."""
+
+    verdict: Verdict
+    counts: Mapping[tuple[str, Signal], Counts]
+    findings: Sequence[Finding] = ()
+    gaps: Sequence[Gap] = ()
+    late: Sequence[tuple[str, Signal]] = ()
+    reason: str = ""
+    tenants: tuple[str, ...] = field(default=())
+
+    def of(self, signal: Signal) -> Counts:
+        total = Counts()
+        for tenant in self.tenants:
+            total.add(self.counts[tenant, signal])
+        return total
+
+    def verdict_of(self, signal: Signal) -> Verdict:
+        return "invalid" if self.reason else verdict_of(self.of(signal))
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of `data audit --json`."""
+        document: dict[str, Any] = {
+            "verdict": self.verdict,
+            "signals": {signal: self.of(signal).to_json() for signal in SIGNALS},
+            "tenants": {
+                tenant: {signal: self.counts[tenant, signal].to_json() for signal in SIGNALS} for tenant in self.tenants
+            },
+            "gaps": [gap.to_json() for gap in self.gaps],
+        }
+        if self.late:
+            document["not_visible_in_time"] = [{"tenant": tenant, "signal": signal} for tenant, signal in self.late]
+        if self.reason:
+            document["reason"] = self.reason
+            for counts in (
+                *document["signals"].values(), *(each for of in document["tenants"].values() for each in of.values())
+            ):  # fmt: skip
+                counts.update(dict.fromkeys(("found", *WRONG)))  # not known, and not 0
+        return document
+
+
+def verdict_of(counts: Counts) -> Verdict:
+    """failed when anything is wrong; invalid when nothing was acknowledged, so nothing could be wrong."""
+    if any(counts.wrong[name] for name in FATAL):
+        return "failed"
+    return "passed" if counts.acked else "invalid"
+
+
+def audit(
+    source: Source, fates: Mapping[Batch, Fate], reader: Reader, *, honoured: bool, wait_s: float, tick_s: float,
+    faults: Callable[[], Sequence[Fault]] = tuple, progress: Callable[[str], None] = lambda _text: None,
+) -> Audit:  # fmt: skip
+    """Raises Unreadable when the store cannot be read to the end. faults: asked for when something is missing."""
+    tenants = source.identity.tenants
+    judge = Judge(source, fates, honoured=honoured)
+    if not fates:
+        return Audit("invalid", judge.counts(), reason="the ledger is empty: nothing was sent", tenants=tenants)
+    progress("waiting until what was acknowledged last is visible")
+    late = wait_visible(source, fates, reader, wait_s)
+    start = min(fate.first_time for fate in fates.values()) - _MARGIN_NS
+    end = max(fate.last_time for fate in fates.values()) + _MARGIN_NS
+    for tenant in tenants:
+        for signal in SIGNALS:
+            progress(f"reading {signal} of {tenant}")
+            for item in reader.read(tenant, signal, max(0, start), end):
+                judge.take(tenant, signal, item)
+    findings = judge.findings()
+    lost = [finding for finding in findings if finding.wrong == "lost"]
+    holes = gaps(lost, fates, faults() if lost else (), tick_s)
+    verdicts = {verdict_of(_sum(judge.counts(), signal)) for signal in SIGNALS}
+    verdict: Verdict = "failed" if "failed" in verdicts else "invalid" if "invalid" in verdicts else "passed"
+    return Audit(verdict, judge.counts(), findings, holes, late, tenants=tenants)
+
+
+def not_assessed(source: Source, fates: Mapping[Batch, Fate], reason: str) -> Audit:
+    """What the ledger says alone, with the reason why nothing could be compared."""
+    judge = Judge(source, fates, honoured=True)
+    return Audit("invalid", judge.counts(), reason=reason, tenants=source.identity.tenants)
+
+
+def write_findings(path: Path, findings: Iterable[Finding]) -> None:
+    """One JSON line per item that is wrong, with the natural key by which it is found in the platform."""
+    with path.open("w", encoding="utf-8") as file:
+        for finding in findings:
+            line: dict[str, Any] = {
+                "wrong": finding.wrong, "signal": finding.signal, "tenant": finding.tenant, "key": finding.key,
+                "time_unix_nano": str(finding.time),
+            }  # fmt: skip
+            if finding.batch is not None:
+                line["request"] = {"tick": finding.batch.tick, "part": finding.batch.part}
+            if finding.reader is not None:
+                line["readable_by"] = finding.reader
+            if finding.copies:
+                line["copies"] = finding.copies
+            file.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
+
+
+def _sum(counts: Mapping[tuple[str, Signal], Counts], signal: Signal) -> Counts:
+    total = Counts()
+    for (_, of), one in counts.items():
+        if of == signal:
+            total.add(one)
+    return total

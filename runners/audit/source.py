@@ -1,0 +1,32 @@
+"""What an audit needs to know of the generator: how to make any item again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from runners.ledger.identity import Identity
+from runners.ledger.items import Item, Signal
+
+
+class Source(Protocol):
+    """Implemented by the generator's world; everything is a pure function of the run's header."""
+
+    identity: Identity
+
+    def slice(self, tenant: int, signal: Signal, tick: int) -> Sequence[Item]:
+        """All items of a tenant and signal that belong to a tick."""
+
+    def count(self, tenant: int, signal: Signal, tick: int) -> int:
+        """How many items the slice has, without making them."""
+
+    def part_of(self, index: int, items: int) -> int:
+        """Which request carries the item at this index of a slice of `items` items."""
+
+    def tick_of(self, tenant: int, signal: Signal, number: int) -> int | None:
+        """The tick of item `number`; None when the plan has no such item."""
+
+    def sample_number(
+        self, instance_id: str, name: str, attributes: dict[str, Any], time: int
+    ) -> tuple[int, int] | None:
+        """(tenant, number) of the metric sample with this identity."""

@@ -1,0 +1,108 @@
+"""Auditing a ledger of this generator: the world made again from its header, read against the environment it wrote to."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+from runners.audit.gaps import Fault, faults_of
+from runners.audit.reader import ExportReader, Reader, Unreadable
+from runners.audit.run import FATAL, Audit, not_assessed, write_findings
+from runners.audit.run import audit as compare
+from runners.datagen.scenario import read_scenario
+from runners.datagen.world import World
+from runners.ledger.header import SCENARIO, Header, read_header
+from runners.ledger.items import Signal
+from runners.ledger.reader import fates, read_attempts
+from runners.lib.errors import NotReady
+from runners.lib.files import read_json, write_json
+from runners.lib.home import Home
+from runners.target import open_target
+
+WAIT_S = 15.0
+_ITEMS: dict[Signal, str] = {"logs": "log records", "traces": "spans", "metrics": "samples"}
+
+
+def world_of(folder: Path, header: Header) -> World:
+    """The world that wrote the ledger. Raises NotReady when the scenario beside it is not the one that ran."""
+    path = folder / SCENARIO
+    try:
+        source = path.read_bytes()
+    except OSError as error:
+        raise NotReady(f"the ledger's scenario cannot be read: {error.strerror}", file=path) from None
+    if hashlib.sha256(source).hexdigest() != header.scenario_sha256:
+        raise NotReady("the scenario was changed after the run: its items cannot be made again", file=path)
+    scenario = read_scenario(source, path)
+    return World(scenario, header.identity, header.seed, header.start_ns, header.duration_s)
+
+
+def audit_ledger(
+    folder: Path, home: Home, *, environment: str | None, wait_s: float = WAIT_S,
+    progress: Callable[[str], None] = lambda _text: None, reader: Reader | None = None, honoured: bool = True,
+) -> Audit:  # fmt: skip
+    """Read back and judge. environment: None means the one that was written to. reader: instead of the environment's
+    (honoured then says what its target promises). Raises NotReady when there is no readable ledger; a store that cannot
+    be read gives an audit with the verdict invalid."""
+    header = read_header(folder)
+    world = world_of(folder, header)
+    attempts = fates(read_attempts(folder))
+
+    def faults() -> list[Fault]:
+        spec = read_json(folder.parent.parent / "spec.json")
+        return faults_of(home.runs, str(spec["campaign_run"])) if isinstance(spec, dict) else []
+
+    try:
+        if reader is not None:
+            return compare(
+                world, attempts, reader, honoured=honoured, wait_s=wait_s, tick_s=world.tick_ns / 1e9, faults=faults,
+                progress=progress,
+            )  # fmt: skip
+        if not header.sink.startswith(("http://", "https://")):
+            raise Unreadable(f"this run wrote to {header.sink}: there is no platform to read it back from")
+        with open_target(home.env(environment or header.environment)) as target:
+            export = ExportReader(target)
+            try:
+                return compare(
+                    world, attempts, export, honoured=target.idempotency_honoured and header.idempotent, wait_s=wait_s,
+                    tick_s=world.tick_ns / 1e9, faults=faults, progress=progress,
+                )  # fmt: skip
+            finally:
+                export.close()
+    except NotReady as error:
+        return not_assessed(world, attempts, str(error))
+
+
+def write_artifacts(found: Audit, folder: Path) -> list[tuple[Path, str]]:
+    """audit.json and lost.ndjson; (path, kind) of each."""
+    document, lines = folder / "audit.json", folder / "lost.ndjson"
+    write_json(document, found.to_json())
+    write_findings(lines, found.findings)
+    return [(document, "audit"), (lines, "findings")]
+
+
+def sentence(found: Audit, signal: Signal) -> str:
+    """What is to be said of one signal."""
+    if found.reason:
+        return found.reason
+    counts = found.of(signal)
+    wrong = [f"{counts.wrong[name]:,} {name.replace('_', ' ')}" for name in FATAL if counts.wrong[name]]
+    if wrong:
+        return f"of {counts.acked:,} acknowledged {_ITEMS[signal]}: {', '.join(wrong)}"
+    if not counts.acked:
+        return f"no {_ITEMS[signal]} were acknowledged: there is nothing to hold the platform to"
+    return f"all {counts.acked:,} acknowledged {_ITEMS[signal]} are there, exactly once"
+
+
+def text(found: Audit) -> str:
+    """The audit for people."""
+    lines = [f"{found.verdict.upper()}"]
+    lines += [f"  {signal:<8} {sentence(found, signal)}" for signal in _ITEMS]
+    for gap in found.gaps[:20]:
+        lines.append(
+            f"  gap      {gap.items:,} {_ITEMS[gap.signal]} of {gap.tenant}, {gap.end - gap.start:.1f} s from {gap.start:.3f},"
+            f" fault: {gap.fault or 'none overlapped'}"
+        )
+    if len(found.gaps) > 20:
+        lines.append(f"  and {len(found.gaps) - 20} more gaps (--json has them all)")
+    return "\n".join(lines)
