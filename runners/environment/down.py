@@ -23,7 +23,7 @@ def down(
     keep_data: bool = False,
     force: bool = False,
     on_event: OnEvent = ignore,
-    cancel: Callable[[], bool] = never,
+    cancel: Callable[[], int] = never,
 ) -> bool:
     """Remove an environment; False when there was none. keep_data: data, secrets and ports stay for the next `up`.
 

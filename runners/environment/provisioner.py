@@ -22,9 +22,9 @@ def ignore(_event: dict[str, Any]) -> None:
     """Nobody listens."""
 
 
-def never() -> bool:
+def never() -> int:
     """Nobody cancels."""
-    return False
+    return 0
 
 
 def folder_of(home: Home, name: str) -> Environment:
@@ -36,12 +36,12 @@ def folder_of(home: Home, name: str) -> Environment:
 
 @dataclass(frozen=True)
 class Provisioner:
-    """place: the inventory's folder; cancel: asked several times a second while a playbook runs."""
+    """place: the inventory's folder; cancel: how often the user has asked for it; asked several times a second."""
 
     environment: Environment
     place: Path
     on_event: OnEvent = ignore
-    cancel: Callable[[], bool] = never
+    cancel: Callable[[], int] = never
 
     @property
     def _job(self) -> Path:

@@ -42,7 +42,7 @@ def up(
     only: Sequence[str] = (),
     defects: Sequence[str] = (),
     on_event: OnEvent = ignore,
-    cancel: Callable[[], bool] = never,
+    cancel: Callable[[], int] = never,
 ) -> Up:
     """Provision an environment, or bring an existing one to what is asked; nothing changes when it is so already.
 

@@ -54,7 +54,7 @@ def run(
     variables: Mapping[str, Any],
     environ: Mapping[str, str] | None = None,
     on_event: OnEvent,
-    cancel: Callable[[], bool] = lambda: False,
+    cancel: Callable[[], int] = lambda: 0,
     grace_s: float = GRACE_S,
     mask: Mask = NOTHING,
     log: Path | None = None,

@@ -24,12 +24,12 @@ class Ladder:
     def __init__(
         self,
         job: str,
-        wanted: Callable[[], bool],
+        wanted: Callable[[], int],
         *,
         grace_s: float = GRACE_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """wanted: has somebody asked for the cancel?"""
+        """wanted: how often somebody has asked for the cancel; the second time means at once."""
         self._job, self._wanted, self._grace_s, self._clock = job, wanted, grace_s, clock
         self._asked: float | None = None
 
@@ -39,7 +39,8 @@ class Ladder:
 
     def poll(self) -> bool:
         """False until the grace after the request is over; the first call after the request sends SIGINT."""
-        if not self.cancelled and not self._wanted():
+        wanted = self._wanted()
+        if not self.cancelled and not wanted:
             return False
         if self._asked is None:
             self._asked = self._clock()
@@ -47,7 +48,7 @@ class Ladder:
                 if (found := proc.stat(pid)) is not None and found.parent == os.getpid():
                     proc.kill_exact(pid, found.start, signal.SIGINT)
             return False
-        return self._clock() - self._asked > self._grace_s
+        return wanted > 1 or self._clock() - self._asked > self._grace_s
 
     def sweep(self) -> int:
         """Kill all that still carries the job's mark; returns how many signals that took."""

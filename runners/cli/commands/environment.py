@@ -1,5 +1,187 @@
-from runners.cli.main import Commands
+"""`testbed up`, `down`, `status`, `restart`, `logs`, `verify`, `doctor`, `env list`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from runners.cli.main import Commands
+    from runners.cli.session import Session
 
 
 def register(commands: Commands) -> None:
-    """Nothing yet."""
+    commands.add("doctor", _doctor, "what this machine can do, and what each missing part would give")
+    up = commands.add(
+        "up", _up, "provision an environment, or bring it to what is asked",
+        examples="testbed up\ntestbed up staging --inventory ./inventories/staging\n"
+        "testbed up --only postgres redis\ntestbed up --set defects=drop_acked_1pct",
+    )  # fmt: skip
+    up.add_argument("name", nargs="?", metavar="ENV", help="environment (default: local)")
+    up.add_argument("--inventory", metavar="NAME|DIR", help="what to provision from (default: the one named like ENV)")
+    up.add_argument("--fresh", action="store_true", help="remove the old data first")
+    up.add_argument("--only", nargs="+", metavar="SERVICE", default=[], help="these services and what they require")
+    status = commands.add("status", _status, "what runs and how it is; disturbs nothing")
+    status.add_argument("name", nargs="?", metavar="ENV")
+    down = commands.add("down", _down, "remove an environment: processes, data, secrets, configuration")
+    down.add_argument("name", nargs="?", metavar="ENV")
+    down.add_argument("--keep-data", action="store_true", help="keep data, secrets and ports for the next up")
+    down.add_argument("--force", action="store_true", help="even while a run drives it")
+    restart = commands.add("restart", _restart, "stop and start one service", examples="testbed restart ingest")
+    restart.add_argument("service", metavar="SERVICE")
+    restart.add_argument("--force", action="store_true", help="even while a run drives the environment")
+    logs = commands.add("logs", _logs, "what a service wrote", examples="testbed logs ingest -f")
+    logs.add_argument("service", metavar="SERVICE")
+    logs.add_argument("-f", "--follow", action="store_true", help="go on as it grows, until interrupted")
+    logs.add_argument("-n", "--lines", type=int, default=100, metavar="N", help="how many lines back (default: 100)")
+    verify = commands.add("verify", _verify, "probe each operation of the target once")
+    verify.add_argument("name", nargs="?", metavar="ENV")
+    commands.group("env", "environments: list").add("list", _list, "all environments of this home")
+
+
+def _up(session: Session, args: argparse.Namespace) -> int:
+    from runners.cli.provisioning import Interrupts, Progress, summary
+    from runners.config.settings import resolve
+    from runners.environment import service
+    from runners.lib.errors import TestbedError
+    from runners.lib.files import read_json
+
+    name = session.environment_name(args.name)
+    defects = resolve(session.overrides)["defects"]
+    progress = Progress(session, name)
+    try:
+        with Interrupts(session, "rolling back; once more to stop at once") as interrupts:
+            done = service.up(
+                session.home, name, source=args.inventory, fresh=args.fresh, only=args.only, defects=defects,
+                on_event=progress.take, cancel=interrupts.count,
+            )  # fmt: skip
+    except TestbedError:
+        progress.clear()
+        document = service.status(session.home, name)
+        failure = read_json(session.home.env(name).failure)
+        progress.end(document, **({"failure": failure} if failure else {}))
+        raise
+    progress.end(done.status, changed=done.changed, seconds=done.seconds)
+    if not session.json:
+        session.result(done.status, summary(session.home.env(name), done))
+    return 0 if done.status["state"] == "ready" else 2
+
+
+def _status(session: Session, args: argparse.Namespace) -> int:
+    from runners.environment import service
+
+    document = service.status(session.home, session.environment_name(args.name))
+    session.result(document, _status_text(document))
+    return 0
+
+
+def _status_text(document: dict[str, Any]) -> str:
+    from runners.environment import service
+
+    head = f"environment {document['environment']} ({document['kind']}): {document['state']}"
+    lease = document["lease"] or {}
+    if lease.get("run"):
+        head += f" · driven by run {lease['run']}"
+    elif lease.get("operation"):
+        head += f" · busy: {lease['operation']}"
+    if document["defects"]:
+        head += f" · known defects switched on: {', '.join(document['defects'])}"
+    lines = [head, *(f"  {line}" for line in service.lines(document))]
+    if document["state"] == "absent":
+        lines.append(f"  → provision it with: testbed up {document['environment']}")
+    return "\n".join(lines)
+
+
+def _list(session: Session, _args: argparse.Namespace) -> int:
+    from runners.environment import service
+
+    items = [service.status(session.home, name) for name in service.names(session.home)]
+    rows = [
+        f"{item['environment']:<12} {item['kind']:<9} {item['state']:<13} {item['urls'].get('api') or ''}"
+        for item in items
+    ]  # fmt: skip
+    session.result({"items": items}, "\n".join(rows) or f"no environment in {session.home.root}; make one: testbed up")
+    return 0
+
+
+def _down(session: Session, args: argparse.Namespace) -> int:
+    from runners.cli.provisioning import Interrupts, Progress
+    from runners.environment import service
+
+    name = session.environment_name(args.name)
+    progress = Progress(session, name)
+    with Interrupts(session, "stopping; run testbed down again for the rest") as interrupts:
+        existed = service.down(
+            session.home, name, keep_data=args.keep_data, force=args.force, on_event=progress.take,
+            cancel=interrupts.count,
+        )  # fmt: skip
+    progress.end(service.status(session.home, name))
+    if not session.json:
+        kept = " (data, secrets and ports are kept)" if args.keep_data and existed else ""
+        session.result(None, f"environment {name} is gone{kept}" if existed else f"there is no environment {name}")
+    return 0
+
+
+def _restart(session: Session, args: argparse.Namespace) -> int:
+    from runners.environment import service
+
+    name = session.environment_name()
+    session.event({"type": "phase", "environment": name, "name": "restart", "service": args.service})
+    done = service.restart(session.home, name, args.service, force=args.force)
+    text = f"{done['service']} runs again after {done['seconds']:.2f} s, as process {done['pid']}"
+    session.result({"type": "service", "environment": name, **done}, text)
+    return 0
+
+
+def _logs(session: Session, args: argparse.Namespace) -> int:
+    from runners.cli.provisioning import follow, last_lines
+    from runners.environment import service
+    from runners.lib.text import plain
+
+    path = service.log_file(session.home, session.environment_name(), args.service)
+    lines, offset = last_lines(path, args.lines)
+    if not args.follow:
+        session.result({"service": args.service, "lines": lines}, plain("\n".join(lines)))
+        return 0
+    try:
+        for line in lines:
+            _log_line(session, args.service, line)
+        for line in follow(path, offset):
+            _log_line(session, args.service, line)
+    except KeyboardInterrupt:
+        pass  # the orderly end of following
+    return 0
+
+
+def _log_line(session: Session, service: str, line: str) -> None:
+    from runners.lib.text import plain
+
+    session.result({"type": "output", "service": service, "line": line}, plain(line))
+
+
+def _verify(session: Session, args: argparse.Namespace) -> int:
+    from runners.environment import service
+
+    document = service.verify(session.home, session.environment_name(args.name))
+    rows = []
+    for item in document["operations"]:
+        mark = {"ok": "✔", "failed": "✘"}.get(item["state"], "–")
+        latency = f"{item['latency_ms']:7.1f} ms" if item["latency_ms"] is not None else " " * 10
+        rows.append(f"{mark} {item['name']:<28} {item['status'] or '':>4} {latency}  {item['reason'] or ''}".rstrip())
+    verdict = "ready" if document["ready"] else "not ready: a required operation is missing"
+    rows.append(f"{verdict} · coverage {document['coverage']:.0%} of the canonical operations")
+    session.result(document, "\n".join(rows))
+    return 0 if document["ready"] else 2
+
+
+def _doctor(session: Session, _args: argparse.Namespace) -> int:
+    from runners.environment.doctor import examine
+
+    found = examine()
+    rows = []
+    for item in found:
+        rows.append(f"{'✔' if item.available else '–'} {item.name:<13} {item.detail}")
+        if not item.available:
+            rows.append(f"{'':<16}would give: {item.gives}\n{'':<16}→ {item.remedy}")
+    session.result({"capabilities": [item.to_json() for item in found]}, "\n".join(rows))
+    return 0
