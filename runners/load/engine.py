@@ -28,6 +28,8 @@ from runners.suite import Context  # noqa: E402
 LOOK_S = 0.05
 FINISH_S = 2.5
 """How long users may finish the request they wait for; below the 3 s in which a stage must have stopped."""
+RATE_SPAN_S = 0.5
+"""No rate is told of a shorter time: the last, cut second would show a peak or a hole that was not there."""
 
 _GAUGES = {"load.users": "users", "load.rate": "/s", "load.target_rate": "/s", "load.cpu": "cores"}
 
@@ -38,7 +40,6 @@ class Engine:
     def __init__(self, context: Context, plan: Plan) -> None:
         self._context, self._plan = context, plan
         self._declared: set[str] = set()
-        self._errors = 0
         self._second = time.monotonic()
         self._cpu = time.process_time()
         self._steady: tuple[float, float] | None = None
@@ -95,11 +96,11 @@ class Engine:
         stamp = round(time.time(), 3)
         for operation, tenant in latencies:
             self._declare(operation, "s", "histogram", {"tenant": tenant})
-        values = {
-            "load.users": users, "load.rate": round(count / span, 2),
-            "load.target_rate": round(self._plan.pace.target_rate, 2),
-            "load.cpu": round((cpu - self._cpu) / span, 4), "load.errors": errors,
+        values: dict[str, float] = {
+            "load.users": users, "load.target_rate": round(self._plan.pace.target_rate, 2), "load.errors": errors,
         }  # fmt: skip
+        if span >= RATE_SPAN_S:
+            values |= {"load.rate": round(count / span, 2), "load.cpu": round((cpu - self._cpu) / span, 4)}
         points = [{"series": name, "t": [stamp], "v": [value]} for name, value in values.items()]
         self._context.events.points([*points, *latency_points(latencies, stamp)])
         self._second, self._cpu = now, cpu

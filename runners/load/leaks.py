@@ -58,8 +58,11 @@ class LeakCheck:
     def summary(self) -> str:
         """What was found, in one sentence."""
         if self.leaked:
-            pairs = ", ".join(f"{n} of {other} to {to}" for (to, other), n in sorted(self.pairs.items()))
-            return f"{self.operation} showed {self.leaked} items of another tenant: {pairs}"
+            (to, other), most = max(self.pairs.items(), key=lambda pair: pair[1])
+            return (
+                f"{self.operation} showed {self.leaked} of {self.items} items to a tenant that they do not belong to"
+                f" (most: {most} of {other} to {to})"
+            )
         if not self.marked:
             return f"not assessed: none of {self.items} items in {self.answers} answers says whose it is"
         return f"{self.marked} of {self.items} items in {self.answers} answers looked at"

@@ -31,7 +31,7 @@ class Pace:
 
     @property
     def target_rate(self) -> float:
-        """Requests a second that these users make when answers take no time: the most there can be."""
+        """Steps a second that these users make when answers take no time. A step is one request; a log-in is two."""
         if self.rate is not None:
             return self.rate
         assert self._think is not None

@@ -51,7 +51,11 @@ def _run(context: Context, scenario: Scenario, target: Target) -> Verdict:
     for test in tests:
         context.events.emit("test.started", id=test)
     context.on("set", lambda wanted: context.log("set " + pace.change(wanted)))
-    engine = Engine(context, Plan(target, scenario, pace, board, crowd, operations, context.seed))
+
+    def alarm(message: str) -> None:
+        context.log(message, level="error")
+
+    engine = Engine(context, Plan(target, scenario, pace, board, crowd, operations, context.seed, alarm))
     duration = context.params.get("duration_s") or scenario.duration
     engine.run(None if duration is None else float(duration))
     found = outcomes(scenario.load, scenario.operations, board, cpu=engine.cpu_share, absent=absent)

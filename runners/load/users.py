@@ -9,7 +9,7 @@ import itertools
 import json
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,7 +33,8 @@ class RequestFailed(Exception):
 
 @dataclass
 class Plan:
-    """What all users share. crowd: identities in the order in which users take them; report: called for a leak."""
+    """What all users share. crowd: identities in the order in which users take them; alarm: told of an operation's
+    first leak at once."""
 
     target: Target
     scenario: Scenario
@@ -42,6 +43,7 @@ class Plan:
     crowd: Sequence[Identity]
     operations: dict[str, Operation]
     seed: int
+    alarm: Callable[[str], None]
     memories: dict[str, Memory] = field(default_factory=dict)
     numbers: itertools.count[int] = field(default_factory=itertools.count)
 
@@ -192,7 +194,12 @@ def user_class(plan: Plan) -> type[FastHttpUser]:
             return kind
 
         def _assess(self, name: str, items: Sequence[Any], answer: Answer) -> list[Any]:
-            return plan.board.leak(name).assess(self.tenant, items, plan.marks, **trail(answer.headers))
+            check = plan.board.leak(name)
+            clean = not check.leaked
+            own = check.assess(self.tenant, items, plan.marks, **trail(answer.headers))
+            if clean and check.leaked:
+                plan.alarm(f"tenant leak: {check.summary}")
+            return own
 
     return TenantUser
 

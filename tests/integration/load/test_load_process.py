@@ -173,6 +173,7 @@ def test_a_leak_is_found_and_named(tmp_path: Path, scenario: Path) -> None:
         load.wait_for_type("phase")
         platform.leak = "search.logs"
         before = platform.requests
+        load.wait_for(lambda _: any("tenant leak: search.logs" in event["message"] for event in load.of("log")))
         while platform.requests < before + 100:
             time.sleep(0.02)
         assert load.stop() == 1, load.told

@@ -20,7 +20,10 @@ def test_a_foreign_item_is_told_with_whose_it_is_and_not_learned_from() -> None:
     own = check.assess("acme", [item("acme"), item("globex", "stolen")], MARKS, request_id="r-1")
     assert own == [item("acme")]
     assert check.leaked == 1
-    assert "search.logs showed 1 items of another tenant: 1 of globex to acme" in check.summary
+    assert (
+        "search.logs showed 1 of 2 items to a tenant that they do not belong to (most: 1 of globex to acme)"
+        in check.summary
+    )
     told = check.to_json()
     assert told["pairs"] == [{"tenant": "acme", "belongs_to": "globex", "items": 1}]
     assert told["samples"][0] | {"ts": 0} == {
