@@ -39,7 +39,7 @@ def register(commands: Commands) -> None:
         "audit", _audit, "read everything of a run back and say what is lost, duplicated, leaked, corrupt or forged",
         examples="testbed data audit last\ntestbed data audit 01964c --json\ntestbed data audit ./ledger --wait 60s",
     )  # fmt: skip
-    audit.add_argument("run", metavar="RUN|LEDGER", help="a run (unique prefix, last, last~1) or a ledger's folder")
+    audit.add_argument("of", metavar="RUN|LEDGER", help="a run (unique prefix, last, last~1) or a ledger's folder")
     audit.add_argument(
         "--wait", metavar="TIME", default="15s", help="how long acknowledged items may stay invisible (default: 15s)"
     )
@@ -81,7 +81,7 @@ def _audit(session: Session, args: argparse.Namespace) -> int:
     from runners.datagen.auditing import audit_ledger, text
     from runners.ledger.find import find_ledger
 
-    folder = find_ledger(session.home.runs, args.run)
+    folder = find_ledger(session.home.runs, args.of)
     found = audit_ledger(
         folder, session.home, environment=session.env, wait_s=_duration("--wait", args.wait),
         progress=session.say if session.verbose else lambda _text: None,

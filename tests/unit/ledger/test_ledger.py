@@ -22,6 +22,7 @@ from runners.ledger.reader import Totals, fates, read_attempts, totals
 from runners.ledger.writer import LedgerWriter
 from runners.lib.errors import NotReady, TestbedError
 
+U16, U32, U64 = st.integers(0, 2**16 - 1), st.integers(0, 2**32 - 1), st.integers(0, 2**64 - 1)
 BATCHES = st.builds(Batch, U16, st.sampled_from(SIGNALS), U32, U16)
 ATTEMPTS = st.builds(Attempt, BATCHES, U16, st.sampled_from(list(Flag)), U32, U64, U64, U64, U64, U32, U32, U64)
 OUTCOMES = st.builds(Settled, st.sampled_from(Outcome), U16, U32, U32)
