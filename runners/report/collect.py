@@ -14,6 +14,7 @@ from runners.lib.histogram import Histogram
 from runners.report.model import SIGNALS, Fault, Gate, Operation, Report, Series, Stage, TestRow
 
 BUCKETS = 300
+PROBE = "probe."  # series of the independent probe: they are no traffic of users
 
 
 def collect(folder: Path) -> Report:
@@ -169,8 +170,9 @@ def _histograms(items: Iterable[Event]) -> Iterable[tuple[str, float, Histogram]
     for event in items:
         if event["type"] == "metric.points":
             for key, t, value in iter_points(event):
-                if isinstance(value, dict):
-                    yield split_series(key)[0], t, Histogram.from_json(value)
+                name = split_series(key)[0]
+                if isinstance(value, dict) and not name.startswith(PROBE):
+                    yield name, t, Histogram.from_json(value)
 
 
 def _operations(
@@ -207,13 +209,15 @@ def _series(stages: dict[str, list[Event]], start: float, duration: float, step:
                 name, labels = split_series(key)
                 at = bucket(t)
                 if isinstance(value, dict):
+                    if name.startswith(PROBE):
+                        continue
                     histogram = latency[at] or Histogram()
                     histogram.merge(Histogram.from_json(value))
                     latency[at] = histogram
                 elif name in ("data.sent", "data.acked") and labels.get("signal") in SIGNALS:
                     row = sums.setdefault(f"{name.removeprefix('data.')}.{labels['signal']}", [None] * count)
                     row[at] = (row[at] or 0.0) + float(value)
-                elif name.startswith("probe."):
+                elif name.startswith(PROBE):
                     probes.setdefault(name, [[] for _ in range(count)])[at].append(float(value))
     series = {
         "rate": Series("/s", step, [None if item is None else item.count / step for item in latency]),
@@ -225,12 +229,22 @@ def _series(stages: dict[str, list[Event]], start: float, duration: float, step:
             for name, q in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
         },
     }
-    series |= {name: Series("/s", step, [None if v is None else v / step for v in row]) for name, row in sums.items()}
+    series |= {
+        name: Series("/s", step, [None if v is None else v / step for v in _filled(row)]) for name, row in sums.items()
+    }
     series |= {
         name: Series("%", step, [100 * sum(values) / len(values) if values else None for values in row])
         for name, row in probes.items()
     }
     return {name: item for name, item in series.items() if any(value is not None for value in item.values)}
+
+
+def _filled(row: list[float | None]) -> list[float | None]:
+    """A counter that says nothing between its first and its last point has counted nothing."""
+    known = [index for index, value in enumerate(row) if value is not None]
+    return [
+        0.0 if value is None and known and known[0] < index < known[-1] else value for index, value in enumerate(row)
+    ]
 
 
 def to_json(report: Report) -> str:

@@ -61,7 +61,7 @@ def render(report: Report, *, written_at: float, events_sha256: str) -> str:
         '<meta name="referrer" content="no-referrer">'
         f"<title>{title}: {safe(report.campaign)} · {safe(report.run[:8])} · ObservaStack Testbed</title>"
         f'<link rel="icon" href="{_icon(mark)}"><style>{css}</style></head>\n'
-        f'<body class="{_BODY.get(report.verdict or "", "v-invalid")}"><a class="none" href="#main">Skip to the report</a>'
+        f'<body class="{_BODY.get(report.verdict or "", "v-invalid")}"><a class="skip" href="#main">Skip to the report</a>'
         f'<svg width="0" height="0" aria-hidden="true" class="vh"><defs>{_symbols()}{definitions(report)}{_PATTERNS}</defs></svg>'
         f'<div class="bar" role="banner"><div class="w"><b class="{mark}">{glyph(mark, word=False)}{title} <span class="s">{safe(report.campaign)}</span></b>'
         f'<nav aria-label="Sections"><ul>{nav}</ul></nav><button id="theme" hidden>Theme: auto</button></div></div>\n'

@@ -105,6 +105,11 @@ def window(live: LiveRun) -> tuple[int, int]:
     return max(int(live.started), last - WINDOW_S), max(last, int(live.started) + 20)
 
 
+def label_room(cells: int) -> int:
+    """Cells right of a plot: the same on every chart of a screen, so that a dip stands over its cause."""
+    return 27 if cells >= 90 else 23
+
+
 def fault_marks(live: LiveRun) -> list[Fault]:
     assert live.started is not None
     begin = live.started
@@ -137,7 +142,7 @@ class Throughput(LivePanel):
         assert live.started is not None
         plot = Plot(
             [Series("achieved", *SERIES[0], rates, f"{values[-1]:.0f}/s")], first - live.started, last - live.started, 0, top, "/s",
-            ticks=(0, top / 2, top), faults=fault_marks(live),
+            ticks=(0, top / 2, top), right=label_room(cells), faults=fault_marks(live),
         )  # fmt: skip
         return draw(plot, cells, height)
 
@@ -190,7 +195,7 @@ class Latency(LivePanel):
         assert live.started is not None
         plot = Plot(
             series, first - live.started, last - live.started, low, high, "s", logarithmic=self.logarithmic, ticks=ticks,
-            faults=fault_marks(live), right=27 if cells >= 100 else 23,
+            faults=fault_marks(live), right=label_room(cells),
         )  # fmt: skip
         return draw(plot, cells, height)
 
@@ -201,11 +206,11 @@ def slowest(live: LiveRun) -> list[OperationView]:
 
 class Operations(LivePanel):
     name_text = "Operations"
-    about = "Every operation of the users, slowest p95 first; figures of the whole run, the trend of the last seconds."
+    about = "Every operation of the users, slowest p95 first; figures of the whole run, requests a second and trend of the last ones."
     keys: ClassVar[tuple[tuple[str, str], ...]] = (("z", "zoom"),)
     columns = (
         Column("operation", 16), Column("/s", 7, "r"), Column("p50", 8, "r", narrow=False), Column("p95", 8, "r"),
-        Column("p99", 8, "r", narrow=False), Column("errors", 7, "r"), Column("trend", 0),
+        Column("p99", 8, "r", narrow=False), Column("errors", 7, "r"), Column("trend", 0, narrow=False),
     )  # fmt: skip
 
     def figures(self, cells: int) -> Line:
@@ -215,7 +220,11 @@ class Operations(LivePanel):
     def of(self, live: LiveRun, cells: int, height: int) -> list[Line]:
         if not live.operations:
             return sentences("○", "dim", "No operation yet")[1:]
-        second = int(live.ended or live.now)
+        second = (
+            max(max(operation.by_second, default=0) for operation in live.operations.values())
+            if live.over
+            else int(live.now)
+        )
         lines = [header(self.columns, cells)]
         for operation in slowest(live):
             last = operation.last

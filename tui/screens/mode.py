@@ -63,7 +63,7 @@ class Mode(Screen[None]):
         keep: set[Widget] = set() if panel is None else {w for w in panel.ancestors_with_self if isinstance(w, Widget)}
         for widget in self.query_one("#body").query("*"):
             if panel is None:
-                widget.styles.display = widget.styles.height = widget.styles.width = widget.styles.margin = None  # type: ignore[assignment]
+                widget.styles.display = widget.styles.height = widget.styles.width = widget.styles.margin = None
             elif widget in keep:
                 widget.styles.height = widget.styles.width = "1fr"
                 widget.styles.margin = 0
