@@ -50,6 +50,14 @@ class Server(http.server.ThreadingHTTPServer):
 Server(("127.0.0.1", port), Handler).serve_forever()
 """
 
+_TARGET = """\
+target: {name: stand, allow: {writes: true, chaos: [process]}}
+urls: {api: "{{ urls.api }}", ingest: "{{ urls.ingest }}"}
+auth: {flow: static_token}
+operations: {}
+required: []
+"""
+
 
 @dataclass(frozen=True)
 class Supervised:
@@ -176,9 +184,14 @@ def _write_state(found: Supervised, url: str, password: Path) -> None:
         }
         for name, port in found.ports.items()
     ]  # fmt: skip
+    target = found.home.root.parent / "target.yml"
+    target.write_text(_TARGET)
+    user = {"username": "acme-agent", "tenant": "acme", "roles": ["agent"], "token": "t0ken"}
+    found.environment.identities.write_text(json.dumps({"tenants": [{"id": "acme"}], "users": [user]}))
+    ingest = f"http://127.0.0.1:{found.ports['ingest']}"
     state = {
         "v": 1, "environment": "local", "kind": "local", "state": "ready", "env_id": found.env_id,
-        "urls": {"ingest": f"http://127.0.0.1:{found.ports['ingest']}"}, "services": services,
+        "urls": {"api": ingest, "ingest": ingest}, "services": services, "target_file": str(target),
         "supervisor": {
             "url": url, "username": "testbed", "password_file": str(password), "pid": found.pid, "start": start.start,
         },

@@ -31,7 +31,10 @@ _QUIET_S = TIMEOUT_S + (STABLE + 1) * CADENCE_S
 
 @dataclass
 class Conductor:
-    """One per process; `current` is how the functions that chaoslib imports find it."""
+    """One per process; `current` is how the functions that chaoslib imports find it.
+
+    patient: after the fault, other services than the broken one may need the objective's time to be well again.
+    """
 
     context: Context
     experiment: Experiment
@@ -40,6 +43,7 @@ class Conductor:
     prober: Prober
     interrupt: Interrupt
     tests: Tests
+    patient: bool = False
     outcomes: list[Outcome] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -51,6 +55,10 @@ class Conductor:
                 return False
         return True
 
+    def wait_for_others(self) -> None:
+        """From now on health probes wait until their service is well."""
+        self.patient = True
+
     def probe(self, probe: str, target: str | None) -> bool:
         """The steady-state probes: `write` looks at the last attempts of the prober, `health` asks a service."""
         if probe == "write":
@@ -58,7 +66,11 @@ class Conductor:
                 raise Refused("this experiment measures recovery by health: there is no write probe")
             return self.baseline(2.0)
         found = self.stack.service(str(target))
-        return health.check(found.health).healthy
+        end = time.monotonic() + (self.experiment.extension.recovery.objective if self.patient else 0.0)
+        while not (healthy := health.check(found.health).healthy) and time.monotonic() < end:
+            if self.interrupt.stop.wait(_POLL_S):
+                break
+        return healthy
 
     def inject(self, fault: str, target: str, ttl_s: float, hold_s: float) -> dict[str, Any]:
         """Inject, hold, revert, wait for recovery. Raises Refused, Ineffective, NoWatchdog: nothing is left then."""

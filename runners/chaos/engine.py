@@ -52,12 +52,8 @@ def run(context: Context) -> Verdict:
             judged = _run_ours(context, experiment, interrupt, tests)
         else:
             judged = _run_plain(context, experiment, interrupt, tests)
-    for name, (outcome, message) in judged.tests.items():
-        context.events.emit(
-            "test.finished", id=name, outcome=outcome, attempt=1, duration_ms=0, message=message or None
-        )
-    if judged.reason:
-        context.log(judged.reason, level="warn")
+    tests.report(judged)
+    context.reason = judged.reason
     return judged.verdict
 
 
@@ -83,7 +79,7 @@ def _run_ours(context: Context, experiment: Experiment, interrupt: Interrupt, te
             tests.end("steady-state-before")
             if ready:
                 context.steady()
-            handler = Handler(context, interrupt, tests, plain=False)
+            handler = Handler(context, interrupt, tests, plain=False, after=conductor.wait_for_others)
             if ready and not interrupt.stop.is_set():
                 _play(context, experiment, handler, continuously=extension.during.every)
             conductor.end_all()
@@ -105,7 +101,7 @@ def _run_ours(context: Context, experiment: Experiment, interrupt: Interrupt, te
 def _run_plain(context: Context, experiment: Experiment, interrupt: Interrupt, tests: Tests) -> Judged:
     """An experiment of Chaos Toolkit's own kind: chaoslib's word is what there is."""
     watch = Watch(context.environment, context.events, interrupt, None)
-    handler = Handler(context, interrupt, tests, plain=True)
+    handler = Handler(context, interrupt, tests, plain=True, after=lambda: None)
     watch.start()
     try:
         context.steady()

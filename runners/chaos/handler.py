@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from chaoslib.run import RunEventHandler
@@ -18,8 +19,10 @@ class Handler(RunEventHandler):  # type: ignore[misc]  # chaoslib has no types
     """before, after: was the hypothesis met (None: not asked); played: did the method run to its end; failed: names of
     activities of the method that did not succeed."""
 
-    def __init__(self, context: Context, interrupt: Interrupt, tests: Tests, *, plain: bool) -> None:
-        self._context, self._interrupt, self._tests, self._plain = context, interrupt, tests, plain
+    def __init__(
+        self, context: Context, interrupt: Interrupt, tests: Tests, *, plain: bool, after: Callable[[], None]
+    ) -> None:
+        self._context, self._interrupt, self._tests, self._plain, self._after = context, interrupt, tests, plain, after
         self.before: bool | None = None
         self.after: bool | None = None
         self.played = False
@@ -57,6 +60,7 @@ class Handler(RunEventHandler):  # type: ignore[misc]  # chaoslib has no types
 
     def start_hypothesis_after(self, experiment: State) -> None:  # noqa: ARG002
         self._tests.begin("steady-state-after")
+        self._after()
 
     def hypothesis_after_completed(self, experiment: State, state: State, journal: State) -> None:  # noqa: ARG002
         self.after = _met(state)

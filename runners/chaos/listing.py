@@ -1,0 +1,63 @@
+"""What chaos can do here: faults × services with the reason where one is not possible, and the experiments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from runners.config import lookup
+from runners.config.document import read
+from runners.faults import services
+from runners.faults.kinds import catalogue
+from runners.faults.safety import capability
+from runners.lib.errors import NotReady, TestbedError
+from runners.lib.home import Environment
+
+
+def listing(environment: Environment) -> dict[str, Any]:
+    """`{environment, reason, faults: [{name, summary, heals}], targets: [...], experiments: [...]}`.
+
+    reason: why there are no targets (not provisioned, external); None when there are.
+    """
+    reason, targets = None, []
+    try:
+        for service in services.load(environment).services.values():
+            for fault in catalogue():
+                why = capability(fault, service)
+                targets.append({"service": service.name, "fault": fault, "possible": why is None, "reason": why})
+    except NotReady as error:
+        reason = error.what
+    return {
+        "environment": environment.name,
+        "reason": reason,
+        "faults": [
+            {"name": kind.name, "summary": kind.summary, "heals": kind.heals} for kind in catalogue().values()
+        ],
+        "targets": targets,
+        "experiments": [_experiment(name, path) for name, path in sorted(lookup.available("experiments").items())],
+    }  # fmt: skip
+
+
+def _experiment(name: str, path: Any) -> dict[str, Any]:
+    try:
+        data = read(path).data
+        title = str(data.get("title", "")) if isinstance(data, dict) else ""
+    except TestbedError as error:
+        title = f"not readable: {error.what}"
+    return {"name": name, "title": title, "file": str(path)}
+
+
+def as_text(found: dict[str, Any]) -> str:
+    """For people."""
+    lines = ["faults"]
+    lines += [f"  {fault['name']:<9}{fault['summary']}" for fault in found["faults"]]
+    lines.append(f"targets in environment '{found['environment']}'")
+    if found["reason"]:
+        lines.append(f"  none: {found['reason']}")
+    by_service: dict[str, list[str]] = {}
+    for target in found["targets"]:
+        word = target["fault"] if target["possible"] else f"{target['fault']} (no: {target['reason']})"
+        by_service.setdefault(target["service"], []).append(word)
+    lines += [f"  {service:<11}{', '.join(words)}" for service, words in by_service.items()]
+    lines.append("experiments")
+    lines += [f"  {item['name']:<18}{item['title']}" for item in found["experiments"]]
+    return "\n".join(lines)
