@@ -71,4 +71,5 @@ def audit(context: Context) -> Verdict:
             "test.finished", id=f"audit.{signal}", outcome=found.verdict_of(signal), attempt=1, duration_ms=took_ms,
             **({"message": message} if found.verdict_of(signal) != "passed" else {}),
         )  # fmt: skip
+    context.reason = found.reason or None
     return found.verdict

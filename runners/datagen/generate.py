@@ -224,6 +224,7 @@ def run(context: Context, order: Order, planned: int) -> Verdict:
     verdict, why = verdict_of(sent, planned, player.late_s, duration_s, stopped=context.stop.is_set())
     if why and player.complaint:
         why += f" (last complaint: {player.complaint})"
+    context.reason = why or None
     context.events.emit(
         "ledger", kind="sent", ledger=str(player.folder), sent=sent.sent, acked=sent.acked, rejected=sent.rejected,
         unknown=sent.unknown, cpu_s=round(cpu_s(), 3), rss_mb=round(rss_mb(), 1),
