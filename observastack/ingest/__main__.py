@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import socket
 import sys
 import time
@@ -46,8 +47,11 @@ def main(arguments: list[str] | None = None) -> int:
         port=config.ingest.port,
         since_main_ms=round((time.monotonic() - started) * 1000),
     )
+    # uvicorn hands the signal on to the previous handler when it has shut down: an orderly stop is exit code 0.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
     server.run(sockets=[listener])
-    return 0
+    return 0 if server.started else EXIT_NOT_READY
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -30,6 +30,7 @@ class DatabaseProbe:
         self._timeout_s = timeout_s
         self._connection: psycopg.AsyncConnection | None = None
         self._asking: asyncio.Task[Probe] | None = None
+        self._abandoned: set[asyncio.Task[None]] = set()
 
     async def ask(self) -> Probe:
         """Answers within the timeout whatever the database does."""
@@ -38,20 +39,30 @@ class DatabaseProbe:
         return await asyncio.shield(self._asking)
 
     async def close(self) -> None:
-        if self._connection is not None:
-            await self._connection.close()
-        self._connection = None
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+    def _forget(self, query: asyncio.Task[None]) -> None:
+        self._abandoned.discard(query)
+        if not query.cancelled():
+            query.exception()  # looked at: nothing more is to be said about a question that was given up
 
     async def _ask(self) -> Probe:
         started = time.monotonic()
         reason: str | None = None
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                await self._query()
-        except TimeoutError:
+        # Not asyncio.timeout: a cancelled query waits for the server to confirm, and this server may be the one that hangs.
+        query = asyncio.create_task(self._query())
+        done, _ = await asyncio.wait({query}, timeout=self._timeout_s)
+        if not done:
             reason = "no answer in time"
-        except (psycopg.Error, OSError):
+            query.cancel()
+            self._abandoned.add(query)
+            query.add_done_callback(self._forget)
+        elif isinstance(query.exception(), psycopg.Error | OSError):
             reason = "not reachable"
+        elif (failure := query.exception()) is not None:
+            raise failure
         if reason is not None:
             await self.close()
         return Probe(reason is None, round((time.monotonic() - started) * 1000, 3), reason)

@@ -159,11 +159,10 @@ class Pipeline:
             return
         try:
             self._commit(writer, ready)
-        except RowsRefused as refused:
-            if len(ready) == 1:
-                self._refuse(ready[0], refused)
-                return
-            for request in ready:  # one bad request must not fail its neighbours
+        except RowsRefused:
+            # One bad request must not fail its neighbours. A lone one gets its second chance too: a partition that somebody
+            # dropped is made again by now.
+            for request in ready:
                 try:
                     self._commit(writer, [request])
                 except RowsRefused as reason:

@@ -148,8 +148,9 @@ BEGIN
   IF parent NOT IN ('logs','spans','samples') THEN RAISE EXCEPTION 'no signal table: %', parent USING ERRCODE = '22023'; END IF;
   IF to_regclass(leaf) IS NOT NULL THEN RETURN; END IF;
   PERFORM pg_advisory_xact_lock(7001, hashtext(parent));
-  IF to_regclass(leaf) IS NOT NULL THEN RETURN; END IF;
-  EXECUTE format('CREATE TABLE public.%I (LIKE public.%I INCLUDING DEFAULTS INCLUDING STORAGE)', leaf, parent);
+  -- Asked of the table and not by to_regclass(): its cache does not know yet what another session committed while we waited.
+  IF EXISTS (SELECT FROM pg_class WHERE relname = leaf AND relnamespace = 'public'::regnamespace) THEN RETURN; END IF;
+  EXECUTE format('CREATE TABLE public.%I (LIKE public.%I INCLUDING DEFAULTS INCLUDING STORAGE INCLUDING CONSTRAINTS)', leaf, parent);
   EXECUTE format('ALTER TABLE public.%I ADD CONSTRAINT day CHECK (ts IS NOT NULL AND ts >= %s AND ts < %s)', leaf, first, next);
   -- A leaf inherits no policy and gets no grants: direct access shows nothing.
   EXECUTE format('ALTER TABLE public.%I ENABLE ROW LEVEL SECURITY', leaf);

@@ -32,6 +32,8 @@ _COPY: dict[Signal, bytes] = {
     signal: f"COPY {TABLES[signal]} ({', '.join(columns)}) FROM STDIN (FORMAT binary)".encode()
     for signal, columns in COLUMNS.items()
 }
+_REFUSED = (errors.DataError, errors.IntegrityError, errors.ProgramLimitExceeded)
+"""What the server says when the data itself is at fault."""
 _TENANT = "SELECT set_config('app.tenant_id', %s, true)"
 _INSERT_KEY = "INSERT INTO idempotency(created, key, body_hash, result) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING"
 _FIND_KEY = "SELECT body_hash, result FROM idempotency WHERE tenant_id = %s AND key = %s"
@@ -119,29 +121,34 @@ class SignalWriter:
         """
         try:
             self._once_more(lambda connection: self._transaction(connection, writes))
-        except (errors.DataError, errors.IntegrityError, errors.ProgramLimitExceeded) as refused:
+        except _REFUSED as refused:
             self._partitions.clear()  # "no partition found" is such an error too: somebody dropped one
             raise RowsRefused(str(refused).splitlines()[0]) from refused
 
     def _once_more(self, work: Any) -> Any:
-        """Run work(connection); after a lost connection a second time, unless a commit was under way."""
+        """Run work(connection); a second time on a fresh connection when it failed before its commit.
+
+        A server that was restarted, a deadlock, a partition that two writers made at once: the second time it works.
+        """
         for last in (False, True):
-            fresh = self._connection is None or self._connection.closed
             try:
-                return work(self._connect() if fresh else self._connection)
-            except (errors.DataError, errors.IntegrityError, errors.ProgramLimitExceeded):
+                connection = self._connect()
+            except psycopg.Error as error:
+                raise Unavailable(_reason(error)) from error
+            try:
+                return work(connection)
+            except _REFUSED:
                 raise
             except psycopg.Error as error:
-                lost = (
-                    self._connection is None or self._connection.closed or isinstance(error, psycopg.OperationalError)
-                )
-                reason = f"{type(error).__name__}: {str(error).strip()}"
                 self._discard()
-                if last or fresh or not lost:
-                    raise Unavailable(reason) from error
+                if last:
+                    raise Unavailable(_reason(error)) from error
         raise AssertionError("unreachable")
 
     def _connect(self) -> psycopg.Connection:
+        """The connection; a new one when there is none that lives."""
+        if self._connection is not None and not self._connection.closed:
+            return self._connection
         self._partitions.clear()
         connection = psycopg.connect(**self._arguments, autocommit=True)
         # Acknowledged means on disk, whatever the server's default is.
@@ -251,6 +258,10 @@ class SignalWriter:
                 cursor.execute(_TENANT, (str(tenant),))
                 with cursor.copy(_COPY[signal]) as copy:
                     copy.write(b"".join((COPY_HEADER, *rows, COPY_TRAILER)))
+
+
+def _reason(error: psycopg.Error) -> str:
+    return f"{type(error).__name__}: {str(error).strip()}"
 
 
 def _edges(rows: list[bytes]) -> list[bytes]:
