@@ -1,0 +1,60 @@
+"""What must not be loaded is not loaded: looked at in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+HEAVY = (
+    "textual",
+    "rich",
+    "sqlalchemy",
+    "httpx",
+    "locust",
+    "gevent",
+    "docker",
+    "ansible_runner",
+    "faker",
+    "pydantic",
+    "yaml",
+)
+
+
+def loaded(code: str) -> set[str]:
+    """Top-level modules after this code ran."""
+    script = f"import sys\n{code}\nprint('\\n'.join(sorted({{name.partition('.')[0] for name in sys.modules}})), file=sys.__stderr__)"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(done.stderr.split())
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["data", "generate", "--help"], ["--version"]])
+def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
+    found = loaded(f"from runners.cli.main import main\ntry: main({arguments!r})\nexcept SystemExit: pass")
+    assert not found & set(HEAVY)
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "runners.orchestrator.coordinator",
+        "runners.report.service",
+        "runners.environment.service",
+        "runners.datagen.__main__",
+        "runners.chaos.__main__",
+        "runners.results.store",
+    ],
+)
+def test_nothing_headless_loads_the_control_center(module: str) -> None:
+    found = loaded(f"import importlib\nimportlib.import_module({module!r})")
+    assert not found & {"textual", "tui"}  # rich comes along with httpx, whose own command line wants it
+
+
+def test_the_platform_and_the_testbed_do_not_know_each_other() -> None:
+    assert not loaded("import observastack.backend.app, observastack.ingest.app") & {"runners", "tui"}
+    assert "observastack" not in loaded(
+        "import runners.orchestrator.coordinator, runners.environment.service, runners.target"
+    )
