@@ -38,17 +38,14 @@ def _http(health: Mapping[str, Any], timeout_s: float) -> str | None:
 
 
 def _unready(body: bytes) -> str:
-    """The dependencies that a readiness answer calls unready, if it lists any."""
+    """The dependencies that a readiness answer calls unready, if it lists any (as a list or by name)."""
     try:
-        listed = json.loads(body).get("dependencies", {})
-        bad = [
-            name
-            for name, state in listed.items()
-            if (state.get("status") if isinstance(state, dict) else state) != "ok"
-        ]
-    except (ValueError, AttributeError):
+        listed = json.loads(body)["dependencies"]
+        items = listed if isinstance(listed, list) else [{"name": name, **state} for name, state in listed.items()]
+        bad = [item["name"] for item in items if not item.get("ready", item.get("status") in ("up", "ok"))]
+    except (ValueError, KeyError, TypeError, AttributeError):
         return ""
-    return f": not ready: {', '.join(sorted(bad))}" if bad else ""
+    return f": {', '.join(sorted(bad))} not ready" if bad else ""
 
 
 def _postgres(health: Mapping[str, Any], timeout_s: float) -> str | None:

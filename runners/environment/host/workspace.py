@@ -57,6 +57,7 @@ def prepare(
     names = with_requirements(requires, only or list(catalogue))
     earlier = _usable(read_json(environment.state))
     changed = make_folders(environment, names)
+    changed += forget_programs(environment, names)
     env_id = str(earlier.get("env_id") or uuid.uuid4())
     defaults = {name: int(entry["port"]) for name, entry in catalogue.items()} | {SUPERVISOR: supervisor_port}
     kept_ports = earlier.get("ports")
@@ -121,6 +122,14 @@ def make_folders(environment: Environment, names: Collection[str]) -> list[str]:
             folder.chmod(0o700)
             made.append(str(folder))
     return made
+
+
+def forget_programs(environment: Environment, names: Collection[str]) -> list[str]:
+    """Remove the programs of services that are not wanted any more; supervisord stops them at its next reading."""
+    gone = [path for path in (environment.config / "programs").glob("*.conf") if path.stem not in names]
+    for path in gone:
+        path.unlink()
+    return [str(path) for path in gone]
 
 
 def place_cluster(environment: Environment, env_id: str) -> tuple[Any, Path, list[Path]]:

@@ -1,0 +1,46 @@
+"""Port blocks: the usual ports first, then the next free block of one hundred."""
+
+import socket
+
+import pytest
+
+from runners.environment.host import ports
+from tests.servers import free_port
+
+DEFAULTS = {"backend": 8000, "postgres": 5432}
+
+
+def test_the_first_environment_gets_the_usual_ports() -> None:
+    assert ports.choose(DEFAULTS, free=lambda port: True) == 0
+
+
+def test_one_taken_port_moves_the_whole_block() -> None:
+    assert ports.choose(DEFAULTS, free=lambda port: port != 5432) == 100
+
+
+def test_ports_of_other_environments_are_reserved_though_nothing_listens() -> None:
+    assert ports.choose(DEFAULTS, reserved={8000, 5532}, free=lambda port: True) == 200
+
+
+def test_no_block_is_left() -> None:
+    with pytest.raises(ports.NoFreePorts, match="from 5432"):
+        ports.choose(DEFAULTS, free=lambda port: False)
+
+
+def test_blocks_end_below_the_last_port() -> None:
+    assert max(port for _, block in ports.blocks({"high": 60_000}) for port in block.values()) < 65_536
+
+
+def test_a_listening_socket_makes_a_port_taken() -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        assert not ports.is_free(server.getsockname()[1])
+
+
+def test_two_claims_at_once_get_different_blocks() -> None:
+    defaults = {"only": free_port()}
+    with ports.claimed(defaults) as first, ports.claimed(defaults) as second:
+        assert first != second
+    with ports.claimed(defaults) as again:
+        assert again == first

@@ -1,0 +1,57 @@
+"""Generated secrets: modes, identities, what is kept and what is masked."""
+
+import json
+import stat
+from pathlib import Path
+
+from runners.environment.host import secrets
+
+TENANTS = {"acme": "Acme", "globex": "Globex", "initech": "Initech"}
+
+
+def test_everything_is_private_and_a_second_call_changes_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "secrets"
+    assert "jwt_private.pem" in secrets.generate(folder, ["postgres"], TENANTS)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert secrets.generate(folder, ["postgres"], TENANTS) == []
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_an_opened_file_gets_its_mode_back(tmp_path: Path) -> None:
+    folder = tmp_path / "secrets"
+    secrets.generate(folder, ["redis"], TENANTS)
+    (folder / "redis_password").chmod(0o644)
+    assert secrets.generate(folder, ["redis"], TENANTS) == ["redis_password"]
+    assert stat.S_IMODE((folder / "redis_password").stat().st_mode) == 0o600
+
+
+def test_identities_cover_every_role_of_every_tenant_and_the_negatives() -> None:
+    users = secrets.identities_document(TENANTS, {})["users"]
+    have = {(user["tenant"], role) for user in users if user["kind"] == "test" for role in user["roles"]}
+    assert have == {(tenant, role) for tenant in TENANTS for role in secrets.TENANT_ROLES} | {(None, "admin")}
+    negatives = [user for user in users if user["kind"] == "negative"]
+    assert sorted((user["enabled"], str(user["tenant"])) for user in negatives) == [
+        (False, "acme"), (True, "None"), (True, "['acme', 'globex']"),
+    ]  # fmt: skip
+    assert len({user["password"] for user in users}) == len(users)
+
+
+def test_passwords_of_known_users_are_kept_when_a_tenant_is_added() -> None:
+    first = secrets.identities_document({"acme": "Acme", "globex": "Globex"}, {})
+    second = secrets.identities_document(TENANTS, first)
+    before = {user["username"]: user["password"] for user in first["users"]}
+    after = {user["username"]: user["password"] for user in second["users"]}
+    assert before.items() <= after.items()
+
+
+def test_values_to_mask_include_passwords_and_the_private_key_but_not_the_public_one(tmp_path: Path) -> None:
+    folder = tmp_path / "secrets"
+    secrets.generate(folder, ["postgres"], TENANTS)
+    values = secrets.values(folder)
+    users = json.loads((folder / "identities.json").read_text())["users"]
+    assert (folder / "postgres_password").read_text() in values
+    assert {user["password"] for user in users} <= set(values)
+    assert (folder / "jwt_private.pem").read_text().splitlines()[3] in values
+    assert (folder / "jwt_public.pem").read_text().splitlines()[1] not in values
