@@ -70,6 +70,7 @@ class Engine:
             self._watch(runner, duration_s)
         finally:
             self._mark_end()
+            self._plan.stopping = True
             runner.quit()
             self._second_passed(0)
 

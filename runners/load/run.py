@@ -89,7 +89,7 @@ def _tell(context: Context, board: Scoreboard) -> None:
             context.events.emit("finding", fingerprint=f"wrong_answer:{item.name}", **what, **item.to_json() | what)
         context.log(f"{item.name}: {item.count}×", level="warn", failure=item.to_json())
     if board.abandoned:
-        context.log(f"{board.abandoned} requests had no answer when the run ended and are not counted", level="warn")
+        context.log(f"requests given up without an answer, and not counted: {board.abandoned}", level="warn")
     _artifact(context, "failures", [item.to_json() for item in board.failures.all()])
     _artifact(context, "leaks", [check.to_json() for check in board.leaks.values()])
 

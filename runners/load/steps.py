@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 KNOWN_MAX = 200
+FRESH_NS = 60 * 10**9
 
 
 @dataclass(frozen=True)
@@ -24,16 +25,22 @@ class Problem:
 
 @dataclass
 class Memory:
-    """What the users of one tenant have seen: the newest trace ids and metric names, and the services."""
+    """What the users of one tenant have seen: trace ids, services, and metrics with the time (Unix ns) they last had."""
 
     traces: deque[str] = field(default_factory=lambda: deque(maxlen=KNOWN_MAX))
-    metrics: deque[str] = field(default_factory=lambda: deque(maxlen=KNOWN_MAX))
     services: deque[str] = field(default_factory=lambda: deque(maxlen=KNOWN_MAX))
+    metrics: dict[str, int] = field(default_factory=dict)
 
     @staticmethod
     def add(known: deque[str], value: Any) -> None:
         if isinstance(value, str) and value and value not in known:
             known.append(value)
+
+    def add_metric(self, name: Any, when_ns: int) -> None:
+        if isinstance(name, str) and name:
+            self.metrics[name] = max(when_ns, self.metrics.get(name, 0))
+            if len(self.metrics) > KNOWN_MAX:
+                del self.metrics[next(iter(self.metrics))]
 
 
 @dataclass(frozen=True)
@@ -167,7 +174,7 @@ class SearchMetrics(Search):
     def learn(self, memory: Memory, items: Sequence[Any]) -> None:
         super().learn(memory, items)
         for item in items:
-            memory.add(memory.metrics, item["content"].get("name"))
+            memory.add_metric(item["content"].get("name"), int(item["time_unix_nano"]))
 
 
 class OpenTrace(Step):
@@ -198,20 +205,28 @@ class OpenTrace(Step):
 
 
 class QueryMetric(Step):
-    """Evaluate PromQL now: the scenario's, else a selector of (or a sum over) a metric that a search has shown."""
+    """Evaluate PromQL: the scenario's now, else a selector of (or a sum over) a metric when a search has shown it.
+
+    fresh: the metric was seen so lately that it must be found, whether or not the profile passes the time on
+    (Prometheus looks back five minutes).
+    """
 
     operation, needs = "metrics.query", "search.metrics"
 
     def choices(self, asker: Asker) -> Sequence[str]:
-        return asker.habits.queries or asker.memory.metrics
+        return asker.habits.queries or list(asker.memory.metrics)
 
     def ask(self, asker: Asker) -> dict[str, Any]:
         chosen = asker.rng.choice(self.choices(asker))
         if asker.habits.queries:
             return {"query": chosen}
-        name = chosen.replace("\\", "\\\\").replace('"', '\\"')
+        name, seen_ns = chosen.replace("\\", "\\\\").replace('"', '\\"'), asker.memory.metrics[chosen]
         selector = f'{{__name__="{name}"}}'
-        return {"query": selector if asker.rng.random() < 0.7 else f"sum({selector})"}
+        return {
+            "query": selector if asker.rng.random() < 0.7 else f"sum({selector})",
+            "time": (seen_ns // 10**6 + 1) / 1000,  # a float of seconds cannot hold ns: the next whole ms
+            "fresh": asker.now_ns - seen_ns < FRESH_NS,
+        }
 
     def check(self, asked: dict[str, Any], reply: Reply) -> Problem | None:
         document = reply.document
@@ -225,6 +240,8 @@ class QueryMetric(Step):
             return None
         if (items := reply.items) is None:
             return Problem("no list of series")
+        if not items and asked.get("fresh"):
+            return Problem("no series of a metric that a search has shown", asked["query"])
         wanted = asked["query"].removeprefix('{__name__="').removesuffix('"}')
         for series in items:
             if not isinstance(series, dict) or not isinstance(series.get("metric"), dict):

@@ -16,6 +16,7 @@ from typing import Any
 import gevent
 from gevent.lock import BoundedSemaphore
 from locust import FastHttpUser, task
+from locust.exception import StopUser
 
 from runners.load.failures import kind_of, redact, trail
 from runners.load.pace import Pace
@@ -34,7 +35,7 @@ class RequestFailed(Exception):
 @dataclass
 class Plan:
     """What all users share. crowd: identities in the order in which users take them; alarm: told of an operation's
-    first leak at once."""
+    first leak at once. stopping: no user begins another step."""
 
     target: Target
     scenario: Scenario
@@ -44,6 +45,7 @@ class Plan:
     operations: dict[str, Operation]
     seed: int
     alarm: Callable[[str], None]
+    stopping: bool = False
     memories: dict[str, Memory] = field(default_factory=dict)
     numbers: itertools.count[int] = field(default_factory=itertools.count)
 
@@ -83,6 +85,8 @@ def user_class(plan: Plan) -> type[FastHttpUser]:
         @task
         def step(self) -> None:
             """One step of the mix; if too little is known for it, the search that finds out."""
+            if plan.stopping:  # Locust has asked for this user's end while it woke: begin nothing that would be cut off
+                raise StopUser
             started = time.monotonic()
             name = self.rng.choices(list(plan.shares), list(plan.shares.values()))[0]
             try:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from runners.lib.units import format_count, format_duration
 from runners.load.scoreboard import Scoreboard, Tally
+from runners.load.steps import STEPS
 from runners.suite import Verdict
 
 CPU_MAX = 0.9
@@ -61,7 +62,9 @@ def _operation(id_: str, name: str, board: Scoreboard, overload: str | None, abs
         kinds = "; ".join(f"{item.count}× {item.kind.removeprefix('content: ')}" for item in wrong[:3])
         return Outcome(id_, "failed", f"wrong answers: {kinds}")
     if tally is None or not tally.latency.count:
-        return Outcome(id_, "invalid", overload or "not assessed: no request was made")
+        source = STEPS[name].needs
+        why = f": {source} showed nothing to ask for" if source else ""
+        return Outcome(id_, "invalid", overload or f"not assessed: no request was made{why}")
     if not tally.successes:
         kinds = "; ".join(f"{item.count}× {item.kind}" for item in board.failures.all() if item.operation == name)
         return Outcome(id_, "failed", f"none of {tally.latency.count} requests succeeded: {kinds}")

@@ -134,9 +134,31 @@ def test_a_wrong_query_answer_is_named(query: str, status: str, kind: str, serie
     assert (problem.what if problem else None) == what
 
 
-def test_a_query_is_the_scenario_s_or_about_a_metric_that_was_seen() -> None:
+def test_a_metric_that_was_just_seen_must_be_found() -> None:
+    reply = Reply({"status": "success", "data": {"resultType": "vector", "result": []}}, [])
+    problem = STEPS["metrics.query"].check({"query": QUERY, "fresh": True}, reply)
+    assert problem is not None
+    assert problem.what == "no series of a metric that a search has shown"
+    assert STEPS["metrics.query"].check({"query": QUERY, "fresh": False}, reply) is None
+
+
+def test_a_query_is_the_scenario_s_or_about_a_metric_when_it_was_seen() -> None:
     memory, step = Memory(), STEPS["metrics.query"]
     assert not step.can(asker(memory))
     assert step.ask(asker(memory, ("sum(up)",))) == {"query": "sum(up)"}
-    memory.metrics.append('odd"name')
-    assert '"odd\\"name"' in step.ask(asker(memory))["query"]
+    seen = NOW - 61 * 10**9 + 123_456_789
+    memory.add_metric('odd"name', seen)
+    memory.add_metric('odd"name', seen - 5)
+    asked = step.ask(asker(memory))
+    assert '"odd\\"name"' in asked["query"]
+    assert seen < asked["time"] * 1e9 < seen + 2 * 10**6
+    assert not asked["fresh"]
+
+
+def test_memory_stays_bounded() -> None:
+    memory = Memory()
+    for number in range(1000):
+        memory.add_metric(f"metric {number}", number)
+        memory.add(memory.traces, f"trace {number}")
+    assert len(memory.metrics) == len(memory.traces) == 200
+    assert "metric 999" in memory.metrics
