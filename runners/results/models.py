@@ -60,7 +60,11 @@ class Execution(Base):
     config: Mapped[Any] = mapped_column(Document, nullable=True)
 
     __table_args__ = (
-        Index("ix_executions_parent", "parent_id", "position"),
+        # Partial, so that no planner takes it for "parent_id IS NULL" and then sorts all runs.
+        Index(
+            "ix_executions_parent", "parent_id", "position",
+            sqlite_where=text("parent_id IS NOT NULL"), postgresql_where=text("parent_id IS NOT NULL"),
+        ),
         Index(
             "ix_executions_top", "id",
             sqlite_where=text("parent_id IS NULL"), postgresql_where=text("parent_id IS NULL"),

@@ -43,6 +43,15 @@ def trees(home: Home) -> dict[str, Tree]:
     return found
 
 
+def stages_of(home: Home, run: str) -> list[str]:
+    """The stage runs that a campaign's own events name and that have files."""
+    named: dict[str, None] = {}
+    for event in reader.events(home.run(run) / "events.jsonl"):
+        if event.get("type") == "stage.starting" and isinstance(event.get("run_id"), str):
+            named[event["run_id"]] = None
+    return [stage for stage in named if (home.run(stage) / "events.jsonl").exists()]
+
+
 def ingest(home: Home, store: Store, tree: Tree) -> int:
     """Bring the rows of one campaign up to the end of its files; returns the number of events read."""
     count = 0

@@ -114,7 +114,7 @@ CREATE INDEX ix_executions_duration ON test_executions (duration_s, id) WHERE pa
 
 CREATE INDEX ix_executions_failed ON test_executions (failed, id) WHERE parent_id IS NULL;
 
-CREATE INDEX ix_executions_parent ON test_executions (parent_id, position);
+CREATE INDEX ix_executions_parent ON test_executions (parent_id, position) WHERE parent_id IS NOT NULL;
 
 CREATE INDEX ix_executions_top ON test_executions (id) WHERE parent_id IS NULL;
 

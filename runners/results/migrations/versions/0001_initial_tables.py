@@ -137,7 +137,14 @@ def upgrade() -> None:
         sqlite_where=sa.text("parent_id IS NULL"),
         postgresql_where=sa.text("parent_id IS NULL"),
     )
-    op.create_index("ix_executions_parent", "test_executions", ["parent_id", "position"], unique=False)
+    op.create_index(
+        "ix_executions_parent",
+        "test_executions",
+        ["parent_id", "position"],
+        unique=False,
+        sqlite_where=sa.text("parent_id IS NOT NULL"),
+        postgresql_where=sa.text("parent_id IS NOT NULL"),
+    )
     op.create_index(
         "ix_executions_top",
         "test_executions",
