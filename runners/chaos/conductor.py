@@ -95,8 +95,9 @@ class Conductor:
             )  # fmt: skip
             # Shielded to the revert: these waits end with `stop`.
             self._hold(record, hold_s)
+            revert_began = time.time()
             outcome.record = record = self._end(record)
-        self._recovered(outcome, record)
+        self._recovered(outcome, record, revert_began)
         return {"id": record.id, "effect": record.effect, "state": record.state, "reverted_at": record.reverted_at}
 
     def _hold(self, record: FaultRecord, hold_s: float) -> None:
@@ -104,7 +105,7 @@ class Conductor:
         heals = catalogue()[record.fault].heals
         end = last if heals else min(last, time.clock_gettime(time.CLOCK_BOOTTIME) + hold_s)
         while time.clock_gettime(time.CLOCK_BOOTTIME) < end and not self.interrupt.stop.wait(_POLL_S):
-            if heals and self.injector.healed(record):
+            if (heals and self.injector.healed(record)) or not self.injector.in_force(record):
                 return
 
     def _end(self, record: FaultRecord) -> FaultRecord:
@@ -133,17 +134,20 @@ class Conductor:
                 if outcome.record is not None and outcome.record.id == record.id:
                     outcome.record = record
 
-    def _recovered(self, outcome: Outcome, record: FaultRecord) -> None:
-        """Wait until the prober has seen service again, or has seen that nothing ever failed, or the objective is past."""
+    def _recovered(self, outcome: Outcome, record: FaultRecord, revert_began: float) -> None:
+        """Wait until the prober has seen service again, or that nothing ever failed, or the objective is past.
+
+        revert_began: from this moment on the service under a held fault may recover.
+        """
         assert record.injected_at is not None
         heals = catalogue()[record.fault].heals
         ended = record.reverted_at or time.time()
-        counted_from = record.injected_at if heals else ended
+        counted_from = record.injected_at if heals else revert_began
         limit = counted_from + self.experiment.extension.recovery.objective
         while True:
             found = assess(
                 self.prober.attempts(), record.injected_at,
-                not_before=None if heals else ended, until=max(ended + _QUIET_S, limit),
+                not_before=None if heals else revert_began, until=max(ended + _QUIET_S, limit),
             )  # fmt: skip
             now = time.time()
             if found.recovered_at is not None or (not found.symptom and now > ended + _QUIET_S):
@@ -159,7 +163,7 @@ class Conductor:
             time_to_detect_s=_rounded(found.time_to_detect_s), time_to_recover_s=_rounded(found.time_to_recover_s),
             recover_after_fault_s=_rounded(outcome.after_s), symptom=found.symptom,
             symptom_at=found.symptom_at, detected_at=found.detected_at, recovered_at=found.recovered_at,
-            failed_attempts=found.failed, relapses=found.relapses,
+            answered_at=found.answered_at, failed_attempts=found.failed, relapses=found.relapses,
         )  # fmt: skip
 
 

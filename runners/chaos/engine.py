@@ -27,7 +27,6 @@ from runners.probes import HealthRequest, Prober, Request, WriteRequest
 from runners.suite import Context, Verdict
 from runners.target import open_target
 
-_SETTINGS = {"runtime": {"rollbacks": {"strategy": "always"}}}
 WRITER_ROLE = "agent"
 
 
@@ -138,9 +137,12 @@ def _play(context: Context, experiment: Experiment, handler: Handler, continuous
 
     strategy = Strategy.CONTINUOUS if continuously is not None and experiment.hypothesis else Strategy.DEFAULT
     schedule = Schedule(continuous_hypothesis_frequency=continuously or 1.0)
+    # Rollbacks of others are played however the run ends; ours come from the journal, whatever chaoslib does.
+    rollbacks = "always" if experiment.document.get("rollbacks") else "default"
+    settings = {"runtime": {"rollbacks": {"strategy": rollbacks}}}
     try:
         journal = run_experiment(
-            experiment.document, settings=_SETTINGS, strategy=strategy, schedule=schedule, event_handlers=[handler]
+            experiment.document, settings=settings, strategy=strategy, schedule=schedule, event_handlers=[handler]
         )
     except SystemExit:
         return  # interrupted where chaoslib does not expect it

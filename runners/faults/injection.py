@@ -100,6 +100,11 @@ class Injector:
         """Has the service come back, judged by the target itself?"""
         return catalogue()[record.fault].verify(record)
 
+    def in_force(self, record: FaultRecord) -> bool:
+        """False when somebody else has reverted it meanwhile ('testbed chaos revert', the halt lever)."""
+        current = journal.read(self.stack.environment.journal, record.id)
+        return current is not None and current.open
+
     def end(self, record: FaultRecord) -> FaultRecord:
         """Revert and verify; returns the record, REVERTED or FAILED."""
         return settle(self.stack.environment.journal, record, "runner")

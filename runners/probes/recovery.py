@@ -16,7 +16,8 @@ class Recovery:
 
     symptom_at: start of the first attempt that started after the injection and failed. detected_at: when that attempt
     was known to have failed (a refused connection: at once; a hang: after the probe's timeout). recovered_at: start of
-    the first of `stable` successes in a row after the symptom. relapses: failures after that.
+    the first of `stable` successes in a row after the symptom. answered_at: end of that attempt; where a service takes
+    connections before it works on them, this is later. relapses: failures after that.
     """
 
     injected_at: float
@@ -25,6 +26,7 @@ class Recovery:
     recovered_at: float | None
     failed: int
     relapses: int
+    answered_at: float | None = None
 
     @property
     def symptom(self) -> bool:
@@ -66,8 +68,10 @@ def assess(
         in_a_row = in_a_row + 1 if attempt.outcome == "ok" and attempt.started >= earliest else 0
         if in_a_row == stable:
             relapses = sum(later.outcome == "failed" for later in after[number + 1 :])
-            start = after[number - stable + 1].started
-            return Recovery(injected_at, after[first].started, after[first].ended, start, failed, relapses)
+            back = after[number - stable + 1]
+            return Recovery(
+                injected_at, after[first].started, after[first].ended, back.started, failed, relapses, back.ended
+            )
     return Recovery(injected_at, after[first].started, after[first].ended, None, failed, 0)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from runners.faults import journal, lever
+from runners.faults import journal, lever, recover
 from runners.lib import proc
 from tests.supervised import Supervised
 
@@ -211,6 +211,15 @@ def test_killed_it_leaves_no_fault(stand: Supervised, tmp_path: Path) -> None:
     for stream in (stage.process.stdin, stage.process.stderr):
         assert stream is not None
         stream.close()
+
+
+def test_reverted_by_hand_it_does_not_hold_on(stand: Supervised, tmp_path: Path) -> None:
+    stage = Stage(stand, tmp_path, experiment("fault: pause, target: ingest, ttl: 60s, hold: 50s"))
+    stage.wait_for("fault.injected")
+    (record,) = journal.open_entries(stand.journal, stage.run)
+    recover.settle(stand.journal, record, "recover")
+    assert stage.finish(15)["verdict"] == "passed"
+    assert stage.one("fault.reverted")["by"] == "recover"
 
 
 def test_an_abort_condition_ends_it(stand: Supervised, tmp_path: Path) -> None:
