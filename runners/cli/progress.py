@@ -51,14 +51,13 @@ class Progress:
             case "stage.starting":
                 self._running[str(stage)] = event["ts"]
                 return None if self._detail else f"▶ {stage}"
-            case "stage.retrying":
-                return f"↻ {stage}: attempt {event['attempt']} {event['verdict']}: {event['reason']}"
             case "stage.finished":
                 begun = self._running.pop(str(stage), None)
                 took = "" if begun is None else f" in {format_duration(event['ts'] - begun)}"
                 word = event["verdict"] if event["state"] == "finished" else event["state"]
                 why = f": {one_line(event['reason'])}" if event["reason"] else ""
-                return f"{_MARKS.get(event['verdict'], '?')} {stage} {word}{took}{why}"
+                again = " · tried again" if event.get("retry") else ""
+                return f"{_MARKS.get(event['verdict'], '?')} {stage} {word}{took}{why}{again}"
             case "gate":
                 value = "" if event["value"] is None else f" ({event['value']})"
                 why = f": {one_line(str(event['reason']))}" if event.get("reason") else ""

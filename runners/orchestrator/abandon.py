@@ -13,9 +13,10 @@ from runners.events import body
 from runners.lib import locks
 from runners.lib.files import read_json, write_json
 from runners.lib.home import Home
-from runners.lib.text import one_line
 from runners.orchestrator import lease
+from runners.orchestrator.attempt import Attempt, last_line
 from runners.orchestrator.journal import DiskFull, Journal
+from runners.orchestrator.starting import signal_shim
 from runners.orchestrator.verdicts import exit_code
 
 _STAGE_PATIENCE_S = 10.0
@@ -37,7 +38,7 @@ def abandon(home: Home, run: str) -> None:
         from runners.faults import recover
 
         recover.recover(environment)
-    reason = f"its coordinator failed five times: {_last_words(folder)}"
+    reason = f"its coordinator failed five times: {last_line(folder / 'coord.log')}"
     state, verdict = "error", "invalid"
     journal = Journal(folder, run)
     seq = journal.seq
@@ -57,9 +58,6 @@ def abandon(home: Home, run: str) -> None:
 
 def _end_stage(folder: Path) -> None:
     """Its shim is killed (the runner dies with it), what it left is swept, its end is written by who finds it lost."""
-    from runners.orchestrator.attempt import Attempt
-    from runners.orchestrator.starting import signal_shim
-
     attempt = Attempt(folder, str((read_json(folder / "spec.json") or {}).get("stage", "")))
     end = time.monotonic() + _STAGE_PATIENCE_S
     while attempt.standing(foreign_boot=False) == "live" and time.monotonic() < end:
@@ -80,13 +78,3 @@ def _free_lease(home: Home, name: str, run: str) -> None:
             os.pwrite(fd, b"{}".ljust(512), 0)
     finally:
         os.close(fd)
-
-
-def _last_words(folder: Path) -> str:
-    """The last line of its log: the exception."""
-    try:
-        lines = (folder / "coord.log").read_text(errors="replace").split("\n")
-    except OSError:
-        return "it left no log"
-    words = next((line.strip() for line in reversed(lines) if line.strip()), "its log is empty")
-    return one_line(words, 300)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from runners.events import body
 from runners.lib import locks, proc
 from runners.lib.files import read_json, write_json
+from runners.lib.text import one_line
 from runners.orchestrator.crashpoints import point
 from runners.orchestrator.facts import Facts
 from runners.orchestrator.journal import EVENTS, DiskFull, Journal
@@ -19,6 +20,15 @@ from runners.orchestrator.tail import Tail
 
 Standing = Literal["absent", "live", "over", "dead"]
 HUNG_S = 5.0  # a shim that does nothing for so long after its grace is killed
+
+
+def last_line(log: Path) -> str:
+    """Of a process's log: usually the exception that ended it."""
+    try:
+        lines = log.read_text(errors="replace").split("\n")
+    except OSError:
+        return "it left no log"
+    return one_line(next((line for line in reversed(lines) if line.strip()), "its log is empty"), 300)
 
 
 class Attempt:
@@ -122,6 +132,10 @@ class Attempt:
 
     def exit_file(self) -> dict[str, Any]:
         return dict(read_json(self.folder / "exit.json") or {})
+
+    def last_words(self) -> str:
+        """The last line that its supervisor wrote into its log."""
+        return last_line(self.folder / "shim.log")
 
     def release(self) -> None:
         if self._lock is not None:

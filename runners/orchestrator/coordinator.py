@@ -35,7 +35,8 @@ from runners.orchestrator.verdicts import exit_code, judge_campaign
 TICK_S = 0.05
 LEASE_PATIENCE_S = 5.0
 STORE_PATIENCE_S = 30.0
-FULL_PATIENCE_S = 30.0
+STORE_BUSY_S = 5.0
+FULL_PATIENCE_S = 10.0
 ALONE_S = 2.0  # so long without a spectator is "disconnected"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -60,6 +61,7 @@ class Coordinator:
         self.held: lease.Lease | None = None
         self.request: dict[str, Any] | None = None
         self.seen = time.monotonic()
+        self.full_since: dict[str, float] = {}
         self.mirror = Mirror(home, self.spec, self._open_store)
         self.around = Surroundings(home, self.spec, self.environment, self.said, self.say)
         self.stages = {stage.name: Stage(stage, self.around) for stage in self.spec.stages}
@@ -75,7 +77,7 @@ class Coordinator:
     def _open_store(self) -> Store:
         from runners.results.store import open_store
 
-        return open_store(results_url(self.home, self.spec.id))
+        return open_store(results_url(self.home, self.spec.id), busy_timeout_s=STORE_BUSY_S)
 
     # -- the journal
 
@@ -104,11 +106,11 @@ class Coordinator:
     # -- the life of the campaign
 
     def run(self) -> None:
-        me = read_json(self.folder / "pid.json") or {}
-        self.said.pop(("coordinator.started", None), None)
-        self.say("coordinator.started", pid=os.getpid(), start=me.get("start"))
         done = self.said.get(("run.finished", None))
-        if done is not None:
+        if done is None:
+            self.said.pop(("coordinator.started", None), None)
+            self.say("coordinator.started", pid=os.getpid())
+        else:  # the predecessor died while it tidied up; nothing may follow run.finished
             if self.spec.lease:
                 found = lease.take(self.home, self.environment, self.spec.id)
                 self.held = found if isinstance(found, lease.Lease) else None
@@ -129,21 +131,29 @@ class Coordinator:
         self._judge()
 
     def _take_lease(self) -> tuple[str, str | None, str] | None:
-        """None when it is ours; else how the campaign ends instead."""
+        """None when it is ours; else how the campaign ends instead.
+
+        A campaign that has begun cannot end here, because its stages may live: should somebody else have got the
+        environment while its coordinator was dead, it is cancelled in good order.
+        """
+        begun = ("run.started", None) in self.said
         end = time.monotonic() + LEASE_PATIENCE_S
         while True:
             self._look_for_request()
-            if self.request:
+            if self.request and not begun:
                 return "cancelled", None, "cancelled before it started"
-            if not self.spec.queue or first_in_line(self.home, self.spec):
+            if begun or not self.spec.queue or first_in_line(self.home, self.spec):
                 found = lease.take(self.home, self.environment, self.spec.id)
                 if isinstance(found, lease.Lease):
                     self.held = found
-                    return self._not_ready() if self.spec.queue else None
+                    return self._not_ready() if self.spec.queue and not begun else None
                 orphan = lease.orphan(self.home, self.environment)
                 if found.run and found.run != self.spec.id and orphan == found.run:
                     start_coordinator(self.home, found.run)  # bring it back rather than rob it
-                if not self.spec.queue and (found.final or time.monotonic() > end):
+                if begun and time.monotonic() > end:
+                    request_cancel(self.folder, self.spec.stages[0].grace_s)
+                    return None
+                if not begun and not self.spec.queue and (found.final or time.monotonic() > end):
                     reason = f"environment {self.spec.environment} is leased by {found}"
                     return "skipped", "invalid", reason
             if self.spec.queue:
@@ -190,11 +200,23 @@ class Coordinator:
                 stage.read()
             for stage in self.stages.values():
                 if stage.outcome is None:
-                    stage.step(self.stages, self.request)
+                    self._step(stage)
         except OSError as error:
             if error.errno not in _FULL:
                 raise
             log(f"disk full: {error}")
+
+    def _step(self, stage: Stage) -> None:
+        """A full disk stops one stage, not the others; one that cannot be written down for long has failed."""
+        try:
+            stage.step(self.stages, self.request)
+            self.full_since.pop(stage.name, None)
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            since = self.full_since.setdefault(stage.name, time.monotonic())
+            if time.monotonic() > since + FULL_PATIENCE_S:
+                stage.give_up(f"disk full: {error}")
 
     def _look_for_request(self) -> None:
         found = read_json(self.folder / "cancel")
@@ -267,9 +289,9 @@ class Coordinator:
 
 
 def _key(type_: str, fields: Mapping[str, Any]) -> str | None:
-    """What makes an event of this type the same one: the attempt, the stage, the gate, the fault, or nothing."""
+    """What makes an event of this type the same one: the attempt of a stage, the gate, the fault, or nothing."""
     group = type_.partition(".")[0]
-    by = {"stage": "stage_name" if type_ == "stage.finished" else "run_id", "gate": "expr", "fault": "id"}.get(group)
+    by = {"stage": "run_id", "gate": "expr", "fault": "id"}.get(group)
     return None if by is None else fields.get(by)
 
 

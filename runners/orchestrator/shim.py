@@ -53,7 +53,7 @@ class Shim:
         self.reason: str | None = None
         self.phase: Phase = "running"
         self.deadline = 0.0
-        self.finished = False
+        self.finished = self.told = False
         self.full_since: float | None = None
         self.pending: list[bytes] = []
         self.important = False
@@ -78,7 +78,7 @@ class Shim:
 
     def _on_signal(self, number: int, _: FrameType | None) -> None:
         if number in (signal.SIGTERM, signal.SIGINT):
-            self.reason = self.reason or "cancelled"
+            self.told = True
 
     def _open_control(self) -> socket.socket:
         """Bound through /proc/self/fd, because a socket path holds only 107 bytes."""
@@ -216,7 +216,7 @@ class Shim:
         self.pending.append(body("control", cmd=command, args=order.get("args"), accepted=accepted))
 
     def _look_for_request(self, now: float, woken: bool) -> None:
-        """The request file says what a signal says, also when the signal came before the handlers."""
+        """The request file says why; a signal alone is a cancel. The file also works when no signal could."""
         if not woken and now < self.next_look:
             return
         self.next_look = now + LOOK_S
@@ -226,6 +226,8 @@ class Shim:
             self.grace = min(self.grace, float(request.get("grace", self.grace)))
             if self.phase == "ending":
                 self.deadline = min(self.deadline, now + self.grace)
+        elif self.told:
+            self.reason = self.reason or "cancelled"
 
     # -- the life of the run
 

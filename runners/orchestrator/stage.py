@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from runners.events import Event
@@ -16,6 +16,8 @@ from runners.orchestrator.dag import Host, Outcome, Skip, Start, decide, is_brok
 from runners.orchestrator.settle import Settlement, unreported
 from runners.orchestrator.spec import CampaignSpec, StageSpec
 from runners.orchestrator.verdicts import Ending, judge_stage
+
+MOST_LAUNCHES = 5
 
 
 class Say(Protocol):
@@ -43,10 +45,13 @@ class Stage:
         self.name = spec.name
         self.outcome: Outcome | None = None
         self.live = False
-        self._tries = sum(("stage.retrying", run) in around.said for run in spec.runs)
+        ends = [end for run in spec.runs if (end := around.said.get(("stage.finished", run)))]
+        self._tries = sum(bool(end.get("retry")) for end in ends)
         self.attempt = self._attempt()
         self._settlement: Settlement | None = None
-        if (end := around.said.get(("stage.finished", self.name))) is not None:
+        self._launches = 0
+        if ends and not ends[-1].get("retry"):
+            end = ends[-1]
             ending = Ending(end["state"], end["verdict"], end["reason"], spec.optional)
             self.outcome = Outcome(ending, bool(end.get("broken")))
 
@@ -105,6 +110,8 @@ class Stage:
         )
         if isinstance(decision, Skip):
             self._end(Ending("skipped", "invalid", decision.reason), broken=decision.broken)
+        elif isinstance(decision, Start) and self._launches >= MOST_LAUNCHES:
+            self.give_up(f"its supervisor does not start: {self.attempt.last_words()}")
         elif isinstance(decision, Start):
             self._start(stages)
 
@@ -115,6 +122,7 @@ class Stage:
             attempt=self._tries + 1, sync=True,
         )  # fmt: skip
         point("start:said")
+        self._launches += 1
         self.attempt.start()
 
     def _document(self, stages: Mapping[str, Stage]) -> dict[str, Any]:
@@ -186,19 +194,25 @@ class Stage:
         point("end:after")
 
     def _retry(self, ending: Ending) -> None:
-        self.around.say(
-            "stage.retrying", stage_name=self.name, run_id=self.attempt.run, state=ending.state,
-            verdict=ending.verdict, reason=ending.reason, attempt=self._tries + 1,
-        )  # fmt: skip
+        """Every attempt is kept and reported; the next one counts."""
+        self._tell_end(ending, retry=True)
         self._tries += 1
+        self._launches = 0
         self.attempt = self._attempt()
         self._settlement = None
 
     def _end(self, ending: Ending, *, broken: bool = False) -> None:
         self.live = False
-        ending = Ending(ending.state, ending.verdict, ending.reason, self.spec.optional)
-        self.outcome = Outcome(ending, broken)
+        self.outcome = Outcome(replace(ending, optional=self.spec.optional), broken)
+        self._tell_end(ending, broken=broken)
+
+    def give_up(self, reason: str) -> None:
+        """It cannot be run, or its end cannot be written down, whatever is tried."""
+        self.attempt.release()
+        self._end(Ending("error", "invalid", reason), broken=True)
+
+    def _tell_end(self, ending: Ending, **more: bool) -> None:
         self.around.say(
             "stage.finished", stage_name=self.name, run_id=self.attempt.run, state=ending.state,
-            verdict=ending.verdict, reason=ending.reason, broken=broken,
+            verdict=ending.verdict, reason=ending.reason, attempt=self._tries + 1, optional=self.spec.optional, **more,
         )  # fmt: skip

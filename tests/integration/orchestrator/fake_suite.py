@@ -70,4 +70,6 @@ def work(context: Context) -> Verdict:
 
 if __name__ == "__main__":
     code = run_suite({"work": work})
-    sys.exit(int(json.loads((Path(os.environ["TESTBED_RUN_DIR"]) / "spec.json").read_text())["params"].get("exit", code)))
+    sys.exit(
+        int(json.loads((Path(os.environ["TESTBED_RUN_DIR"]) / "spec.json").read_text())["params"].get("exit", code))
+    )
