@@ -22,6 +22,7 @@ from tui.actions import ACTIONS
 from tui.gateway import EnvironmentView, Gateway, GatewayError, RunRow
 from tui.pump import TICK_S, Pump
 from tui.render.look import THEMES, Look
+from tui.render.numbers import short
 from tui.screens.live import Live
 from tui.screens.mode import Mode
 from tui.screens.overlays import Help, Jump, Launch
@@ -113,10 +114,17 @@ class ControlCenter(App[None]):
             with contextlib.suppress(NoMatches):
                 if isinstance(self._mode_screen(), Live):
                     self._mode_screen().query_one("#log", RingLog).extend(lines)
+        if live.planned_s is None and live.started is not None:
+            live.planned_s = self._usual_duration(live)
         if live.revision != self._seen:
             self._seen = live.revision
             self._mode_screen().on_live(live)
             self.repaint_chrome()
+
+    def _usual_duration(self, live: LiveRun) -> float | None:
+        """How long the campaign took when it last ended with a verdict: the best estimate for this time."""
+        past = (run for run in self.runs if run.campaign == live.campaign and run.run != live.run)
+        return next((run.duration_s for run in past if run.state == "finished" and run.duration_s), None)
 
     def _mode_screen(self) -> Mode:
         for screen in reversed(self.screen_stack):
@@ -186,7 +194,7 @@ class ControlCenter(App[None]):
             self.screen.show(message.campaigns)
 
     def on_launched(self, message: messages.Launched) -> None:
-        self.say(Toast("▶", "passed", f"Started {message.campaign} as {message.run[:8]}", "2 shows it live"))
+        self.say(Toast("▶", "passed", f"Started {message.campaign} as {short(message.run)}", "2 shows it live"))
         self.follow(message.run)
         self._read_lists()
 
@@ -223,9 +231,9 @@ class ControlCenter(App[None]):
                         return
                     stop.wait(0.1)
             except GatewayError as error:
-                self.post_message(messages.Failed(f"Run {run[:8]}", str(error)))
+                self.post_message(messages.Failed(f"Run {short(run)}", str(error)))
 
-        threading.Thread(target=job, name=f"follow {run[:8]}", daemon=True).start()
+        threading.Thread(target=job, name=f"follow {short(run)}", daemon=True).start()
 
     def inspect(self, run: str, answer: Callable[[LiveRun], None]) -> None:
         """Give the run as a whole to `answer`: at once when it is known, else when it was read."""
@@ -267,7 +275,7 @@ class ControlCenter(App[None]):
         self.call_outside(work, "Results", "results")
 
     def read_detail(self, run: str) -> None:
-        self.call_outside(lambda: messages.DetailRead(run, self.gateway.detail(run)), f"Run {run[:8]}", "detail")
+        self.call_outside(lambda: messages.DetailRead(run, self.gateway.detail(run)), f"Run {short(run)}", "detail")
 
     def say(self, toast: Toast) -> None:
         """A message in the message row for five seconds; it covers nothing."""
@@ -316,24 +324,24 @@ class ControlCenter(App[None]):
         run = self._chosen_run()
         if run is None:
             return
-        self.say(Toast("◑", "warn", f"Cancelling {run[:8]}: faults are reverted first", "F12 aborts everything"))
+        self.say(Toast("◑", "warn", f"Cancelling {short(run)}: faults are reverted first", "F12 aborts everything"))
 
         def work() -> None:
             self.gateway.cancel(run)
 
-        self.call_outside(work, f"Cancel {run[:8]}", "cancel")
+        self.call_outside(work, f"Cancel {short(run)}", "cancel")
 
     def action_report(self) -> None:
         run = self._chosen_run()
         if run is None:
             return
-        self.say(Toast("◔", "accent", f"Writing the report of {run[:8]} …"))
+        self.say(Toast("◔", "accent", f"Writing the report of {short(run)} …"))
 
         def work() -> None:
             path = self.gateway.report(run)
             self.call_from_thread(self.say, Toast("✔", "passed", f"Report: {path}"))
 
-        self.call_outside(work, f"Report of {run[:8]}", "report")
+        self.call_outside(work, f"Report of {short(run)}", "report")
 
     def action_abort_all(self) -> None:
         """At once and without a question; a second press while it works changes nothing."""

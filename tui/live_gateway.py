@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from runners.events import Event, iter_points, split_series
 from runners.lib.errors import TestbedError
@@ -13,6 +13,9 @@ from runners.lib.histogram import Histogram
 from runners.lib.home import Home
 from runners.lib.text import one_line, plain
 from tui.gateway import CampaignInfo, EnvironmentView, GatewayError, Happening, OperationPoint, PageSource, RunRow, Tail
+
+if TYPE_CHECKING:
+    from runners.orchestrator.tail import Tail as FileTail
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -208,14 +211,16 @@ class LiveTail:
     """Follows a campaign's event file and those of its stages."""
 
     def __init__(self, home: Home, run: str) -> None:
-        from runners.orchestrator.tail import Tail as FileTail
-
         self._home, self._run = home, run
-        self._open = lambda folder: FileTail(folder / "events.jsonl")
-        self._files = {run: self._open(home.run(run))}
+        self._files = {run: self._open(run)}
         self._stage = {run: ""}
         self._totals: dict[str, Histogram] = {}
         self._finished = False
+
+    def _open(self, run: str) -> FileTail:
+        from runners.orchestrator.tail import Tail as Reader
+
+        return Reader(self._home.run(run) / "events.jsonl")
 
     @property
     def over(self) -> bool:
@@ -235,7 +240,7 @@ class LiveTail:
                     if run == self._run:
                         started = event.get("run_id")
                         if event["type"] == "stage.starting" and started and started not in self._files:
-                            self._files[started] = self._open(self._home.run(started))
+                            self._files[started] = self._open(started)
                             self._stage[started] = plain(str(event["stage_name"]))
                             more = True
                         ended = ended or event["type"] == "run.finished"
@@ -261,6 +266,8 @@ class LiveTail:
         for series, at, value in iter_points(event):
             if isinstance(value, dict):
                 name = split_series(series)[0]
+                if name.startswith("probe."):
+                    continue  # the independent probe is no traffic of users
                 seconds.setdefault((name, at), Histogram()).merge(Histogram.from_json(value))
             elif isinstance(value, int | float):
                 points.append((plain(series), at, float(value)))

@@ -9,6 +9,7 @@ from typing import Literal
 from tui.render.look import STATE, VERDICT, Line, fit, width
 
 Cell = str | Line
+WIDE = 90
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Column:
 def layout(columns: Sequence[Column], cells: int) -> tuple[list[int], list[int], int]:
     """(indexes of the columns shown, their widths, gap) for this width."""
     gap = 2 if cells > 100 else 1
-    shown = [i for i, column in enumerate(columns) if column.narrow or cells >= 120]
+    shown = [i for i, column in enumerate(columns) if column.narrow or cells >= WIDE]
     fixed = sum(columns[i].cells for i in shown) + gap * (len(shown) - 1) + 2
     return shown, [columns[i].cells or max(4, cells - fixed) for i in shown], gap
 

@@ -11,7 +11,7 @@ from textual.containers import Horizontal, Vertical
 
 from tui.render.chart import Fault, Plot, Series, draw
 from tui.render.look import SERIES, VERDICT, Line, bar, fit, join
-from tui.render.numbers import clock, latency, nice_limits, nice_top, number, share, spark
+from tui.render.numbers import clock, latency, nice_limits, nice_top, number, share, short, spark
 from tui.render.tables import Column, header, row, state_cell
 from tui.screens.mode import Mode
 from tui.screens.runs import Gates
@@ -30,7 +30,7 @@ class LivePanel(Panel):
         return self.center.live
 
     def cli(self) -> str:
-        return f"testbed attach {self.live.run[:8]}" if self.live else "testbed run smoke"
+        return f"testbed attach {short(self.live.run)}" if self.live else "testbed run smoke"
 
     def body(self, cells: int, height: int) -> list[Line]:
         live = self.live
@@ -61,7 +61,7 @@ class Strip(Paint):
             *state_cell(live.state),
             ("  ", "text"),
             (live.campaign, "text.b"),
-            (f" {live.run[:8]}", "dim"),
+            (f" {short(live.run)}", "dim"),
         ]
         line += [(f"  {done}/{len(live.stages)} stages", "dim")]
         if not live.over:

@@ -14,7 +14,7 @@ from textual.widgets import Input, Label
 
 from tui.gateway import PageSource, RunRow
 from tui.render.look import VERDICT, Line, fit, join
-from tui.render.numbers import clock, latency, moment, number
+from tui.render.numbers import clock, latency, moment, number, short
 from tui.render.tables import Cell, Column, verdict_cell
 from tui.screens.mode import Mode
 from tui.widgets.paged_table import PagedTable
@@ -48,7 +48,7 @@ class ResultsTable(PagedTable[RunRow]):
         Binding("slash", "screen.filter", show=False), Binding("o", "screen.sort", show=False), Binding("r", "app.report", show=False),
     ]  # fmt: skip
     columns = (
-        Column("run", 8), Column("campaign", 12), Column("verdict", 14), Column("started", 9, "r"), Column("took", 7, "r"),
+        Column("run", 13), Column("campaign", 12), Column("verdict", 14), Column("started", 9, "r"), Column("took", 7, "r"),
         Column("✔", 4, "r"), Column("✘", 3, "r"), Column("commit", 7, narrow=False), Column("why", 0, narrow=False),
     )  # fmt: skip
     error = ""
@@ -63,7 +63,7 @@ class ResultsTable(PagedTable[RunRow]):
     def cells_of(self, item: RunRow) -> Sequence[Cell]:
         failed = item.tests.get("failed", 0)
         return (
-            [(item.run[:8], "accent")], [(item.campaign, "text.b")], verdict_cell(item.verdict), [(moment(item.started_at, time.time()), "dim")],
+            [(short(item.run), "accent")], [(item.campaign, "text.b")], verdict_cell(item.verdict), [(moment(item.started_at, time.time()), "dim")],
             clock(item.duration_s), number(item.tests.get("passed", 0)), [(number(failed), "failed.b" if failed else "dim")],
             [((item.commit or "–")[:7], "dim")], [(item.why, "dim")],
         )  # fmt: skip
@@ -114,7 +114,7 @@ class Detail(Panel):
         self.touch()
 
     def title(self) -> str:
-        return f"{self.detail['run'][:8]} {self.detail['campaign']}" if self.detail else "Run"
+        return f"{short(self.detail['run'])} {self.detail['campaign']}" if self.detail else "Run"
 
     def figures(self, cells: int) -> Line:
         if self.detail is None:
@@ -122,7 +122,7 @@ class Detail(Panel):
         return [*verdict_cell(self.detail.get("verdict")), (f"  {clock(self.detail.get('duration_s'))}", "dim")]
 
     def cli(self) -> str:
-        return f"testbed results show {self.detail['run'][:8]}" if self.detail else ""
+        return f"testbed results show {short(self.detail['run'])}" if self.detail else ""
 
     def action_scroll_by(self, by: int) -> None:
         self.offset_rows = max(0, self.offset_rows + by)
@@ -245,9 +245,7 @@ def _stages(detail: dict[str, Any]) -> list[Line]:
 def _rest(detail: dict[str, Any]) -> list[Line]:
     lines = _heading("run")
     tests = detail.get("tests") or {}
-    config = detail.get("config") or {}
-    seed = config.get("seed")
-    seed = seed.get("value") if isinstance(seed, dict) else seed
+    seed = detail.get("seed")
     lines.append(
         [
             ("    ", "text"),

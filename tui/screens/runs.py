@@ -12,7 +12,7 @@ from textual.containers import Horizontal
 
 from tui.gateway import RunRow
 from tui.render.look import STATE, VERDICT, Line, fit, join
-from tui.render.numbers import clock, latency, moment
+from tui.render.numbers import clock, latency, moment, short
 from tui.render.tables import Cell, Column, state_cell, verdict_cell
 from tui.screens.mode import Mode
 from tui.state.live_run import GateView, LiveRun
@@ -28,7 +28,7 @@ class RunsTable(PagedTable[RunRow]):
         Binding("n", "app.launch", show=False), Binding("x", "app.cancel", show=False), Binding("r", "app.report", show=False),
     ]  # fmt: skip
     columns = (
-        Column("run", 8), Column("campaign", 14), Column("env", 8, narrow=False), Column("state", 11), Column("verdict", 14),
+        Column("run", 13), Column("campaign", 14), Column("env", 8, narrow=False), Column("state", 11), Column("verdict", 14),
         Column("started", 9, "r"), Column("took", 7, "r"), Column("tests", 9, "r", narrow=False), Column("why", 0, narrow=False),
     )  # fmt: skip
 
@@ -53,7 +53,7 @@ class RunsTable(PagedTable[RunRow]):
             else [(f"{passed}/{planned}" if planned else "–", "text" if planned else "dim")]
         )
         return (
-            [(item.run[:8], "accent")], [(item.campaign, "text.b")], [(item.environment, "dim")], state_cell(item.state),
+            [(short(item.run), "accent")], [(item.campaign, "text.b")], [(item.environment, "dim")], state_cell(item.state),
             verdict_cell(verdict), [(moment(item.started_at, time.time()), "dim")], clock(took), tests, [(item.why, "dim")],
         )  # fmt: skip
 
@@ -68,7 +68,7 @@ class RunsTable(PagedTable[RunRow]):
 
     def cli(self) -> str:
         run = self.current()
-        return f"testbed results show {run.run[:8]}" if run else "testbed run smoke"
+        return f"testbed results show {short(run.run)}" if run else "testbed run smoke"
 
 
 class Stages(Panel):
@@ -87,10 +87,10 @@ class Stages(Panel):
         if live is None:
             return []
         begun = sum(stage.begin is not None for stage in live.stages.values())
-        return [(f"{live.run[:8]} {live.campaign} · {begun} of {len(live.stages)} started", "dim")]
+        return [(f"{short(live.run)} {live.campaign} · {begun} of {len(live.stages)} started", "dim")]
 
     def cli(self) -> str:
-        return f"testbed attach {self.shown.run[:8]}" if self.shown else ""
+        return f"testbed attach {short(self.shown.run)}" if self.shown else ""
 
     def body(self, cells: int, height: int) -> list[Line]:
         live = self.shown
@@ -190,7 +190,7 @@ class Gates(Panel):
 
     def cli(self) -> str:
         live = self._shown()
-        return f"testbed gate {live.run[:8]}" if live else ""
+        return f"testbed gate {short(live.run)}" if live else ""
 
     def body(self, cells: int, height: int) -> list[Line]:
         live = self._shown()
@@ -235,6 +235,11 @@ class Runs(Mode):
     def on_mount(self) -> None:
         super().on_mount()
         if self.center.runs_read:
+            self.on_runs(self.center.runs)
+
+    def on_screen_resume(self) -> None:
+        super().on_screen_resume()
+        if self.center.runs_read and self.is_mounted:
             self.on_runs(self.center.runs)
 
     def on_runs(self, runs: list[RunRow]) -> None:

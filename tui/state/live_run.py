@@ -168,7 +168,6 @@ class LiveRun:
         self.campaign = str(fields.get("campaign", "?"))
         self.environment = str(fields.get("environment", ""))
         self.defects = [str(name) for name in fields.get("defects") or ()]
-        self.planned_s = fields.get("planned_s")
         for item in fields.get("stages") or ({"name": name} for name in fields.get("plan", ())):
             view = self._stage(str(item.get("name")))
             view.suite = str(item.get("suite", ""))
