@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from runners.probes.attempt import Attempt
 
 STABLE = 3
+PROMPT_S = 0.15
 
 
 @dataclass(frozen=True)
@@ -16,8 +17,9 @@ class Recovery:
 
     symptom_at: start of the first attempt that started after the injection and failed. detected_at: when that attempt
     was known to have failed (a refused connection: at once; a hang: after the probe's timeout). recovered_at: start of
-    the first of `stable` successes in a row after the symptom. answered_at: end of that attempt; where a service takes
-    connections before it works on them, this is later. relapses: failures after that.
+    the first of `stable` successes in a row after the symptom, or its end when it took longer than PROMPT_S: a service
+    may take connections long before it works on them, and such an attempt has waited for it. answered_at: always its
+    end. relapses: failures after that.
     """
 
     injected_at: float
@@ -70,9 +72,13 @@ def assess(
             relapses = sum(later.outcome == "failed" for later in after[number + 1 :])
             back = after[number - stable + 1]
             return Recovery(
-                injected_at, after[first].started, after[first].ended, back.started, failed, relapses, back.ended
+                injected_at, after[first].started, after[first].ended, _served_at(back), failed, relapses, back.ended
             )
     return Recovery(injected_at, after[first].started, after[first].ended, None, failed, 0)
+
+
+def _served_at(success: Attempt) -> float:
+    return success.started if success.latency_s <= PROMPT_S else success.ended
 
 
 def steady(attempts: Sequence[Attempt], wanted: int) -> bool:

@@ -51,6 +51,13 @@ def test_answers_that_come_only_after_the_revert_are_no_recovery_before_it() -> 
     assert found.recovered_at is not None and found.recovered_at >= 100.45
 
 
+def test_a_success_that_waited_for_the_service_counts_from_its_answer() -> None:
+    found = assess(series("..xx") + series("......", start=100.2, took=0.27), injected_at=100.0)
+    assert found.recovered_at == found.answered_at == 100.2 + 0.27
+    prompt = assess(series("..xx") + series("......", start=100.2, took=0.14), injected_at=100.0)
+    assert prompt.recovered_at == 100.2
+
+
 def test_a_failure_long_after_the_fault_has_another_cause() -> None:
     assert not assess(series(".........x..."), injected_at=100.0, until=100.3).symptom
 
