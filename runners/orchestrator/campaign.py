@@ -12,9 +12,10 @@ from pydantic import BeforeValidator, Field
 from runners.config import lookup
 from runners.config.document import Document, Seconds, Strict, check, read
 from runners.lib.errors import FileError, UsageError
-from runners.lib.expr import ExprError, parse
+from runners.lib.expr import ExprError
 from runners.lib.text import did_you_mean
 from runners.orchestrator.spec import MODULES, NEVER_RETRIED
+from runners.results.gates import check as check_gate
 
 _NAME = r"^[A-Za-z][A-Za-z0-9_-]*$"
 _SOURCE: dict[str, lookup.Kind] = {"scenario": "scenarios", "experiment": "experiments"}
@@ -141,9 +142,9 @@ def _checked(document: Document) -> Campaign:
     _check_cycles(document, model.stages)
     for index, gate in enumerate(model.gates):
         try:
-            parse(gate)
+            check_gate(gate, {stage.name: stage.suite for stage in model.stages})
         except ExprError as error:
-            raise document.error(f"gate: {error}", ("gates", index), "see `testbed gate --help`") from None
+            raise document.error(f"gate: {error.what}", ("gates", index), error.remedy) from None
     return Campaign(document, model, files)
 
 
