@@ -110,7 +110,7 @@ def _text(bound: Conditions, column: str, one: Filter) -> str:
         case "contains":
             return _contains(bound, column, _string(one))
         case "regex":
-            return f"{column} ~ {bound.bind(_pattern(one))}"
+            return _matches(bound, column, _pattern(one))
         case "exists":
             return _exists(f"{column} IS NOT NULL", one)
         case _:
@@ -172,7 +172,7 @@ def _json(bound: Conditions, column: str, key: str, one: Filter) -> str:
         case "contains":
             return _contains(bound, f"({column} ->> {name})", _string(one))
         case "regex":
-            return f"{column} ->> {name} ~ {bound.bind(_pattern(one))}"
+            return _matches(bound, f"({column} ->> {name})", _pattern(one))
         case "exists":
             return _exists(f"{column} ? {name}", one)
         case _:
@@ -192,6 +192,12 @@ def _contains(bound: Conditions, column: str, needle: str) -> str:
     # Collation C folds only ASCII, and costs a quarter less than the database's.
     collation = ' COLLATE "C"' if needle.isascii() else ""
     return f"{column}{collation} ILIKE {bound.bind(f'%{escaped}%')}"
+
+
+def _matches(bound: Conditions, column: str, pattern: str) -> str:
+    """The second half is evaluated when the statement is planned: a bad pattern is an error even if no row is read."""
+    value = bound.bind(pattern)
+    return f"({column} ~ {value} AND ('' ~ {value}) IS NOT NULL)"
 
 
 def _exists(condition: str, one: Filter) -> str:
