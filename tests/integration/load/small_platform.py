@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
+import socket
 import threading
 import time
 from collections import Counter
@@ -55,6 +57,9 @@ class SmallPlatform:
         self._refresh: dict[str, str] = {}
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
+        self._connections: set[socket.socket] = set()
+        self.open = threading.Event()  # cleared: requests are taken but not answered
+        self.open.set()
         platform = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -78,8 +83,12 @@ class SmallPlatform:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.open.set()
         self._server.shutdown()
         self._server.server_close()
+        for connection in self._connections:  # kept-alive ones have threads that would go on answering
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     @property
     def requests(self) -> int:
@@ -115,12 +124,18 @@ class SmallPlatform:
         (folder / "state.json").write_text(json.dumps(state))
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
+        self._connections.add(request.connection)
         body = json.loads(request.rfile.read(int(request.headers.get("Content-Length") or 0)) or b"{}")
         token = (request.headers.get("Authorization") or "").removeprefix("Bearer ")
+        self.open.wait(30)
         with self._lock:
             operation, tenant, status, document = self._serve(request.path, body, token)
             self.counts[operation, tenant] += 1
         data = json.dumps(document).encode()
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the caller may have given up
+            self._reply(request, status, data)
+
+    def _reply(self, request: BaseHTTPRequestHandler, status: int, data: bytes) -> None:
         request.send_response(status)
         request.send_header("Content-Type", "application/json")
         request.send_header("Content-Length", str(len(data)))

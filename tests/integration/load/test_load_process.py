@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from runners.lib.histogram import Histogram
 from tests.integration.load.small_platform import TENANTS, SmallPlatform
 
 LATENCIES = {"auth.login", "auth.refresh", "auth.me", "search.logs", "search.traces", "search.metrics", "traces.get", "metrics.query"}  # fmt: skip
+Launch = Callable[..., "LoadProcess"]
 QUICK = """\
 load: quick
 users: 6
@@ -130,16 +131,32 @@ class LoadProcess:
 
 
 @pytest.fixture
+def launch(tmp_path: Path) -> Iterator[Launch]:
+    """Starts the load process of this test's home; it is gone when the test is."""
+    started: list[LoadProcess] = []
+
+    def start(scenario: Path, **params: Any) -> LoadProcess:
+        started.append(LoadProcess(tmp_path, scenario, **params))
+        return started[-1]
+
+    yield start
+    for load in started:
+        if load.process.poll() is None:
+            load.process.kill()
+            load.process.wait()
+
+
+@pytest.fixture
 def scenario(tmp_path: Path) -> Path:
     path = tmp_path / "quick.yaml"
     path.write_text(QUICK)
     return path
 
 
-def test_the_shipped_scenario_loads_and_counts_exactly_what_the_server_served(tmp_path: Path) -> None:
+def test_the_shipped_scenario_loads_and_counts_exactly_what_the_server_served(tmp_path: Path, launch: Launch) -> None:
     with SmallPlatform() as platform:
         platform.environment(tmp_path)
-        load = LoadProcess(tmp_path, lookup.find("scenarios", "browse"), duration_s=6)
+        load = launch(lookup.find("scenarios", "browse"), duration_s=6)
         assert load.end() == 0, load.told
         assert load.output == ""
         counted = Counter({key: histogram.count for key, histogram in load.latencies().items()})
@@ -166,10 +183,10 @@ def test_the_shipped_scenario_loads_and_counts_exactly_what_the_server_served(tm
     assert steady - load.of("run.started")[0]["ts"] < 5
 
 
-def test_a_leak_is_found_and_named(tmp_path: Path, scenario: Path) -> None:
+def test_a_leak_is_found_and_named(tmp_path: Path, launch: Launch, scenario: Path) -> None:
     with SmallPlatform() as platform:
         platform.environment(tmp_path)
-        load = LoadProcess(tmp_path, scenario)
+        load = launch(scenario)
         load.wait_for_type("phase")
         platform.leak = "search.logs"
         before = platform.requests
@@ -190,20 +207,20 @@ def test_a_leak_is_found_and_named(tmp_path: Path, scenario: Path) -> None:
     assert finding["samples"][0]["request_id"].startswith("request-")
 
 
-def test_a_session_of_the_wrong_tenant_is_a_leak_of_the_log_in(tmp_path: Path, scenario: Path) -> None:
+def test_a_session_of_the_wrong_tenant_is_a_leak_of_the_log_in(tmp_path: Path, launch: Launch, scenario: Path) -> None:
     with SmallPlatform() as platform:
         platform.environment(tmp_path)
         platform.leak = "auth.login"
-        load = LoadProcess(tmp_path, scenario, duration_s=2)
+        load = launch(scenario, duration_s=2)
         assert load.end() == 1, load.told
     assert load.outcomes()["leak.auth.login"]["outcome"] == "failed"
 
 
-def test_answers_that_do_not_say_whose_they_are_prove_nothing(tmp_path: Path, scenario: Path) -> None:
+def test_answers_that_do_not_say_whose_they_are_prove_nothing(tmp_path: Path, launch: Launch, scenario: Path) -> None:
     with SmallPlatform() as platform:
         platform.environment(tmp_path)
         platform.marks = False
-        load = LoadProcess(tmp_path, scenario, duration_s=2)
+        load = launch(scenario, duration_s=2)
         assert load.end() == 2, load.told
     assert load.verdict["verdict"] == "invalid"
     assert load.outcomes()["leak.search.logs"]["outcome"] == "invalid"
@@ -211,11 +228,13 @@ def test_answers_that_do_not_say_whose_they_are_prove_nothing(tmp_path: Path, sc
     assert load.outcomes()["quick.search.logs"]["outcome"] == "passed"
 
 
-def test_tokens_are_refreshed_before_they_expire_and_after_a_401_and_never_told(tmp_path: Path, scenario: Path) -> None:
+def test_tokens_are_refreshed_before_they_expire_and_after_a_401_and_never_told(
+    tmp_path: Path, launch: Launch, scenario: Path
+) -> None:
     scenario.write_text(QUICK.replace("auth.login: 1, ", ""))  # nobody logs in anew: tokens grow old
     with SmallPlatform(token_s=2) as platform:
         platform.environment(tmp_path)
-        load = LoadProcess(tmp_path, scenario)
+        load = launch(scenario)
         load.wait_for_type("phase")
         while platform.by_operation()["auth.refresh"] < 6:  # before expiry: nobody was refused yet
             time.sleep(0.02)
@@ -237,11 +256,11 @@ def test_tokens_are_refreshed_before_they_expire_and_after_a_401_and_never_told(
     assert not [secret for secret in platform.secrets if secret in told]
 
 
-def test_an_operation_that_never_succeeds_fails_its_test(tmp_path: Path, scenario: Path) -> None:
+def test_an_operation_that_never_succeeds_fails_its_test(tmp_path: Path, launch: Launch, scenario: Path) -> None:
     with SmallPlatform() as platform:
         platform.environment(tmp_path)
         platform.broken["traces.get"] = 503
-        load = LoadProcess(tmp_path, scenario, duration_s=2)
+        load = launch(scenario, duration_s=2)
         assert load.end() == 1, load.told
     assert load.outcomes()["quick.traces.get"]["outcome"] == "failed"
     assert "HTTP 503 broken" in load.outcomes()["quick.traces.get"]["message"]
@@ -250,10 +269,10 @@ def test_an_operation_that_never_succeeds_fails_its_test(tmp_path: Path, scenari
     assert errors == sum(load.series("load.errors")) > 0
 
 
-def test_users_and_rate_can_be_set_while_it_runs(tmp_path: Path, scenario: Path) -> None:
+def test_users_and_rate_can_be_set_while_it_runs(tmp_path: Path, launch: Launch, scenario: Path) -> None:
     with SmallPlatform() as platform:
         platform.environment(tmp_path)
-        load = LoadProcess(tmp_path, scenario)
+        load = launch(scenario)
         load.wait_for_type("phase")
         load.order("set", users=9, rate="30/s")
         load.wait_for(lambda _: 9 in load.series("load.users"))
@@ -264,10 +283,10 @@ def test_users_and_rate_can_be_set_while_it_runs(tmp_path: Path, scenario: Path)
     assert any(event["message"] == "set users=9, rate=30/s" for event in load.of("log"))
 
 
-def test_sigterm_ends_it_in_good_order(tmp_path: Path, scenario: Path) -> None:
+def test_sigterm_ends_it_in_good_order(tmp_path: Path, launch: Launch, scenario: Path) -> None:
     with SmallPlatform() as platform:
         platform.environment(tmp_path)
-        load = LoadProcess(tmp_path, scenario)
+        load = launch(scenario)
         load.wait_for(lambda _: len(load.of("metric.points")) >= 3)
         asked = time.monotonic()
         load.process.send_signal(signal.SIGTERM)
@@ -277,12 +296,46 @@ def test_sigterm_ends_it_in_good_order(tmp_path: Path, scenario: Path) -> None:
     assert load.verdict["verdict"] == "passed"
 
 
-def test_what_may_not_be_loaded_is_not_touched(tmp_path: Path, scenario: Path) -> None:
+def test_a_platform_that_answers_nothing_does_not_hold_up_the_end(
+    tmp_path: Path, launch: Launch, scenario: Path
+) -> None:
+    with SmallPlatform() as platform:
+        platform.environment(tmp_path)
+        load = launch(scenario)
+        load.wait_for_type("phase")
+        load.wait_for(lambda _: len(load.of("metric.points")) >= 2)
+        platform.open.clear()
+        load.wait_for(lambda _: load.series("load.rate")[-1:] == [0])
+        asked = time.monotonic()
+        assert load.stop() in (0, 1, 2), load.told
+        assert time.monotonic() - asked < 5
+    assert any("given up without an answer, and not counted: 6" in event["message"] for event in load.of("log"))
+    assert load.verdict["verdict"] in ("passed", "invalid")  # what had not been asked by then is not assessed
+
+
+def test_a_crash_of_the_platform_costs_errors_not_the_run(tmp_path: Path, launch: Launch, scenario: Path) -> None:
+    with SmallPlatform() as platform:
+        platform.environment(tmp_path)
+        load = launch(scenario)
+        load.wait_for(lambda _: len(load.of("metric.points")) >= 2)
+    load.wait_for(lambda _: sum(load.series("load.errors")) > 10)
+    assert load.stop() == 0, load.told
+    failures = json.loads((load.folder / "artifacts" / "failures.json").read_text())
+    assert {item["kind"] for item in failures} <= {
+        "ConnectionRefusedError",
+        "ConnectionResetError",
+        "HTTPConnectionClosed",
+    }
+    assert all(item["count"] >= len(item["samples"]) > 0 for item in failures)
+    assert sum(item["count"] for item in failures) == sum(load.series("load.errors"))
+
+
+def test_what_may_not_be_loaded_is_not_touched(tmp_path: Path, launch: Launch, scenario: Path) -> None:
     with SmallPlatform() as platform:
         platform.environment(tmp_path)
         profile = tmp_path / "env" / "local" / "target.yml"
         profile.write_text(profile.read_text().replace("name: small", "name: small, production: true"))
-        load = LoadProcess(tmp_path, scenario)
+        load = launch(scenario)
         assert load.end() == 2, load.told
         assert platform.requests == 0
     assert "in production" in load.verdict["reason"]
