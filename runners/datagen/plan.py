@@ -46,7 +46,7 @@ def count(scenario: Scenario, seed: int, duration_s: float | None = None) -> Pla
                 items[signal] += world.count(tenant, signal, tick)
         for batch in world.batches(tick):
             requests += 1
-            resent += resends(scenario, seed, batch)
+            resent += tick < world.ticks and resends(scenario, seed, batch)  # sentinels are sent once
     return Plan(
         items, requests, resent, world.series(), _bytes(world, items), world.ticks * world.tick_ns / 1e9, world.tenants
     )
