@@ -51,9 +51,13 @@ class Conductor:
         """Wait until the prober has seen its share of successes in a row; False when it has not in time."""
         end = time.monotonic() + patience_s
         while not steady(self.prober.attempts(), _STEADY_ATTEMPTS):
-            if time.monotonic() > end or self.interrupt.stop.wait(_POLL_S):
+            if time.monotonic() > end or self.interrupt.over.wait(_POLL_S):
                 return False
         return True
+
+    def begun(self) -> bool:
+        """Has any fault been injected?"""
+        return any(outcome.injected for outcome in self.outcomes)
 
     def wait_for_others(self) -> None:
         """From now on health probes wait until their service is well."""
@@ -68,7 +72,7 @@ class Conductor:
         found = self.stack.service(str(target))
         end = time.monotonic() + (self.experiment.extension.recovery.objective if self.patient else 0.0)
         while not (healthy := health.check(found.health).healthy) and time.monotonic() < end:
-            if self.interrupt.stop.wait(_POLL_S):
+            if self.interrupt.over.wait(_POLL_S):
                 break
         return healthy
 
@@ -80,6 +84,8 @@ class Conductor:
             self.outcomes.append(outcome)
         with self.interrupt.shielded():
             try:
+                if self.interrupt.stop.is_set():
+                    raise Refused("the stage was stopped before this fault")
                 record = self.injector.inject(fault, target, ttl_s)
             except (Refused, Ineffective, NoWatchdog) as error:
                 outcome.problem = str(error)
@@ -93,7 +99,7 @@ class Conductor:
                 "fault.injected", id=record.id, fault=fault, target=target, effect=record.effect,
                 injected_at=record.injected_at, ttl_s=ttl_s, deadline=record.deadline,
             )  # fmt: skip
-            # Shielded to the revert: these waits end with `stop`.
+            # Shielded to the revert: these waits end by themselves.
             self._hold(record, hold_s)
             revert_began = time.time()
             outcome.record = record = self._end(record)
@@ -104,7 +110,9 @@ class Conductor:
         last = record.deadline_boot - min(MARGIN_S, record.ttl_s / 2)
         heals = catalogue()[record.fault].heals
         end = last if heals else min(last, time.clock_gettime(time.CLOCK_BOOTTIME) + hold_s)
-        while time.clock_gettime(time.CLOCK_BOOTTIME) < end and not self.interrupt.stop.wait(_POLL_S):
+        # A stop ends a hold, but not the wait for a service that comes back by itself.
+        waker = self.interrupt.over if heals else self.interrupt.stop
+        while time.clock_gettime(time.CLOCK_BOOTTIME) < end and not waker.wait(_POLL_S):
             if (heals and self.injector.healed(record)) or not self.injector.in_force(record):
                 return
 
@@ -153,7 +161,7 @@ class Conductor:
             if found.recovered_at is not None or (not found.symptom and now > ended + _QUIET_S):
                 break
             # Past the objective the attempts under way still count, so that "not recovered" is certain.
-            if now > max(limit, ended) + _QUIET_S or self.interrupt.stop.wait(_POLL_S):
+            if now > max(limit, ended) + _QUIET_S or self.interrupt.over.wait(_POLL_S):
                 break
         self.tests.end("recovery")
         outcome.recovery = found

@@ -68,7 +68,9 @@ def _run_ours(context: Context, experiment: Experiment, interrupt: Interrupt, te
         injector = Injector(stack, context.run, limits)
         prober = Prober(_request(context, experiment, stack, target))
         conductor = Conductor(context, experiment, stack, injector, prober, interrupt, tests)
-        watch = Watch(context.environment, context.events, interrupt, prober, extension.abort_when)
+        watch = Watch(
+            context.environment, context.events, interrupt, prober, extension.abort_when, begun=conductor.begun
+        )
         appoint(conductor)
         tests.begin("steady-state-before")
         prober.start()

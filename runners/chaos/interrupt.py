@@ -20,6 +20,7 @@ class Interrupt:
 
     def __init__(self, stop: threading.Event) -> None:
         self.stop = stop
+        self.over = threading.Event()
         self.reason: str | None = None
         self._depth = 0
         self._raised = False
@@ -30,10 +31,11 @@ class Interrupt:
         signal.signal(signal.SIGTERM, self._arrived)
 
     def end(self, reason: str) -> None:
-        """From any thread: set `stop` and wake the main thread, whatever it waits for."""
+        """From any thread: set both and wake the main thread, whatever it waits for."""
         with self._lock:
             self.reason = self.reason or reason
         self.stop.set()
+        self.over.set()
         main = threading.main_thread()
         if main.ident is not None and threading.current_thread() is not main:
             signal.pthread_kill(main.ident, signal.SIGTERM)
@@ -41,10 +43,11 @@ class Interrupt:
     def _arrived(self, _number: int, _frame: FrameType | None) -> None:
         self.reason = self.reason or "stopped"
         self.stop.set()
+        self.over.set()
         self._raise_once()
 
     def _raise_once(self) -> None:
-        if self._depth == 0 and not self._raised and self.stop.is_set():
+        if self._depth == 0 and not self._raised and self.over.is_set():
             self._raised = True
             raise SystemExit(_GRACEFUL)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from runners.chaos.extension import AbortCondition
 from runners.chaos.interrupt import Interrupt
@@ -29,14 +29,14 @@ def failing_since(attempts: Sequence[Attempt]) -> float | None:
 
 
 class Watch:
-    """One thread from `start` to `close`."""
+    """One thread from `start` to `close`. begun: has a fault been injected?"""
 
     def __init__(
         self, environment: Environment, events: Emitter, interrupt: Interrupt, prober: Prober | None,
-        abort_when: Sequence[AbortCondition] = (),
+        abort_when: Sequence[AbortCondition] = (), *, begun: Callable[[], bool] = lambda: False,
     ) -> None:  # fmt: skip
         self._environment, self._events, self._interrupt = environment, events, interrupt
-        self._prober, self._abort_when = prober, abort_when
+        self._prober, self._abort_when, self._begun = prober, abort_when, begun
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
 
@@ -64,8 +64,8 @@ class Watch:
     def _look(self) -> None:
         if self._interrupt.reason is not None:
             return
-        if self._interrupt.stop.is_set():
-            self._interrupt.end("stopped")
+        if self._interrupt.stop.is_set() and not self._begun():
+            self._interrupt.end("stopped")  # with a fault begun, its assessment takes a moment and is worth it
         elif (down := lever.halted(self._environment)) is not None:
             self._interrupt.end(f"halted by {down.get('by')}: {down.get('reason')}")
         elif self._prober is not None and self._abort_when:

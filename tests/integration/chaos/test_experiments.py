@@ -170,7 +170,28 @@ def test_no_steady_state_no_fault(stand: Supervised, tmp_path: Path) -> None:
     assert not journal.entries(stand.journal, stage.run)
 
 
-@pytest.mark.parametrize("how", ["SIGTERM", "stop", "halt"])
+def test_stopped_with_its_host_it_reverts_at_once_and_assesses_what_was_begun(
+    stand: Supervised, tmp_path: Path
+) -> None:
+    stage = Stage(stand, tmp_path, experiment("fault: pause, target: ingest, ttl: 60s, hold: 50s"))
+    stage.wait_for("fault.injected")
+    begun = time.monotonic()
+    stage.order("stop")
+    finished = stage.finish(10)
+    assert time.monotonic() - begun < 5
+    assert finished["verdict"] == "passed" and stage.outcomes() == dict.fromkeys(PLANNED, "passed")
+
+
+def test_stopped_before_its_fault_it_injects_nothing(stand: Supervised, tmp_path: Path) -> None:
+    stage = Stage(stand, tmp_path, experiment("fault: pause, target: ingest, ttl: 60s, hold: 50s"))
+    stage.wait_for("run.started")
+    stage.order("stop")
+    finished = stage.finish(10)
+    assert finished["verdict"] == "invalid" and finished["reason"] == "stopped"
+    assert not stage.of("fault.injected") and set(stage.outcomes()) == set(PLANNED)
+
+
+@pytest.mark.parametrize("how", ["SIGTERM", "halt"])
 def test_ended_from_outside_it_reverts_first_and_ends_in_good_order(
     stand: Supervised, tmp_path: Path, how: str
 ) -> None:
@@ -181,8 +202,6 @@ def test_ended_from_outside_it_reverts_first_and_ends_in_good_order(
     begun = time.monotonic()
     if how == "SIGTERM":
         stage.process.send_signal(signal.SIGTERM)
-    elif how == "stop":
-        stage.order("stop")
     else:
         lever.pull(stand.environment, "tester", "enough")
     try:
