@@ -1,0 +1,183 @@
+"""Outcomes, retries and back-pressure, with sinks that answer from a list."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runners.ledger.attempt import Batch, Flag, Outcome
+from runners.ledger.header import Header
+from runners.ledger.reader import fates, read_attempts
+from runners.ledger.writer import LedgerWriter
+from runners.lib.errors import TestbedError
+from runners.wire.delivery import Delivery, Policy, judge
+from runners.wire.http import _retry_after
+from runners.wire.parcel import Answer, Parcel
+
+HEADER = Header("run", "local", "test", "x", "0" * 64, 0, 0, 1.0, ("acme",), "0")
+OK, LOST, FULL, DOWN, BAD = (
+    Answer(200),
+    Answer(0, error="reset"),
+    Answer(429, 0, 0.01),
+    Answer(503),
+    Answer(400, error="no"),
+)
+
+
+def parcel(tick: int = 0, flags: Flag = Flag.NONE) -> Parcel:
+    return Parcel(Batch(0, "logs", tick, 0), "acme", b"body", f"key-{tick}", flags, 10, 0, 9, 1, 2)
+
+
+class Scripted:
+    """Answers in order, the last one for ever."""
+
+    def __init__(self, *answers: Answer) -> None:
+        self._answers: Iterator[Answer] = iter(answers)
+        self._last = answers[-1]
+        self.keys: list[str] = []
+        self.closed = False
+
+    def send(self, parcel: Parcel) -> Answer:
+        self.keys.append(parcel.key)
+        return next(self._answers, self._last)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> LedgerWriter:
+    return LedgerWriter(tmp_path / "ledger", HEADER, b"")
+
+
+def deliver(
+    ledger: LedgerWriter, sink: Scripted, *parcels: Parcel, give_up_s: float = 5, patience_s: float = 5
+) -> tuple[dict[tuple[str, str], int], list[Outcome]]:
+    ended: list[Outcome] = []
+    delivery = Delivery(lambda: sink, ledger, Policy(1, 8, give_up_s), lambda _p, outcome: ended.append(outcome))
+    for one in parcels:
+        assert delivery.submit(one, threading.Event())
+    delivery.close(patience_s)
+    ledger.close()
+    assert sink.closed
+    return dict(delivery.take_counts()), ended  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome", "again"),
+    [
+        (Answer(200), Outcome.ACKED, False),
+        (Answer(202), Outcome.ACKED, False),
+        (Answer(200, 3), Outcome.PARTIAL, False),
+        (Answer(429), Outcome.REFUSED, True),
+        (Answer(401), Outcome.REFUSED, True),
+        (Answer(0), Outcome.UNKNOWN, True),
+        (Answer(408), Outcome.UNKNOWN, True),
+        (Answer(500), Outcome.UNKNOWN, True),
+        (Answer(503), Outcome.UNKNOWN, True),
+        (Answer(400), Outcome.REJECTED, False),
+        (Answer(403), Outcome.REJECTED, False),
+        (Answer(413), Outcome.REJECTED, False),
+        (Answer(422), Outcome.REJECTED, False),
+    ],
+)
+def test_what_an_answer_means(answer: Answer, outcome: Outcome, again: bool) -> None:
+    assert judge(answer) == (outcome, again)
+
+
+def test_it_tries_again_with_the_same_key_until_acknowledged(ledger: LedgerWriter) -> None:
+    sink = Scripted(LOST, FULL, DOWN, OK)
+    counts, ended = deliver(ledger, sink, parcel())
+    assert sink.keys == ["key-0"] * 4
+    assert ended == [Outcome.ACKED]
+    assert counts == {("sent", "logs"): 10, ("acked", "logs"): 10}
+    outcomes = [(attempt.number, settled.outcome) for attempt, settled in read_attempts(ledger.folder)]
+    assert outcomes == [(0, Outcome.UNKNOWN), (1, Outcome.REFUSED), (2, Outcome.UNKNOWN), (3, Outcome.ACKED)]
+
+
+def test_a_rejection_is_final(ledger: LedgerWriter) -> None:
+    sink = Scripted(BAD)
+    counts, ended = deliver(ledger, sink, parcel())
+    assert (len(sink.keys), ended, counts["rejected", "logs"]) == (1, [Outcome.REJECTED], 10)
+
+
+def test_a_rejection_after_an_unknown_attempt_proves_nothing(ledger: LedgerWriter) -> None:
+    counts, ended = deliver(ledger, Scripted(LOST, BAD), parcel())
+    assert ended == [Outcome.UNKNOWN]
+    assert counts == {("sent", "logs"): 10, ("unknown", "logs"): 10}
+    (fate,) = fates(read_attempts(ledger.folder)).values()
+    assert fate.outcome is Outcome.UNKNOWN
+
+
+def test_it_gives_up_when_the_scenario_says_so(ledger: LedgerWriter) -> None:
+    counts, ended = deliver(ledger, Scripted(LOST), parcel(), give_up_s=0.2)
+    assert ended == [Outcome.UNKNOWN]
+    assert counts["unknown", "logs"] == 10
+
+
+def test_a_partial_success_is_split(ledger: LedgerWriter) -> None:
+    counts, _ = deliver(ledger, Scripted(Answer(200, 4)), parcel())
+    assert counts == {("sent", "logs"): 10, ("acked", "logs"): 6, ("rejected", "logs"): 4}
+
+
+def test_what_is_sent_again_on_purpose_is_not_counted_twice(ledger: LedgerWriter) -> None:
+    counts, _ = deliver(ledger, Scripted(OK), parcel(), parcel(flags=Flag.RESEND))
+    assert counts == {("sent", "logs"): 10, ("acked", "logs"): 10}
+    assert [attempt.flags for attempt, _ in read_attempts(ledger.folder)] == [Flag.NONE, Flag.RESEND]
+
+
+def test_a_full_queue_makes_the_source_wait_and_a_stop_frees_it(ledger: LedgerWriter) -> None:
+    gate, stop = threading.Event(), threading.Event()
+
+    class Stuck(Scripted):
+        def send(self, parcel: Parcel) -> Answer:
+            gate.wait(10)
+            return super().send(parcel)
+
+    delivery = Delivery(lambda: Stuck(OK), ledger, Policy(1, 2, 5))
+    assert all(delivery.submit(parcel(tick), stop) for tick in range(3))
+    blocked: list[bool] = []
+    thread = threading.Thread(target=lambda: blocked.append(delivery.submit(parcel(9), stop)))
+    thread.start()
+    thread.join(0.3)
+    assert thread.is_alive()
+    stop.set()
+    thread.join(5)
+    assert blocked == [False]
+    gate.set()
+    delivery.close(5)
+    ledger.close()
+    assert [fate.outcome for fate in fates(read_attempts(ledger.folder)).values()] == [Outcome.ACKED] * 3
+
+
+def test_what_was_on_its_way_when_patience_ended_is_unknown(ledger: LedgerWriter) -> None:
+    counts, _ = deliver(ledger, Scripted(LOST), parcel(), patience_s=0.3)
+    (fate,) = fates(read_attempts(ledger.folder)).values()
+    assert fate.outcome is Outcome.UNKNOWN
+    assert counts["sent", "logs"] == 10
+
+
+def test_a_ledger_that_cannot_be_written_stops_the_source(ledger: LedgerWriter) -> None:
+    sink = Scripted(OK)
+    delivery = Delivery(lambda: sink, ledger, Policy(1, 2, 5))
+    ledger.close()
+    assert delivery.submit(parcel(), threading.Event())
+    with pytest.raises(TestbedError, match="closed"):
+        delivery.close(5)
+    assert sink.keys == []  # no row, no request
+
+
+@pytest.mark.parametrize(
+    ("header", "low", "high"),
+    [(None, None, None), ("2", 2, 2), ("0.5", 0.5, 0.5), ("-3", 0, 0), ("soon", None, None),
+     ("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0), ("Fri, 01 Jan 2100 00:00:00 GMT", 1e9, 1e11)],
+)  # fmt: skip
+def test_both_forms_of_retry_after_are_read(header: str | None, low: float | None, high: float | None) -> None:
+    found = _retry_after(header)
+    if low is None or high is None:
+        assert found is None
+    else:
+        assert found is not None and low <= found <= high
