@@ -58,7 +58,7 @@ def main():
         module.exit_json(**processes.end_environment(state, patience_s=given["patience"]))
     try:
         applied = apply.apply(
-            given["facts"], environment.config / "supervisord.conf", environment.logs / "supervisord.log",
+            given["facts"], environment.config / "supervisord.conf", environment.logs / "supervisor.log",
             given["env_id"],
         )  # fmt: skip
     except apply.DidNotStart as error:

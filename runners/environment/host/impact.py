@@ -76,10 +76,7 @@ def tail(log: Path, lines: int = 20, *, limit: int = 16_384) -> list[str]:
 def failure_document(
     services: Iterable[Mapping[str, Any]], reasons: Mapping[str, str | None], *, failed_task: str, message: str
 ) -> dict[str, Any]:
-    """failure.json. reasons: per service why it is not healthy, None when it is; message: what the failed task said.
-
-    When every service is healthy, or none exists yet, the failed task itself is the cause and is named as `provisioning`.
-    """
+    """failure.json. reasons: per service why it is not healthy, None when it is; message: what the failed task said."""
     known = {service["name"]: service for service in services}
     split = impact(
         {name: service["requires"] for name, service in known.items()},
@@ -89,8 +86,6 @@ def failure_document(
         {"service": name, "reason": reasons.get(name) or "it is not healthy", "log": tail(Path(known[name]["log"]))}
         for name in split.root_causes
     ]
-    if not causes:
-        causes = [{"service": "provisioning", "reason": message, "log": []}]
     return {
         "failed_task": failed_task,
         "message": message,

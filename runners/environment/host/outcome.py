@@ -29,22 +29,29 @@ def failed(
 ) -> dict[str, Any]:
     """Write failure.json and say `failed` in state.json; returns the document.
 
-    reasons: what the failed task found out about services; the others are asked now. tags: those of the failed task: one
-    that names a service means that this service could not even be started.
+    reasons: what the failed task found out about services; the others are asked now. tags: those of the failed task, which
+    name its role. When that task was no asking of services, its role is the cause, and what does not run yet is blocked.
     """
     state = read_json(environment.state) or {}
     services = state.get("services") or []
-    known = dict(reasons or {})
-    for name in (service["name"] for service in services if service["name"] in tags):
-        known.setdefault(name, message)
-    known = probe_all([service for service in services if service["name"] not in known]) | known
-    if broken := [name for name in known if name in tags]:
-        # What was never started because of it is no cause of its own.
-        services = [
-            service if service["name"] in broken or known[service["name"]] is None
-            else {**service, "requires": [*service["requires"], *broken]}
-            for service in services
-        ]  # fmt: skip
+    asked = dict(reasons or {})
+    known = probe_all([service for service in services if service["name"] not in asked]) | asked
+    if reasons:
+        causes = [name for name, reason in asked.items() if reason is not None]
+    else:
+        causes = [next((tag for tag in tags), "provisioning")]
+        if causes[0] not in known:
+            services = [
+                *services,
+                {"name": causes[0], "requires": [], "log": str(environment.logs / f"{causes[0]}.log")},
+            ]
+        known[causes[0]] = message
+    services = [
+        # What does not run and was not asked was never started: it is no cause.
+        service if service["name"] in (*asked, *causes) or known[service["name"]] is None
+        else {**service, "requires": [*service["requires"], *causes]}
+        for service in services
+    ]  # fmt: skip
     document = failure_document(services, known, failed_task=failed_task, message=message)
     environment.root.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_json(environment.failure, document)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import xmlrpc.client
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -43,6 +44,8 @@ def bring_up(
             outcomes[name] = _one(service, supervisor, settled, outcomes, start=start, deadline=deadline)
         except Unreachable as error:
             outcomes[name] = Outcome(f"supervisord does not answer: {error}")
+        except xmlrpc.client.Fault as fault:
+            outcomes[name] = Outcome(f"supervisord refuses to start it: {fault.faultString}")
         finally:
             settled[name].set()
 

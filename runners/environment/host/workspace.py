@@ -6,6 +6,7 @@ whatever is killed at whatever moment, `down` knows what to look for.
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 import uuid
@@ -69,7 +70,7 @@ def prepare(
     account, cluster, outside = place_cluster(environment, env_id)
     found = _servers(names)
     facts: dict[str, Any] = {
-        "env_id": env_id, "ports": numbers, "account": None if account is None else account.pw_name,
+        "env_id": env_id, "root": os.geteuid() == 0, "ports": numbers, "account": None if account is None else account.pw_name,
         "cluster": str(cluster), "outside": [str(path) for path in outside],
         "binaries": {name: binary.to_json() for name, binary in found.items()},
         "lz4": "postgres" in found and binaries.has_lz4(found["postgres"].folder),

@@ -56,10 +56,3 @@ def test_the_report_shows_the_last_lines_of_each_cause_and_of_no_other(tmp_path:
     assert document["root_causes"][0]["log"][-1] == "postgres 99"
     assert {item["service"] for item in document["blocked"]} == {"backend", "ingest", "web"}
     assert document["healthy"] == ["redis"]
-
-
-def test_a_failure_before_any_service_exists_is_the_task_itself() -> None:
-    document = failure_document([], {}, failed_task="Decide the facts", message="no postgres server is on this machine")
-    assert document["root_causes"] == [
-        {"service": "provisioning", "reason": "no postgres server is on this machine", "log": []}
-    ]
