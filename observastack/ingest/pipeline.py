@@ -115,6 +115,7 @@ class Pipeline:
         self._connection = config.database.connection("ingest")
         self._counters = counters
         self._dictionary = Dictionary()
+        self._unavailable_logged, self._unavailable_requests = float("-inf"), 0
         self.queue = WriteQueue(config.ingest.queue_requests, config.ingest.queue_bytes)
         self._threads = [
             threading.Thread(target=self._run, name=f"writer-{number}", daemon=True)
@@ -251,7 +252,10 @@ class Pipeline:
         )
 
     def _unavailable(self, requests: list[Request], error: Unavailable) -> None:
-        log("store.unavailable", error=str(error), requests=len(requests))
+        self._unavailable_requests += len(requests)
+        if (now := time.monotonic()) - self._unavailable_logged >= 1:  # an outage under load is not thousands of lines
+            log("store.unavailable", error=str(error), requests=self._unavailable_requests)
+            self._unavailable_logged, self._unavailable_requests = now, 0
         message = (
             "the store is not available; retry with the same Idempotency-Key"
             if error.unknown

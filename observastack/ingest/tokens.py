@@ -10,6 +10,7 @@ from typing import Any
 import jwt
 
 from observastack.config import Auth, read_secret
+from observastack.errors import ConfigError
 
 WRITERS = frozenset({"agent", "tenant_admin"})
 _TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -33,13 +34,19 @@ class Writer:
 
 
 class TokenVerifier:
-    """RS256 and nothing else, with audience, issuer and expiry.
+    """RS256 and nothing else, with audience, issuer and expiry. Raises ConfigError for an unusable key.
 
     A verified token is remembered until it expires: the signature costs more than all the rest of a small request.
     """
 
     def __init__(self, auth: Auth) -> None:
-        self._key: Any = jwt.get_algorithm_by_name("RS256").prepare_key(read_secret(auth.public_key_file))
+        file = auth.public_key_file
+        try:
+            self._key: Any = jwt.get_algorithm_by_name("RS256").prepare_key(read_secret(file))
+        except (jwt.InvalidKeyError, ValueError, TypeError) as error:
+            raise ConfigError(
+                "is not an RSA public key in PEM format", file=file, remedy="see auth.public_key_file"
+            ) from error
         self._issuer, self._audience = auth.issuer, auth.audience
         self._known: dict[str, Writer] = {}
 

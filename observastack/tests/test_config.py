@@ -114,3 +114,9 @@ def test_a_secret_that_cannot_be_read_is_named(file: Path, tmp_path: Path) -> No
     change(file, "database.read", {"user": "obs_read", "password_file": str(tmp_path / "absent")})
     with pytest.raises(ConfigError, match="absent: the secret cannot be read"):
         configuration.load(file, environ={}).database.connection("read")
+
+
+def test_a_public_key_that_is_none_is_named(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "jwt_public.pem").write_text("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n")
+    assert main(["--config", str(file)]) == 2
+    assert "jwt_public.pem: is not an RSA public key" in capsys.readouterr().err

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
-from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, NumberDataPoint
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, NumberDataPoint, ScopeMetrics
 
 from observastack.ingest.otlp.batch import Batch, Dictionary, hashed_id
 from observastack.ingest.otlp.values import attributes, clean, to_json
@@ -158,22 +158,38 @@ def _metrics(body: bytes, tenant: int, dictionary: Dictionary, batch: Batch) -> 
             raise Unusual
         raw: bytes | None = None
         scopes = []
-        for inner, _, begin, stop in _fields(body, start, end):
+        for inner, at, begin, stop in _fields(body, start, end):
             if inner == 10:
                 if raw is not None:
                     raise Unusual  # two resources are to be merged
                 raw = body[begin:stop]
             elif inner == 18:
                 scopes.append((begin, stop))
-            elif inner != 26:
+            elif inner == 26:
+                _check(body[at:stop])
+            else:
                 raise Unusual
         resource = dictionary.resource_of(tenant, raw or b"", batch)
         for begin, stop in scopes:
-            for inner, _, first, last in _fields(body, begin, stop):
+            for inner, begin_field, first, last in _fields(body, begin, stop):
                 if inner == 18:
                     yield resource, first, last
-                elif inner not in (10, 26):
+                elif inner in (10, 26):
+                    _check(body[begin_field:last])
+                else:
                     raise Unusual
+
+
+_checked: set[bytes] = set()
+
+
+def _check(raw: bytes) -> None:
+    """Have a field that is not stored (1: scope, 3: schema URL) judged by the parser, once. Raises DecodeError."""
+    if raw not in _checked:
+        ScopeMetrics.FromString(raw)
+        if len(_checked) > 10_000:
+            _checked.clear()
+        _checked.add(raw)
 
 
 _Kind = tuple[int, int, bool]
@@ -195,15 +211,16 @@ def _metric(body: bytes, start: int, end: int, batch: Batch) -> tuple[bytes, _Ki
         else:
             raise Unusual
     if data is None:
+        Metric.FromString(body[start:end])
         return b"", None, []
-    tag, at, end = data
+    tag, at, last = data
     points = []
     temporality, monotonic = 0, False
-    while at < end:
+    while at < last:
         inner = body[at]
         if inner == 10:
             size, at = _varint(body, at + 1)
-            if at + size > end:
+            if at + size > last:
                 raise Unusual
             points.append((at, at + size))
             at += size
@@ -214,8 +231,10 @@ def _metric(body: bytes, start: int, end: int, batch: Batch) -> tuple[bytes, _Ki
             monotonic = bool(flag)
         else:
             raise Unusual
-    if at != end or not 0 <= temporality <= 2:
+    if at != last or not 0 <= temporality <= 2:
         raise Unusual
+    if not points:
+        Metric.FromString(body[start:end])  # a header that no series needs is still to be well-formed
     return b"".join(header), (SUM if tag == 58 else GAUGE, temporality, monotonic), points
 
 

@@ -23,11 +23,15 @@ def decode_spans(body: bytes, tenant: int, dictionary: Dictionary, first_id: int
                 if reason := _fault(span):
                     batch.reject(reason)
                     continue
-                start, end, parent = span.start_time_unix_nano, span.end_time_unix_nano, span.parent_span_id
+                start, end, parent = (
+                    min(span.start_time_unix_nano, INT64_MAX),
+                    span.end_time_unix_nano,
+                    span.parent_span_id,
+                )
                 message = span.status.message
                 batch.rows.append(
                     span_row(
-                        ts=min(start, INT64_MAX),
+                        ts=start,
                         item=item,
                         resource=resource.resource_id,
                         duration=end - start if end else 0,

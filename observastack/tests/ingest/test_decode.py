@@ -156,7 +156,7 @@ def test_metrics_in_json_mean_the_same_as_in_protobuf(request: ExportMetricsServ
     assert run("metrics", otlp_json(request), as_json=True) == run("metrics", request.SerializeToString())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(metric_requests())
 def test_the_walker_reads_what_the_parser_reads_also_from_memory(request: ExportMetricsServiceRequest) -> None:
     body, dictionary = request.SerializeToString(), Dictionary()
@@ -168,7 +168,7 @@ def test_the_walker_reads_what_the_parser_reads_also_from_memory(request: Export
             assert run("metrics", body).rows == parse(body, 1, Dictionary(), 1 << 20).rows
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_decoded_or_refused(body: bytes) -> None:
     for signal in ("logs", "traces", "metrics"):
@@ -179,7 +179,7 @@ def test_any_bytes_are_decoded_or_refused(body: bytes) -> None:
                 pass
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(metric_requests(), st.data())
 def test_the_walker_never_accepts_what_the_parser_refuses(
     request: ExportMetricsServiceRequest, data: st.DataObject
