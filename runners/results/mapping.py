@@ -50,7 +50,8 @@ class Reducer:
             except (KeyError, TypeError, ValueError, AttributeError, IndexError):
                 self._refuse()
         for track in self.tracks.values():
-            track.flush(self.run, rows)
+            if refused := track.flush(self.run, rows):
+                self._refuse(refused)
         self._count()
         return rows
 

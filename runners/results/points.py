@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from runners.lib.histogram import SUB_BUCKETS, ZERO, Histogram
@@ -18,7 +19,11 @@ _BUCKETS = SUB_BUCKETS * 1023  # beyond this a bucket's middle is no finite doub
 
 @dataclass
 class Track:
-    """The state of one series. chunk: number of the open one; stored: is the open chunk in the database already?"""
+    """The state of one series. chunk: number of the open one; stored: is it in the database already?
+
+    New points only gather; `flush` looks at them together, which is several times cheaper than one by one. Of a
+    histogram series `v` holds each point's JSON, so that an open chunk is written again without encoding it again.
+    """
 
     name: str
     labels: dict[str, str]
@@ -29,81 +34,75 @@ class Track:
     stored: bool = False
     t: list[float] = field(default_factory=list)
     v: list[Any] = field(default_factory=list)
-    full: list[tuple[list[float], list[Any]]] = field(default_factory=list)
-    touched: bool = False
+    new_t: list[Any] = field(default_factory=list)
+    new_v: list[Any] = field(default_factory=list)
 
-    @property
+    @cached_property
     def id(self) -> int:
         return identity(self.name, document(self.labels), self.unit, self.kind)
 
-    def add(self, t: Sequence[float], v: Sequence[Any]) -> int:
-        """Take points; returns how many were unusable (not a number, not finite, not a histogram)."""
-        if self.kind == "histogram":
-            t, v, refused = self._histograms(t, v)
-        else:
-            t, v, refused = _scalars(t, v)
-            self.summary.record_many(v)
-        if not t:
-            return refused
-        self.touched = True
-        taken = 0
-        while taken < len(t):
-            room = chunks.POINTS - len(self.t)
-            self.t += t[taken : taken + room]
-            self.v += v[taken : taken + room]
-            taken += room
-            if len(self.t) == chunks.POINTS:
-                self.full.append((self.t, self.v))
-                self.t, self.v = [], []
-        return refused
+    def add(self, t: Sequence[Any], v: Sequence[Any]) -> int:
+        """Take points; returns how many have no partner. Raises TypeError when these are no sequences."""
+        both = min(len(t), len(v))
+        self.new_t += t[:both]
+        self.new_v += v[:both]
+        return max(len(t), len(v)) - both
 
-    def _histograms(self, t: Sequence[float], v: Sequence[Any]) -> tuple[list[float], list[Any], int]:
+    def flush(self, run: str, rows: Rows) -> int:
+        """Write what is new; returns how many points were unusable (no number, not finite, no histogram)."""
+        if not self.new_t:
+            return 0
+        gathered = len(self.new_t)
+        t, v = self._histograms() if self.kind == "histogram" else self._scalars()
+        self.new_t, self.new_v = [], []
+        if t:
+            self._write(run, rows, t, v)
+        return gathered - len(t)
+
+    def _scalars(self) -> tuple[list[float], list[float]]:
+        """The usable points; the common case costs one pass in C."""
+        t, v = self.new_t, self.new_v
+        try:
+            sound = math.isfinite(sum(v)) and math.isfinite(sum(t))
+        except (TypeError, OverflowError):
+            sound = False
+        if not sound:
+            pairs = [(number(at), number(value)) for at, value in zip(t, v, strict=True)]
+            usable = [(at, value) for at, value in pairs if at is not None and value is not None]
+            t, v = [at for at, _ in usable], [value for _, value in usable]
+        self.summary.record_many(v)
+        return t, v
+
+    def _histograms(self) -> tuple[list[float], list[bytes]]:
         times, values = [], []
-        for at, value in zip(t, v, strict=False):
+        for at, value in zip(self.new_t, self.new_v, strict=True):
             when, part = number(at), histogram(value)
             if when is not None and part is not None:
                 self.summary.merge(part)
                 times.append(when)
-                values.append(value)
-        return times, values, max(len(t), len(v)) - len(times)
+                values.append(chunks.entry(when, value))
+        return times, values
 
-    def flush(self, run: str, rows: Rows) -> None:
-        """Write what changed since the last flush."""
-        if not self.touched:
-            return
-        self.touched = False
+    def _write(self, run: str, rows: Rows, t: list[float], v: list[Any]) -> None:
         series = self.id
         rows.series[series] = (series, self.name, document(self.labels), self.unit, self.kind)
         rows.metrics.append((run, series, *_summary(self.summary)))
-        for t, v in self.full:
-            self._chunk(run, series, t, v, rows)
-            self.chunk, self.stored = self.chunk + 1, False
-        self.full = []
-        if self.t:
-            self._chunk(run, series, self.t, self.v, rows)
-            self.stored = True
-
-    def _chunk(self, run: str, series: int, t: list[float], v: list[Any], rows: Rows) -> None:
-        row = (run, series, self.chunk, t[0], t[-1], len(t), chunks.encode(t, v, self.kind))
-        (rows.grown_chunks if self.stored else rows.new_chunks).append(row)
+        t, v = self.t + t, self.v + v
+        for begin in range(0, len(t), chunks.POINTS):
+            self.t, self.v = t[begin : begin + chunks.POINTS], v[begin : begin + chunks.POINTS]
+            data = chunks.encode(self.t, self.v, self.kind)
+            row = (run, series, self.chunk, self.t[0], self.t[-1], len(self.t), data)
+            (rows.grown_chunks if self.stored else rows.new_chunks).append(row)
+            full = len(self.t) == chunks.POINTS
+            self.chunk, self.stored = self.chunk + full, not full
+        if not self.stored:
+            self.t, self.v = [], []
 
     def restore(self, packed: bytes, chunk: int, data: bytes | None) -> None:
         """Go on from what the database holds. chunk: number of the one to fill; data: what it holds already."""
         self.summary = Histogram.from_json(json.loads(packed))
         self.chunk, self.stored = chunk, data is not None
-        self.t, self.v = chunks.decode(data) if data is not None else ([], [])
-
-
-def _scalars(t: Sequence[float], v: Sequence[Any]) -> tuple[Sequence[float], Sequence[float], int]:
-    """The usable points; the common case costs one pass in C."""
-    try:
-        if math.isfinite(sum(v)) and math.isfinite(sum(t)) and len(t) == len(v):
-            return t, v, 0
-    except (TypeError, OverflowError):
-        pass
-    good = [(number(at), number(value)) for at, value in zip(t, v, strict=False)]
-    usable = [(at, value) for at, value in good if at is not None and value is not None]
-    return [at for at, _ in usable], [value for _, value in usable], max(len(t), len(v)) - len(usable)
+        self.t, self.v = ([], []) if data is None else chunks.reopened(data)
 
 
 def histogram(value: Any) -> Histogram | None:
