@@ -144,7 +144,7 @@ class Detail(Panel):
 
 
 def _heading(text: str, note: str = "") -> list[Line]:
-    return [[], [(f"  {text}", "text.b.u"), (f"  {note}", "dim")]]
+    return [[], [("  ", "text"), (text, "text.b.u"), (f"  {note}", "dim")]]
 
 
 def _why(detail: dict[str, Any], cells: int) -> list[Line]:
@@ -182,7 +182,7 @@ def _latency(detail: dict[str, Any], cells: int) -> list[Line]:
     metrics = {
         name: row
         for name, row in (detail.get("metrics") or {}).items()
-        if isinstance(row, dict) and row.get("unit") == "s" and row.get("p95") is not None
+        if isinstance(row, dict) and row.get("unit") == "s" and row.get("p95") is not None and ".probe." not in name
     }
     if not metrics:
         return []
@@ -197,22 +197,28 @@ def _latency(detail: dict[str, Any], cells: int) -> list[Line]:
     return lines
 
 
+_COUNTS = (
+    ("sent", "sent", 10),
+    ("acked", "acked", 10),
+    ("lost", "lost", 8),
+    ("duplicated", "dup", 7),
+    ("leaked", "leaked", 8),
+)
+
+
 def _truth(detail: dict[str, Any]) -> list[Line]:
-    audit = detail.get("ledger")
-    signals = (audit or {}).get("signals")
+    signals = (detail.get("ledger") or {}).get("signals")
     if not signals:
         return []
-    names = ("sent", "acked", "lost", "duplicated", "leaked")
     lines = _heading("ground truth", "items")
-    lines.append([("    " + " " * 8, "dim"), *((f"{name:>11}", "dim") for name in names)])
+    lines.append([(" " * 12, "dim"), *((f"{title:>{size}}", "dim") for _, title, size in _COUNTS)])
     for signal, counts in signals.items():
         line: Line = [(f"    {signal:<8}", "text")]
-        for name in names:
+        for name, _, size in _COUNTS:
             value = counts.get(name)
             bad = bool(value) and name not in ("sent", "acked")
-            line.append(
-                (f"{'n/a' if value is None else number(value):>11}", "failed.b" if bad else "text" if value else "dim")
-            )
+            shown = "n/a" if value is None else number(value)
+            line.append((f"{shown:>{size}}", "failed.b" if bad else "text" if value else "dim"))
         lines.append(line)
     return lines
 
