@@ -159,30 +159,79 @@ def launch(session: Session, spec: CampaignSpec, *, detach: bool) -> Followed | 
         return follow(session, spec.id, interrupts)
 
 
-def prepare(session: Session, spec: CampaignSpec, *, up: bool) -> CampaignSpec:
-    """The environment is ready, free and as the campaign wants it, or nothing is started. Raises NotReady.
+def prepare(
+    session: Session, spec: CampaignSpec, *, up: bool = False, defects: tuple[str, ...] | None = None
+) -> CampaignSpec:
+    """The files are sound, the environment is free, ready and as the campaign wants it, or nothing is started.
 
-    up: provision first, also when the wanted defect switches differ from those the platform was started with.
+    up: provision first when it is not. defects: switches that the platform must run with; None: as they are. Raises
+    FileError, Leased, NotReady, Cancelled.
     """
     from dataclasses import replace
 
-    from runners.environment import service as environment
     from runners.lib.errors import NotReady
     from runners.orchestrator import service
 
+    check_sources(spec)
+    name = spec.environment
     if not spec.queue:
-        service.check_lease(session.home, spec.environment)
-    if up:
-        environment.up(session.home, spec.environment, defects=list(spec.defects))
-    environment.require_ready(session.home, spec.environment)
-    there = defects_of(session, spec.environment)
-    wanted = tuple(spec.defects)
-    if wanted and set(wanted) != set(there):
+        service.check_lease(session.home, name)
+    if up and not _as_wanted(session, name, defects):
+        provision(session, name, defects_of(session, name) if defects is None else defects)
+    require(session, name, queue=spec.queue)
+    there = defects_of(session, name)
+    if defects is not None and set(defects) != set(there):
         raise NotReady(
-            f"environment {spec.environment} runs with defects {', '.join(there) or 'none'}, not {', '.join(wanted)}",
-            remedy=f"testbed run … --up, or testbed up {spec.environment} --set defects={','.join(wanted)}",
+            f"environment {name} runs with defects {', '.join(there) or 'none'}, not {', '.join(defects) or 'none'}",
+            remedy="add --up, which restarts what must change",
         )
     return replace(spec, defects=there)
+
+
+def check_sources(spec: CampaignSpec) -> None:
+    """Scenarios and experiments of all stages, by the code that will run them. Raises FileError."""
+    from pathlib import Path
+
+    from runners.chaos import experiment
+    from runners.datagen.scenario import load_scenario
+    from runners.load import scenario
+
+    for stage in spec.stages:
+        if path := stage.params.get("experiment"):
+            experiment.load(Path(path), allow_foreign_actions=bool(stage.params.get("allow_foreign_actions")))
+        elif path := stage.params.get("scenario"):
+            if stage.suite == "load":
+                scenario.load(Path(path))
+            else:
+                load_scenario(Path(path))
+
+
+def _as_wanted(session: Session, environment: str, defects: tuple[str, ...] | None) -> bool:
+    from runners.environment.service import require_ready
+    from runners.lib.errors import NotReady
+
+    try:
+        require_ready(session.home, environment)
+    except NotReady:
+        return False
+    return defects is None or set(defects) == set(defects_of(session, environment))
+
+
+def provision(session: Session, name: str, defects: tuple[str, ...]) -> None:
+    """As `testbed up`, before a campaign. Raises NotReady, Cancelled."""
+    from runners.cli.provisioning import Interrupts as Provisioning
+    from runners.cli.provisioning import Progress as Steps
+    from runners.environment import service
+
+    steps = Steps(session, name)
+    try:
+        with Provisioning(session, "rolling back; once more to stop at once") as interrupts:
+            done = service.up(
+                session.home, name, defects=defects, on_event=steps.take, cancel=interrupts.count
+            )  # fmt: skip
+        steps.end(done.status)
+    finally:
+        steps.clear()
 
 
 def write_report(session: Session, run: str, folder: str) -> None:

@@ -21,7 +21,7 @@ examples:
   testbed up                          provision the environment 'local'
   testbed run smoke                   telemetry, users and one crash; nothing may be lost
   testbed report last -o report/      the page that says what happened
-  testbed run drill --env local --set defects=drop_acked_1pct
+  testbed run drill --up --set defects=drop_acked_1pct
   testbed down                        leave nothing behind
 
 exit codes: 0 passed · 1 failed · 2 invalid or not ready · 3 error · 64 wrong command line · 130 cancelled

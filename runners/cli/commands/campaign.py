@@ -89,7 +89,8 @@ def _run(session: Session, args: argparse.Namespace) -> int:
     if args.plan:
         session.result(plan.describe(spec), plan.explain(spec))
         return EXIT_PASSED
-    spec = launch.prepare(session, spec, up=args.up)
+    unset = effective.sources["defects"].source == "shipped default"
+    spec = launch.prepare(session, spec, up=args.up, defects=None if unset else tuple(effective["defects"]))
     session.say(f"run {spec.id}")
     ended = launch.launch(session, spec, detach=args.detach)
     if ended is None:
