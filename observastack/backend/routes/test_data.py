@@ -105,7 +105,7 @@ async def seed(body: SeedRequest, request: Request, admin: Admin, platform: Plat
     return json({"run": body.run, "tenant": body.tenant, "items": items}, 201)
 
 
-@api.get("/summary", response_model=Summary, responses=errors(401, 403))
+@api.get("/summary", response_model=Summary, responses=errors(401, 403, 422))
 async def summary(
     _: Admin, platform: Platform, tenant: Annotated[str | None, Query(description="only this one")] = None
 ) -> Response:
@@ -124,7 +124,7 @@ async def fault(body: FaultRequest, request: Request, admin: Admin, platform: Pl
     return json(body.model_dump())
 
 
-@api.delete("/{run}", response_model=Deleted, responses=errors(401, 403, 404))
+@api.delete("/{run}", response_model=Deleted, responses=errors(401, 403, 404, 422))
 async def delete(run: str, request: Request, admin: Admin, platform: Platform) -> Response:
     """Delete what a run has seeded, for every tenant."""
     await _audit(platform, request, admin, ("test-data.delete", run))

@@ -161,7 +161,7 @@ class Store:
     def sql(self, statement: str, *parameters: Any) -> list[Any]:
         """As the superuser: tests look at what no role of the platform may see."""
         with psycopg.connect(**self._config.database.connection("owner"), autocommit=True) as connection:
-            cursor = connection.execute(statement, parameters)  # type: ignore[call-overload]
+            cursor = connection.execute(statement.encode(), parameters or None)
             return list(cursor.fetchall()) if cursor.description else []
 
     def _resource(self, tenant: str, service: str, resource: dict[str, Any]) -> ResourceRow:

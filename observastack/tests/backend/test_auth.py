@@ -165,7 +165,7 @@ def test_a_forged_token_is_refused(served: Backend, mint: Tokens) -> None:
     claims = jwt.decode(good, options={"verify_signature": False})
     header, payload, signature = good.split(".")
     public = served.config.auth.public_key_file.read_bytes()
-    unsigned = jwt.encode(claims, None, algorithm="none")
+    unsigned = jwt.encode(claims, "", algorithm="none")
     for token in (
         _forged(claims),
         unsigned,

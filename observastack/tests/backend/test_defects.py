@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from redis import Redis
 
+from observastack import config as configuration
 from observastack.config import Config
 from observastack.tests.backend.serving import SECOND, Backend, Store, backend
-from tests.servers import redis_server
+from tests.servers import free_port, redis_server
 
 NAMES = ("", "list_leak", "slow_search", "health_lies")
 
@@ -36,12 +44,6 @@ def defective(
     request: pytest.FixtureRequest, served_config: Config, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[str, Backend]]:
     """The platform with one defect, on a Redis that can be killed."""
-    import dataclasses
-    import json
-    from urllib.parse import urlsplit
-
-    from tests.servers import free_port
-
     folder = tmp_path_factory.mktemp("defect")
     with ExitStack() as stack:
         cache = urlsplit(stack.enter_context(redis_server()))
@@ -50,9 +52,7 @@ def defective(
         document["backend"]["port"] = free_port()
         file = folder / "observastack.json"
         file.write_text(json.dumps(document))
-        from observastack import config as configuration
-
-        config = dataclasses.replace(configuration.load(file, environ={}), auth=served_config.auth)
+        config = configuration.load(file, environ={})
         yield request.param, stack.enter_context(backend(config, folder, defects=request.param))
 
 
@@ -91,11 +91,6 @@ def test_only_slow_search_is_slow(defective: tuple[str, Backend], at: int) -> No
 def test_only_health_lies_lies(defective: tuple[str, Backend], tmp_path: Path) -> None:
     """Last of this module's tests: it takes Redis away."""
     name, running = defective
-    import os
-    import signal
-
-    from redis import Redis
-
     assert running.get(None, "/health/ready").status_code == 200
     cache = Redis(port=running.config.redis.port)
     os.kill(int(cache.info("server")["process_id"]), signal.SIGKILL)
@@ -105,11 +100,6 @@ def test_only_health_lies_lies(defective: tuple[str, Backend], tmp_path: Path) -
 
 
 def test_production_refuses_defects(served_config: Config, tmp_path: Path) -> None:
-    import json
-    import os
-    import subprocess
-    import sys
-
     document = json.loads(served_config.file.read_text())
     document.update(environment="production", test_data_api=False)
     file = tmp_path / "observastack.json"

@@ -75,7 +75,7 @@ def test_the_openapi_document_declares_security_and_errors(served: Backend) -> N
 
 
 def test_answers_have_the_declared_form(served: Backend) -> None:
-    import jsonschema
+    import jsonschema  # type: ignore[import-untyped]
 
     document = served.client.get("/openapi.json").json()
     calls: list[tuple[str, str, str, Any]] = [

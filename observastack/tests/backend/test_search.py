@@ -55,7 +55,7 @@ def mixed(store: Store, era: int) -> int:
 @pytest.mark.parametrize(("kind", "total"), [("logs", 300), ("traces", 200), ("metrics", 100), ("all", 600)])
 @pytest.mark.parametrize("limit", [7, 1000])
 def test_a_walk_sees_everything_once_in_order(
-    served: Backend, mixed: int, kind: str, total: int, order: str, limit: int
+    served: Backend, mixed: int, *, kind: str, total: int, order: str, limit: int
 ) -> None:
     items, _ = walk(served, {"type": kind, "time_range": window(mixed), "limit": limit, "sort_order": order})
     keys = [(one["source"], one["id"]) for one in items]
@@ -163,7 +163,7 @@ def filtered(store: Store) -> int:
 
 
 @pytest.mark.parametrize(("field", "operator", "value", "expected"), FILTERS)
-def test_filter(served: Backend, filtered: int, field: str, operator: str, value: Any, expected: set[int]) -> None:
+def test_filter(served: Backend, filtered: int, *, field: str, operator: str, value: Any, expected: set[int]) -> None:
     body = {
         "type": "logs",
         "time_range": window(filtered),

@@ -93,7 +93,7 @@ def test_every_admin_act_is_audited(served: Backend, store: Store) -> None:
     served.call("platform-admin", "DELETE", "/test-data/audited")
     rows = store.sql(
         "SELECT action, resource, tenant, success FROM audit_log WHERE username = 'platform-admin'"
-        " AND action LIKE 'test-data%%' ORDER BY id DESC LIMIT 3"
+        " AND action LIKE 'test-data%' ORDER BY id DESC LIMIT 3"
     )
     assert rows[::-1] == [
         ("test-data.seed", "audited", "acme", True),
