@@ -59,8 +59,9 @@ def read(path: Path) -> Document:
 def parse(text: str, path: Path) -> Document:
     """As `read`, from text; `path` is for messages."""
     lines: dict[tuple[str | int, ...], int] = {}
-    loader = yaml.SafeLoader(text)
+    loader: yaml.SafeLoader | None = None
     try:
+        loader = yaml.SafeLoader(text)  # refuses control characters at once
         node = loader.get_single_node()
         data = None if node is None else _value(loader, node, (), lines, path)
     except yaml.MarkedYAMLError as error:
@@ -70,9 +71,12 @@ def parse(text: str, path: Path) -> Document:
             file=path, line=None if mark is None else mark.line + 1, remedy="mend the syntax at this line",
         ) from None  # fmt: skip
     except yaml.YAMLError as error:
-        raise FileError(f"not valid YAML: {error}", file=path) from None
+        raise FileError(f"not valid YAML: {' '.join(str(error).split())}", file=path) from None
+    except (ValueError, OverflowError, RecursionError) as error:  # such as the date 2026-99-99
+        raise FileError(f"a value cannot be read: {error}", file=path, remedy="put it in quotes") from None
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
     return Document(path, data, lines)
 
 
