@@ -26,7 +26,8 @@ def reduce(
     """The document of `testbed status`. recorded: state.json, None when there is none."""
     document = recorded or {}
     provisioned = document.get("state") not in (None, "absent")
-    services = [_service(item, seen) for item in document.get("services") or []] if provisioned else []
+    look = _gone if document.get("state") == "failed" else _service
+    services = [look(item, seen) for item in document.get("services") or []] if provisioned else []
     return {
         "environment": name,
         "kind": document.get("kind", "local"),
@@ -64,6 +65,11 @@ def _service(item: Mapping[str, Any], seen: Seen) -> dict[str, Any]:
         "title": item.get("title", item["name"]), "origin": item.get("origin"),
         "reason": reason,
     }  # fmt: skip
+
+
+def _gone(item: Mapping[str, Any], _seen: Seen) -> dict[str, Any]:
+    """A service of a failed provisioning, which was rolled back."""
+    return _service(item, Seen({}, {item["name"]: None})) | {"health": "unknown"}
 
 
 def _process_state(process: Process | None, seen: Seen, reason: str | None) -> str:

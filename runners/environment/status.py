@@ -16,13 +16,17 @@ from runners.lib.home import Home
 
 
 def status(home: Home, name: str) -> dict[str, Any]:
-    """The document of `testbed status NAME`; an environment that does not exist is `absent`."""
+    """The document of `testbed status NAME`; an environment that does not exist is `absent`.
+
+    `failure` is added where the last `up` failed: the content of failure.json.
+    """
     environment = home.env(name)
     recorded = read_json(environment.state)
     held = lease.holder(home, environment)
     busy = held is not None and "operation" in held and locks.held(environment.lease)
     if recorded is None or recorded.get("state") in ("absent", "failed"):
-        return reduce(name, recorded, Seen(busy=busy), held)
+        failure = read_json(environment.failure)
+        return reduce(name, recorded, Seen(busy=busy), held) | ({"failure": failure} if failure else {})
     if recorded.get("kind") == "external":
         return reduce(name, recorded, look_at_external(recorded), held)
     try:

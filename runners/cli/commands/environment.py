@@ -44,7 +44,6 @@ def _up(session: Session, args: argparse.Namespace) -> int:
     from runners.config.settings import resolve
     from runners.environment import service
     from runners.lib.errors import TestbedError
-    from runners.lib.files import read_json
 
     name = session.environment_name(args.name)
     defects = resolve(session.overrides)["defects"]
@@ -56,10 +55,8 @@ def _up(session: Session, args: argparse.Namespace) -> int:
                 on_event=progress.take, cancel=interrupts.count,
             )  # fmt: skip
     except TestbedError:
-        progress.clear()
         document = service.status(session.home, name)
-        failure = read_json(session.home.env(name).failure)
-        progress.end(document, **({"failure": failure} if failure else {}))
+        progress.end(document, **({"failure": document["failure"]} if "failure" in document else {}))
         raise
     progress.end(done.status, changed=done.changed, seconds=done.seconds)
     if not session.json:
@@ -87,7 +84,11 @@ def _status_text(document: dict[str, Any]) -> str:
     if document["defects"]:
         head += f" · known defects switched on: {', '.join(document['defects'])}"
     lines = [head, *(f"  {line}" for line in service.lines(document))]
-    if document["state"] == "absent":
+    if document.get("failure"):
+        from runners.environment.up import explain
+
+        lines.append(f"  the last up failed at '{document['failure']['failed_task']}':" + explain(document["failure"]))
+    if document["state"] in ("absent", "failed"):
         lines.append(f"  → provision it with: testbed up {document['environment']}")
     return "\n".join(lines)
 

