@@ -31,7 +31,7 @@ _MAX_KEY = 255
 
 
 class Refused(Exception):
-    """An error answer. `drained`: the body was read to its end, the connection can be used again."""
+    """An error answer; headers are named with underscores."""
 
     def __init__(self, status: int, code: str, message: str, **headers: str) -> None:
         super().__init__(message)
