@@ -29,6 +29,7 @@ class Interrupt:
     def install(self) -> None:
         """Take SIGTERM; called in the main thread, after chaoslib has set its own handler."""
         signal.signal(signal.SIGTERM, self._arrived)
+        self._raise_once()  # what came before this moment met another handler
 
     def end(self, reason: str) -> None:
         """From any thread: set both and wake the main thread, whatever it waits for."""

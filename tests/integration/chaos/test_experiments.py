@@ -1,11 +1,9 @@
 """Experiments from file to verdict, against real services under a real supervisord."""
 
 import http.client
-import importlib.util
 import json
 import os
 import signal
-import sys
 import threading
 import time
 from pathlib import Path
@@ -14,14 +12,8 @@ import pytest
 
 from runners.faults import journal, lever, recover
 from runners.lib import proc
+from tests.chaos_stage import Stage, until
 from tests.supervised import Supervised
-
-_spec = importlib.util.spec_from_file_location("chaos_stage", Path(__file__).with_name("stage.py"))
-assert _spec is not None and _spec.loader is not None
-_module = importlib.util.module_from_spec(_spec)
-sys.modules["chaos_stage"] = _module
-_spec.loader.exec_module(_module)
-Stage, until = _module.Stage, _module.until
 
 SHIPPED = Path(__file__).resolve().parents[3] / "runners" / "shipped" / "experiments"
 PLANNED = ["steady-state-before", "inject", "recovery", "steady-state-after"]

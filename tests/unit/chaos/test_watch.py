@@ -59,3 +59,23 @@ def test_it_is_raised_once(interrupt: Interrupt) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
     interrupt.end("later")
     assert interrupt.reason == "stopped"
+
+
+def test_what_came_before_the_handler_is_not_forgotten() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    made = Interrupt(threading.Event())
+    thread = threading.Thread(target=made.end, args=["halted"])
+    thread.start()
+    thread.join()
+    try:
+        with pytest.raises(SystemExit):
+            made.install()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_a_stop_alone_interrupts_nothing(interrupt: Interrupt) -> None:
+    with interrupt.shielded():
+        interrupt.stop.set()
+    assert not interrupt.over.is_set() and interrupt.reason is None

@@ -15,7 +15,7 @@ from typing import Any
 from runners.lib.ids import new_run_id
 from tests.supervised import Supervised
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[1]
 Event = dict[str, Any]
 
 
