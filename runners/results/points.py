@@ -67,7 +67,7 @@ class Track:
         except (TypeError, OverflowError):
             sound = False
         if not sound:
-            pairs = [(number(at), number(value)) for at, value in zip(t, v, strict=True)]
+            pairs = [(_real(at), _real(value)) for at, value in zip(t, v, strict=True)]
             usable = [(at, value) for at, value in pairs if at is not None and value is not None]
             t, v = [at for at, _ in usable], [value for _, value in usable]
         self.summary.record_many(v)
@@ -103,6 +103,11 @@ class Track:
         self.summary = Histogram.from_json(json.loads(packed))
         self.chunk, self.stored = chunk, data is not None
         self.t, self.v = ([], []) if data is None else chunks.reopened(data)
+
+
+def _real(value: Any) -> float | None:
+    """As `number`, but a boolean counts as 0 or 1, as it does where all values are usable."""
+    return number(int(value) if isinstance(value, bool) else value)
 
 
 def histogram(value: Any) -> Histogram | None:
