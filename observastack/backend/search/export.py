@@ -55,6 +55,7 @@ class Export:
     async def _stream(
         self, tenant: int, query: ExportQuery, wanted: dict[SourceName, Conditions]
     ) -> AsyncIterator[bytes]:
+        count = 0
         async with (
             self._turns,
             self._database.exporting(tenant, timeout_ms=FETCH_TIMEOUT_MS) as connection,
@@ -64,12 +65,12 @@ class Export:
             for name, filters in wanted.items():
                 reader = await stack.enter_async_context(_open(connection, name, tenant, query, filters))
                 batches.append(_batches(name, reader))
-            count = 0
             merged = batches[0] if len(batches) == 1 else _merged(batches)
             async for batch in merged:
                 count += len(batch)
                 yield b"".join([encoded for _, encoded in batch])
-            yield orjson.dumps({"end": True, "count": count, "partial": False}, option=orjson.OPT_APPEND_NEWLINE)
+        # Only now: a caller that leaves on seeing this line must not interrupt the end of the transaction.
+        yield orjson.dumps({"end": True, "count": count, "partial": False}, option=orjson.OPT_APPEND_NEWLINE)
 
 
 @contextlib.asynccontextmanager

@@ -109,3 +109,20 @@ def test_the_event_loop_answers_while_an_export_runs(served: Backend, store: Sto
     assert json.loads(last)["count"] == 30_000
     assert max(waits) < 0.5
     assert 30_000 / (time.perf_counter() - began) > 5_000  # aim 20,000/s; the machine is shared
+
+
+def test_a_caller_that_leaves_on_the_last_line_interrupts_nothing(served: Backend, store: Store, era: int) -> None:
+    store.logs("globex", [{"ts": era, "body": "only"}])
+    body = {"type": "logs", "time_range": {"from": str(era), "to": str(era + SECOND)}}
+    headers = {"Authorization": f"Bearer {served.token('globex-analyst')}"}
+    before = served.log.read_text().count("interrupted")
+    for _ in range(10):
+        with (
+            httpx.Client(base_url=str(served.client.base_url)) as client,
+            client.stream("POST", f"{PREFIX}/search/export", json=body, headers=headers) as stream,
+        ):
+            for line in stream.iter_lines():
+                if '"end":true' in line:
+                    break
+    until(lambda: _readers(store) == 0, "no export holds its snapshot any more")
+    assert served.log.read_text().count("interrupted") == before
