@@ -1,34 +1,46 @@
-"""What every command gets: the home, the chosen environment, and how to speak to the user."""
+"""What every command gets: the home, the chosen environment, and how to speak to the user.
+
+`--help` loads this module, so it imports nothing that costs: a dataclass alone would double that command's CPU.
+"""
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import sys
-from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runners.lib.errors import UsageError
-from runners.lib.home import Home, find_home
+
+if TYPE_CHECKING:
+    import argparse
+
+    from runners.lib.home import Home
 
 
-@dataclass(frozen=True)
 class Session:
     """home: where state lies; db: URL or None for the home's SQLite; overrides: `--set` as given, not yet checked."""
 
-    home: Home
-    db: str | None = None
-    env: str | None = None
-    overrides: dict[str, str] = field(default_factory=dict)
-    json: bool = False
-    quiet: bool = False
-    verbose: bool = False
-    color: bool = False
+    def __init__(
+        self,
+        home: Home,
+        db: str | None = None,
+        env: str | None = None,
+        overrides: dict[str, str] | None = None,
+        *,
+        json: bool = False,
+        quiet: bool = False,
+        verbose: bool = False,
+        color: bool = False,
+    ) -> None:
+        self.home, self.db, self.env = home, db, env
+        self.overrides = overrides or {}
+        self.json, self.quiet, self.verbose, self.color = json, quiet, verbose, color
 
     @classmethod
     def from_arguments(cls, args: argparse.Namespace) -> Session:
         """Raises UsageError for a `--set` without `=`."""
+        from runners.lib.home import Home, find_home
+
         overrides: dict[str, str] = {}
         for item in args.set:
             key, equals, value = item.partition("=")
@@ -37,8 +49,15 @@ class Session:
             overrides[key.strip()] = value.strip()
         color = args.color == "auto" and "NO_COLOR" not in os.environ and sys.stdout.isatty()
         return cls(
-            Home(find_home(args.home)), args.db, args.env, overrides, args.json, args.quiet, args.verbose, color
-        )  # fmt: skip
+            Home(find_home(args.home)),
+            args.db,
+            args.env,
+            overrides,
+            json=args.json,
+            quiet=args.quiet,
+            verbose=args.verbose,
+            color=color,
+        )
 
     @property
     def results_url(self) -> str:
@@ -50,12 +69,12 @@ class Session:
 
     def result(self, document: Any, text: str) -> None:
         """The result of a query: one JSON document on one line, or text for people."""
-        print(json.dumps(document, ensure_ascii=False, default=str) if self.json else text, flush=True)
+        print(_json(document) if self.json else text, flush=True)
 
     def event(self, event: dict[str, Any]) -> None:
         """One event of something that runs, with `--json`; otherwise nothing (say it with `say`)."""
         if self.json:
-            print(json.dumps(event, ensure_ascii=False, default=str), flush=True)
+            print(_json(event), flush=True)
 
     def say(self, message: str) -> None:
         """Progress and messages, on stderr; silent with `-q`."""
@@ -66,3 +85,9 @@ class Session:
     def interactive(self) -> bool:
         """May a progress line be redrawn in place?"""
         return sys.stderr.isatty() and not self.json and not self.quiet
+
+
+def _json(document: Any) -> str:
+    import json
+
+    return json.dumps(document, ensure_ascii=False, default=str)
