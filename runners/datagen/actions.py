@@ -1,10 +1,11 @@
-"""The actions of the suite `data`: from a stage's parameters to what is done."""
+"""The actions of the suite `data`: from a stage's parameters to what is done, its events and its verdict."""
 
 from __future__ import annotations
 
 import hashlib
 import time
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from runners.datagen import auditing
@@ -13,63 +14,103 @@ from runners.datagen.plan import count
 from runners.datagen.scenario import load_scenario
 from runners.datagen.sinks import local_sinks, parse_sink, remote_sinks
 from runners.ledger.items import SIGNALS
+from runners.lib.errors import FileError, TestbedError
+from runners.lib.text import did_you_mean
+from runners.lib.units import parse_duration
 from runners.suite import Context, Verdict
 from runners.target import open_target
+
+GENERATE = "data.generate"
+Finish = Callable[[str, Verdict, str], None]
 
 
 def generate(context: Context) -> Verdict:
     """Params: scenario (path), duration_s, sink. Raises TestbedError for what cannot be begun."""
-    params = context.params
-    scenario = load_scenario(Path(params["scenario"]))
-    duration_s = params.get("duration_s")
-    place = parse_sink(params.get("sink"))
-    with ExitStack() as stack:
-        if place.remote:
-            target = stack.enter_context(open_target(context.environment))
-            url = place.where or target.urls["ingest"]
-            sinks, sink = remote_sinks(url, scenario, target), url
-        else:
-            sinks, sink = local_sinks(place), params["sink"]
-        order = generating.Order(
-            scenario=scenario,
-            seed=context.seed,
-            duration_s=None if duration_s is None else float(duration_s),
-            sink=sink,
-            sinks=sinks,
-            paced=place.remote,
-            environment=str(context.spec["environment"]),
-        )
-        planned = sum(count(scenario, context.seed, order.duration_s).items.values())
-        return generating.run(context, order, planned)
+    with _tests(context, [GENERATE]) as finish:
+        _only(context, "scenario", "duration_s", "sink")
+        params = context.params
+        scenario = load_scenario(Path(params["scenario"]))
+        duration_s = params.get("duration_s")
+        place = parse_sink(params.get("sink"))
+        with ExitStack() as stack:
+            if place.remote:
+                target = stack.enter_context(open_target(context.environment))
+                url = place.where or target.urls["ingest"]
+                sinks, sink = remote_sinks(url, scenario, target), url
+            else:
+                sinks, sink = local_sinks(place), params["sink"]
+            order = generating.Order(
+                scenario=scenario,
+                seed=context.seed,
+                duration_s=None if duration_s is None else float(duration_s),
+                sink=sink,
+                sinks=sinks,
+                paced=place.remote,
+                environment=str(context.spec["environment"]),
+            )
+            planned = sum(count(scenario, context.seed, order.duration_s).items.values())
+            verdict, why = generating.run(context, order, planned)
+        context.reason = why or None
+        finish(GENERATE, verdict, why)
+    return verdict
 
 
 def audit(context: Context) -> Verdict:
-    """Params: of {stage, run, folder} of the generate stage; wait_s: how long acknowledged items may stay invisible."""
-    params = context.params
-    context.events.emit("run.started", plan=[f"audit.{signal}" for signal in SIGNALS])
-    for signal in SIGNALS:
-        context.events.emit("test.started", id=f"audit.{signal}")
-    context.steady()
-    began = time.monotonic()
-    folder = Path(params["of"]["folder"]) / "artifacts" / "ledger"
-    found = auditing.audit_ledger(
-        folder,
-        context.home,
-        environment=str(context.spec["environment"]),
-        wait_s=float(params.get("wait_s", auditing.WAIT_S)),
-        progress=context.log,
-    )
-    took_ms = round((time.monotonic() - began) * 1000)
-    for path, kind in auditing.write_artifacts(found, context.artifacts):
-        relative = str(path.relative_to(context.folder))
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        context.events.emit("artifact", path=relative, sha256=digest, kind=kind)
-    context.events.emit("ledger", kind="audit", document=found.to_json())
-    for signal in SIGNALS:
-        message = auditing.sentence(found, signal)
-        context.events.emit(
-            "test.finished", id=f"audit.{signal}", outcome=found.verdict_of(signal), attempt=1, duration_ms=took_ms,
-            **({"message": message} if found.verdict_of(signal) != "passed" else {}),
-        )  # fmt: skip
-    context.reason = found.reason or None
+    """Params: of {stage, run, folder} of the generate stage; wait: how long acknowledged items may stay invisible."""
+    with _tests(context, [f"audit.{signal}" for signal in SIGNALS]) as finish:
+        _only(context, "of", "wait")
+        context.steady()
+        found = auditing.audit_ledger(
+            Path(context.params["of"]["folder"]) / "artifacts" / "ledger",
+            context.home,
+            environment=str(context.spec["environment"]),
+            wait_s=_wait_s(context),
+            progress=context.log,
+        )
+        for path, kind in auditing.write_artifacts(found, context.artifacts):
+            relative = str(path.relative_to(context.folder))
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            context.events.emit("artifact", path=relative, sha256=digest, kind=kind)
+        context.events.emit("ledger", kind="audit", document=found.to_json())
+        context.reason = found.reason or None
+        for signal in SIGNALS:
+            finish(f"audit.{signal}", found.verdict_of(signal), auditing.sentence(found, signal))
     return found.verdict
+
+
+@contextmanager
+def _tests(context: Context, ids: list[str]) -> Iterator[Finish]:
+    """Announce tests and start them; each that was not finished when an error comes is invalid because of it."""
+    context.events.emit("run.started", plan=ids)
+    for id_ in ids:
+        context.events.emit("test.started", id=id_)
+    began, open_ = time.monotonic(), list(ids)
+
+    def finish(id_: str, outcome: Verdict, message: str) -> None:
+        open_.remove(id_)
+        context.events.emit(
+            "test.finished", id=id_, outcome=outcome, attempt=1,
+            duration_ms=round((time.monotonic() - began) * 1000),
+            **({"message": message} if outcome != "passed" else {}),
+        )  # fmt: skip
+
+    try:
+        yield finish
+    except TestbedError as error:
+        for id_ in list(open_):
+            finish(id_, "invalid", str(error))
+        raise
+
+
+def _only(context: Context, *known: str) -> None:
+    """Raises FileError for a parameter that the action does not have: a typing error must not pass in silence."""
+    for name in context.params:
+        if name not in known:
+            raise FileError(f"stage {context.stage}: unknown parameter '{name}'", remedy=did_you_mean(name, known))
+
+
+def _wait_s(context: Context) -> float:
+    try:
+        return parse_duration(context.params.get("wait", auditing.WAIT_S))
+    except ValueError as error:
+        raise FileError(f"stage {context.stage}: wait: {error}") from None

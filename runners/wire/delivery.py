@@ -25,6 +25,7 @@ from runners.wire.parcel import Answer, Parcel, Sink
 
 Count = tuple[str, Signal]
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S, _LONGEST_WISH_S = 0.05, 1.0, 30.0
+_LEFT_BEHIND_S = 0.5
 
 
 class Stop(Protocol):
@@ -101,17 +102,16 @@ class Delivery:
             counts, self._counts = dict(self._counts), Counter()
         return counts
 
-    def close(self, patience_s: float) -> None:
-        """Let everything queued come to its end for at most `patience_s`, then stop the threads.
+    def close(self) -> None:
+        """Stop the threads. Raises what one of them died of.
 
-        What is not settled by then stays in the ledger as it is: unknown when it was sent, absent when it never was.
+        What is not settled by now stays in the ledger as it is: unknown when it was sent, absent when it never was. A
+        sender that waits for an answer is left behind after a moment: its thread dies with the process.
         """
-        deadline = time.monotonic() + patience_s
-        while time.monotonic() < deadline and self._failure is None and self._queue.unfinished_tasks:
-            time.sleep(0.01)
         self._abort.set()
+        deadline = time.monotonic() + _LEFT_BEHIND_S
         for thread in self._threads:
-            thread.join(max(0.5, deadline - time.monotonic()))
+            thread.join(max(0.0, deadline - time.monotonic()))
         self._raise()
 
     def _raise(self) -> None:

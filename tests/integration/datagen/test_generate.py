@@ -138,7 +138,7 @@ def test_a_killed_generator_leaves_a_ledger_that_tells_the_truth(tmp_path: Path)
         sent = totals(fates(read_attempts(stage.ledger)).values())
         assert 0 < sent.sent < sum(planned().values())
         assert sent.acked + sent.unknown == sent.sent
-        code, document = audited(tmp_path, stage, wait_s=2)
+        code, document = audited(tmp_path, stage, wait="2s")
         assert (code, document["verdict"]) == (0, "passed")
         assert summed(document, "acked") <= summed(document, "found") == sum(stored(platform).values())
 
@@ -203,7 +203,7 @@ def test_what_is_never_acknowledged_fails_the_run(tmp_path: Path) -> None:
         stage = generate(tmp_path, SCENARIO.replace("give_up: 10s", "give_up: 300ms"))
         assert stage.end() == 1
         assert "never acknowledged" in stage.of("run.finished")[-1]["reason"]
-        assert audited(tmp_path, stage, wait_s=1)[1]["signals"]["logs"]["lost"] == 0
+        assert audited(tmp_path, stage, wait="1s")[1]["signals"]["logs"]["lost"] == 0
 
 
 def test_lost_items_are_named_by_the_audit(tmp_path: Path) -> None:

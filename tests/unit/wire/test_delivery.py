@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,12 @@ def ledger(tmp_path: Path) -> LedgerWriter:
     return LedgerWriter(tmp_path / "ledger", HEADER, b"")
 
 
+def wait_for(true: Callable[[], bool], patience_s: float) -> None:
+    deadline = time.monotonic() + patience_s
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.005)
+
+
 def deliver(
     ledger: LedgerWriter, sink: Scripted, *parcels: Parcel, give_up_s: float = 5, patience_s: float = 5
 ) -> tuple[dict[tuple[str, str], int], list[Outcome]]:
@@ -60,7 +67,8 @@ def deliver(
     delivery = Delivery(lambda: sink, ledger, Policy(1, 8, give_up_s), lambda _p, outcome: ended.append(outcome))
     for one in parcels:
         assert delivery.submit(one, threading.Event())
-    delivery.close(patience_s)
+    wait_for(lambda: delivery.idle, patience_s)
+    delivery.close()
     ledger.close()
     assert sink.closed
     return dict(delivery.take_counts()), ended  # type: ignore[arg-type]
@@ -148,7 +156,8 @@ def test_a_full_queue_makes_the_source_wait_and_a_stop_frees_it(ledger: LedgerWr
     thread.join(5)
     assert blocked == [False]
     gate.set()
-    delivery.close(5)
+    wait_for(lambda: delivery.idle, 5)
+    delivery.close()
     ledger.close()
     assert [fate.outcome for fate in fates(read_attempts(ledger.folder)).values()] == [Outcome.ACKED] * 3
 
@@ -166,7 +175,11 @@ def test_a_ledger_that_cannot_be_written_stops_the_source(ledger: LedgerWriter) 
     ledger.close()
     assert delivery.submit(parcel(), threading.Event())
     with pytest.raises(TestbedError, match="closed"):
-        delivery.close(5)
+        wait_for(lambda: delivery.idle, 5)
+    with pytest.raises(TestbedError, match="closed"):
+        delivery.submit(parcel(1), threading.Event())
+    with pytest.raises(TestbedError, match="closed"):
+        delivery.close()
     assert sink.keys == []  # no row, no request
 
 
