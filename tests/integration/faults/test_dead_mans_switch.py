@@ -34,7 +34,7 @@ class Running:
         assert self.process.stdout is not None
         assert select.select([self.process.stdout], [], [], 30)[0], "the injector said nothing"
         assert self.process.stdout.readline().strip(), "the injector ended"
-        (self.record,) = [item for item in journal.open_entries(stand.journal)]
+        (self.record,) = journal.open_entries(stand.journal)
         (self.watchdog,) = proc.carriers(proc.WATCHDOG_MARK, self.record.run)
         self.stand = stand
 
@@ -148,7 +148,7 @@ def open_files(pid: int) -> list[str]:
     found = []
     for fd in os.listdir(f"/proc/{pid}/fd"):
         with suppress(FileNotFoundError):
-            found.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+            found.append(str(Path(f"/proc/{pid}/fd/{fd}").readlink()))
     return sorted(found)
 
 
