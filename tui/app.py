@@ -206,6 +206,9 @@ class ControlCenter(App[None]):
         self.repaint_chrome()
         self._read_lists()
 
+    def on_panel_focused(self) -> None:
+        self.repaint_chrome()
+
     def on_failed(self, message: messages.Failed) -> None:
         self.say(Toast("✘", "failed", f"{message.what}: {message.why}"))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -49,6 +50,13 @@ class Panel(Paint, can_focus=True):
     """A heading row (title, rule, its figures on the right; the focus mark is not only a colour), then body lines."""
 
     DEFAULT_CSS = "Panel { height: 1fr; width: 1fr; }"
+
+    class Focused(Message):
+        """The message row and the key row speak of another panel now."""
+
+        def can_replace(self, message: Message) -> bool:
+            return isinstance(message, Panel.Focused)
+
     name_text: ClassVar[str] = ""
     about: ClassVar[str] = ""
     keys: ClassVar[tuple[tuple[str, str], ...]] = ()
@@ -84,7 +92,9 @@ class Panel(Paint, can_focus=True):
         return [heading, *body]
 
     def on_focus(self) -> None:
-        self.center.repaint_chrome()
+        """Textual calls this of every class in the line: derived ones must not call it again."""
+        self.touch()
+        self.post_message(self.Focused())
 
     def on_blur(self) -> None:
         self.touch()
