@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import xmlrpc.client
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def restart(home: Home, name: str, service: str, *, force: bool = False, patienc
             control.stop(program)
             result = bring_up([entries[service]], recorded["supervisor"], start=True, patience_s=patience_s)[service]
             pid = control.processes()[program].pid
-        except (Unreachable, KeyError) as error:
+        except (Unreachable, KeyError, xmlrpc.client.Fault) as error:
             raise NotReady(
                 f"the processes of '{name}' cannot be controlled: {error}", remedy=f"run: testbed up {name}"
             ) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import time
@@ -100,6 +101,9 @@ def _provision(
     provisioner.settle_faults()
     if fresh and environment.state.exists():
         provisioner.clear_away()
+    elif (read_json(environment.state) or {}).get("state") == "failed":
+        shutil.rmtree(environment.logs, ignore_errors=True)  # they stayed for the reader until now
+    environment.failure.unlink(missing_ok=True)
     variables: dict[str, Any] = {"testbed_only": list(only), "testbed_defects": sorted(defects)}
     with ExitStack() as claims:
         recorded = read_json(environment.state) or {}

@@ -17,6 +17,7 @@ from runners.environment.host.supervisor import Control, Unreachable
 from runners.lib import proc
 
 PATIENCE_S = 20.0
+APPLY_TIMEOUT_S = 40.0  # more than any program's patience for its orderly stop
 
 
 class DidNotStart(Exception):
@@ -35,7 +36,7 @@ class Applied:
 
 def apply(facts: Mapping[str, Any], configuration: Path, log: Path, env_id: str) -> Applied:
     """facts: how to reach it. Raises DidNotStart."""
-    control = Control(facts)
+    control = Control(facts, timeout_s=APPLY_TIMEOUT_S)
     try:
         pid = control.pid()
         found = proc.stat(pid)

@@ -15,6 +15,7 @@ from runners.environment.host.supervisor import BACKOFF, FATAL, Control, Unreach
 
 POLL_S = 0.1
 BACKOFF_PATIENCE_S = 4.0
+MAX_LIVES = 3  # processes of one service that may end before it is healthy
 
 
 @dataclass
@@ -72,6 +73,7 @@ def _one(
     control, began = Control(supervisor), time.monotonic()
     started = start and control.start(service["program"])
     falling: float | None = None
+    lives: set[int] = set()
     while True:
         reason = probe(service["health"])
         now = time.monotonic()
@@ -81,8 +83,9 @@ def _one(
         if process is None or process.code == FATAL:
             return Outcome("supervisord gave up: it ends right after its start", started, round(now - began, 3))
         falling = (falling or now) if process.code == BACKOFF else None
-        if falling is not None and now - falling > BACKOFF_PATIENCE_S:
-            return Outcome("it ends right after its start, again and again", started, round(now - began, 3))
+        lives |= {process.pid} - {0}
+        if len(lives) > MAX_LIVES or (falling is not None and now - falling > BACKOFF_PATIENCE_S):
+            return Outcome("it ends after its start, again and again", started, round(now - began, 3))
         if now > deadline:
             return Outcome(f"not ready in time: {reason}", started, round(now - began, 3))
         time.sleep(POLL_S)

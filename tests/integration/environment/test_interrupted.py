@@ -131,6 +131,21 @@ def test_a_killed_up_leaves_nothing_after_down(home: Home, moment: float) -> Non
     assert clean(found) and {path.name for path in environment.root.iterdir()} <= {"lease", "chaos"}, found
 
 
+def test_a_killed_ansible_is_a_failed_up_that_is_rolled_back(home: Home) -> None:
+    """Nothing of the playbook's own rescue runs then."""
+    environment = home.env("local")
+    process = command(home, "up", "--json")
+    wait_for_state(environment, process)
+    for pid in proc.carriers("TMPDIR", str(environment.root / "job" / "tmp")):
+        proc.kill(pid, signal.SIGKILL)
+    output, _ = process.communicate(timeout=90)
+    assert process.returncode == 2, output
+    failure = read_json(environment.failure)
+    assert failure["rolled_back"] and failure["root_causes"]
+    assert clean(found := leftovers(environment, read_json(environment.state))), found
+    service.down(home, "local")
+
+
 def wait_for_state(environment: Environment, process: subprocess.Popen[str]) -> None:
     deadline = time.monotonic() + 30
     while not environment.state.exists():

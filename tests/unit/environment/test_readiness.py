@@ -1,0 +1,80 @@
+"""When to go on waiting for a service, and when to give up."""
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from runners.environment.host import readiness
+from runners.environment.host.supervisor import BACKOFF, FATAL, RUNNING, Process
+from tests.servers import free_port
+
+
+class Supervisord:
+    """Gives each look at the process table the next of the given states."""
+
+    looks: Iterator[tuple[int, int]]
+    started: list[str]
+
+    def __init__(self, _facts: object) -> None:
+        pass
+
+    def start(self, name: str) -> bool:
+        self.started.append(name)
+        return True
+
+    def processes(self) -> dict[str, Process]:
+        code, pid = next(self.looks)
+        return {"a": Process("a", code, pid, 0.0, "")}
+
+
+@pytest.fixture
+def supervisord(monkeypatch: pytest.MonkeyPatch) -> type[Supervisord]:
+    monkeypatch.setattr(readiness, "Control", Supervisord)
+    monkeypatch.setattr(readiness, "POLL_S", 0.001)
+    Supervisord.started = []
+    return Supervisord
+
+
+def service(name: str = "a", requires: tuple[str, ...] = ()) -> dict[str, Any]:
+    health = {"kind": "http", "url": f"http://127.0.0.1:{free_port()}/"}
+    return {"name": name, "program": name, "requires": requires, "health": health}
+
+
+def bring_up(*services: dict[str, Any], patience_s: float = 20.0) -> dict[str, readiness.Outcome]:
+    return readiness.bring_up(services, {}, start=True, patience_s=patience_s)
+
+
+def test_a_service_that_supervisord_gave_up_is_given_up(supervisord: type[Supervisord]) -> None:
+    supervisord.looks = iter([(RUNNING, 1), (FATAL, 0)])
+    assert "gave up" in str(bring_up(service())["a"].reason)
+
+
+def test_a_service_that_lives_just_long_enough_to_count_as_running_is_given_up_too(
+    supervisord: type[Supervisord],
+) -> None:
+    supervisord.looks = ((RUNNING, pid) for pid in itertools.count(1))
+    assert "again and again" in str(bring_up(service())["a"].reason)
+
+
+def test_a_slow_service_is_waited_for_until_the_patience_is_over(supervisord: type[Supervisord]) -> None:
+    supervisord.looks = itertools.repeat((RUNNING, 1))
+    outcome = bring_up(service(), patience_s=0.2)["a"]
+    assert outcome.reason == "not ready in time: nothing listens on its port"
+    assert outcome.seconds >= 0.2
+
+
+def test_what_requires_a_broken_service_is_not_even_started(supervisord: type[Supervisord]) -> None:
+    supervisord.looks = itertools.repeat((FATAL, 0))
+    outcomes = bring_up(service(), service("b", ("a",)))
+    assert outcomes["b"].reason == "it requires a, which is not healthy"
+    assert supervisord.started == ["a"]
+
+
+def test_falling_back_for_some_seconds_is_enough(
+    supervisord: type[Supervisord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readiness, "BACKOFF_PATIENCE_S", 0.05)
+    supervisord.looks = itertools.repeat((BACKOFF, 0))
+    assert "again and again" in str(bring_up(service())["a"].reason)
