@@ -192,7 +192,7 @@ def _wrong_in_files_and_database(home: Home, spec: CampaignSpec) -> list[str]:
             }
             counted = dict(
                 connection.exec_driver_sql(
-                    "SELECT execution_id, SUM(n) FROM test_metrics GROUP BY execution_id"
+                    "SELECT execution_id, SUM(n) FROM metric_chunks GROUP BY execution_id"
                 ).fetchall()
             )
         for run in spec.run_ids:

@@ -1,0 +1,103 @@
+"""A real environment and real commands, for drills."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from runners.environment.host import ports, processes
+from runners.lib.files import read_json
+from runners.lib.home import Environment, Home
+
+NAME = "local"
+KEPT_AFTER_DOWN = {"lease", "chaos"}
+
+
+class Testbed:
+    """A home of its own with the environment `local`."""
+
+    __test__ = False
+
+    def __init__(self) -> None:
+        self.root = Path(tempfile.mkdtemp(prefix="testbed-drill-"))
+        self.home = Home(self.root / "home")
+
+    @property
+    def environment(self) -> Environment:
+        return self.home.env(NAME)
+
+    def command(self, *arguments: str, timeout: float = 180, **environ: str) -> subprocess.CompletedProcess[str]:
+        """A `testbed` command to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "runners", "--home", str(self.home.root), *arguments],
+            capture_output=True, text=True, timeout=timeout, check=False, env=self._environ(environ),
+        )  # fmt: skip
+
+    def start(self, *arguments: str, output: Path) -> subprocess.Popen[bytes]:
+        """A `testbed` command in a session of its own, writing to a file."""
+        with output.open("wb") as file:
+            return subprocess.Popen(
+                [sys.executable, "-m", "runners", "--home", str(self.home.root), *arguments],
+                stdout=file, stderr=subprocess.STDOUT, start_new_session=True, env=self._environ({}),
+            )  # fmt: skip
+
+    def _environ(self, more: dict[str, str]) -> dict[str, str]:
+        plain = {key: value for key, value in os.environ.items() if not key.startswith(("TESTBED_", "OBSERVASTACK_"))}
+        return plain | more
+
+    def status(self) -> dict[str, Any]:
+        return dict(json.loads(self.command("--json", "status").stdout))
+
+    def ready(self, *arguments: str) -> float:
+        """Provision unless it is ready and nothing else is asked; seconds that took."""
+        begin = time.monotonic()
+        if arguments or self.status()["state"] != "ready":
+            done = self.command("up", *arguments)
+            if done.returncode:
+                raise RuntimeError(f"up: {done.stderr[-800:]}")
+        return round(time.monotonic() - begin, 1)
+
+    def audit(self, run: str) -> dict[str, Any]:
+        """Read back once more what the run's generator was told was stored."""
+        done = self.command("--json", "data", "audit", run)
+        try:
+            return dict(json.loads(done.stdout.strip().splitlines()[-1]))
+        except (ValueError, IndexError):
+            raise RuntimeError(f"data audit: {done.returncode} {done.stderr[-400:]}") from None
+
+    def down(self) -> list[str]:
+        """Take it down; what is there though it should be gone."""
+        state = read_json(self.environment.state)
+        done = self.command("down")
+        wrong = [f"down: exit {done.returncode}: {done.stderr[-400:]}"] if done.returncode else []
+        if state is not None:
+            if members := processes.members(processes.ENV_MARK, state["env_id"]):
+                wrong.append(f"processes left: {sorted(members)}")
+            if taken := [port for port in state["ports"].values() if not ports.is_free(port)]:
+                wrong.append(f"listeners left on {taken}")
+            if outside := [path for path in state["outside"] if Path(path).exists()]:
+                wrong.append(f"files left outside: {outside}")
+        if sockets := [line for line in Path("/proc/net/unix").read_text().splitlines() if str(self.root) in line]:
+            wrong.append(f"sockets left: {sockets}")
+        files = {path.name for path in self.environment.root.iterdir()} if self.environment.root.exists() else set()
+        if files - KEPT_AFTER_DOWN:
+            wrong.append(f"files left: {sorted(files - KEPT_AFTER_DOWN)}")
+        if (
+            extra := {path.name for path in self.root.iterdir()}
+            - {"home"}
+            - {path.name for path in self.root.glob("*.log")}
+        ):
+            wrong.append(f"files left beside the home: {sorted(extra)}")
+        return wrong
+
+    def close(self) -> None:
+        self.command("cancel", "--all", "--now")
+        self.command("down", "--force")
+        shutil.rmtree(self.root, ignore_errors=True)
