@@ -35,7 +35,7 @@ def validate(path: Path, kind: str) -> None:
 
         load_campaign(path)
     elif kind == "scenario":
-        from runners.datagen.scenario import load as load_scenario
+        from runners.datagen.scenario import load_scenario
 
         load_scenario(path)
     elif kind == "load scenario":

@@ -46,13 +46,17 @@ class RunPages:
                 query = query.where(key < last if self._newest_first else key > last)
             query = query.order_by(key.desc() if self._newest_first else key.asc()).limit(_BATCH)
             with self._store.read() as connection:
-                rows = connection.execute(query).all()
-            self._ids += [
-                uuid.UUID(row.id).bytes for row in rows if not self._filter.text or self._filter.matches(item(row))
-            ]
-            if len(rows) < _BATCH:
+                found = connection.execute(query)
+                if self._filter.text:
+                    rows = found.all()
+                    names = [row.id for row in rows if self._filter.matches(item(row))]
+                    count, last = len(rows), rows[-1].id if rows else None
+                else:
+                    names = list(found.scalars())
+                    count, last = len(names), names[-1] if names else None
+            self._ids += [bytes.fromhex(name.replace("-", "")) for name in names]
+            if count < _BATCH:
                 return
-            last = rows[-1].id
 
     def rows(self, start: int, count: int) -> list[dict[str, Any]]:
         """The items at these places; a run that was removed meanwhile is left out."""

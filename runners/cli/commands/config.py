@@ -58,7 +58,7 @@ def _validate(session: Session, args: argparse.Namespace) -> int:
     paths = [Path(name) for name in args.files]
     if not paths:
         for kind in ("campaigns", "scenarios", "experiments"):
-            paths += available(kind).values()  # type: ignore[arg-type]  # mypy widens the tuple's items to str
+            paths += available(kind).values()
     items, worst = [], 0
     for path in paths:
         kind = "?"
