@@ -60,16 +60,14 @@ def follow(session: Session, run: str, interrupts: Interrupts, *, detail: bool =
     return ended
 
 
-def conclude(session: Session, ended: Followed) -> None:
-    """The last line for people: the verdict, why, and where to look."""
+def conclude(session: Session, ended: Followed) -> str:
+    """The last words for people: the verdict, why, and where to look."""
     from runners.orchestrator.timing import duration_of
 
-    if session.json:
-        return
     word = ended.verdict if ended.state == "finished" else ended.state
     took = duration_of(session.home, ended.run)
-    session.say(
-        f"\n{str(word).upper()}" + (f" in {format_duration(took)}" if took else "")
+    return (
+        f"{str(word).upper()}" + (f" in {format_duration(took)}" if took else "")
         + (f"\n  {ended.reason}" if ended.reason else "")
         + f"\n  run {ended.run}  (testbed report {ended.run[:13]}, testbed results show {ended.run[:13]})"
     )  # fmt: skip
@@ -109,7 +107,7 @@ def run_stage(
     with counted_interrupts() as interrupts:
         service.launch(session.home, spec, results_url=session.results_url)
         ended = follow(session, spec.id, interrupts, detail=True)
-    conclude(session, ended)
+    session.say(conclude(session, ended))
     return ended.code, ended.run
 
 

@@ -36,7 +36,7 @@ TICK_S = 0.05
 LEASE_PATIENCE_S = 5.0
 STORE_PATIENCE_S = 30.0
 STORE_BUSY_S = 5.0
-FULL_PATIENCE_S = 10.0
+FULL_PATIENCE_S = 5.0
 ALONE_S = 2.0  # so long without a spectator is "disconnected"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -63,7 +63,7 @@ class Coordinator:
         self.seen = time.monotonic()
         self.full_since: dict[str, float] = {}
         self.mirror = Mirror(home, self.spec, self._open_store)
-        self.around = Surroundings(home, self.spec, self.environment, self.said, self.say)
+        self.around = Surroundings(home, self.spec, self.environment, self.said, self.say, lambda: not self.unsaid)
         self.stages = {stage.name: Stage(stage, self.around) for stage in self.spec.stages}
 
     def _identify(self) -> None:

@@ -53,7 +53,8 @@ def check_lease(home: Home, environment: str) -> None:
     run = str(found["run"]) if found and found.get("run") else lease.orphan(home, place)
     if found is None and run is None:
         return
-    who = f"run {run}" if run else f"process {(found or {}).get('pid', '?')}"
+    content = found or {}
+    who = f"run {run}" if run else f"'testbed {content.get('operation', '?')}' (process {content.get('pid', '?')})"
     raise Leased(
         f"environment {environment} is leased by {who}",
         remedy=f"wait (--queue), watch it (testbed attach {run}) or end it (testbed cancel {run})" if run else

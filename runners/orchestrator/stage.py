@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -28,13 +28,17 @@ class Say(Protocol):
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a stage needs of its campaign. said: events by (type, attempt, stage, gate or fault)."""
+    """What a stage needs of its campaign.
+
+    said: events by type and attempt, gate or fault. written: is all that was said in the file?
+    """
 
     home: Home
     spec: CampaignSpec
     environment: Environment
     said: Mapping[tuple[str, str | None], Event]
     say: Say
+    written: Callable[[], bool]
 
 
 class Stage:
@@ -121,6 +125,8 @@ class Stage:
             "stage.starting", stage_name=self.name, run_id=self.attempt.run, boot=proc.boot_id(),
             attempt=self._tries + 1, sync=True,
         )  # fmt: skip
+        if not self.around.written():
+            return  # nothing may start that a successor would not know of
         point("start:said")
         self._launches += 1
         self.attempt.start()

@@ -131,7 +131,7 @@ class Kill9:
     def _end(self, front: subprocess.Popen[bytes], spec: CampaignSpec) -> int | None:
         """The next command, then the end of the run; the exit code of the first front end, if that lived."""
         self.testbed.command("--json", "status")
-        code: int | None = front.wait(180)
+        code: int | None = front.wait(400)
         if code is not None and code < 0:
             code = self.testbed.command("attach", spec.id).returncode
         return code

@@ -97,7 +97,8 @@ def _run(session: Session, args: argparse.Namespace) -> int:
         session.event({"type": "run.launched", "run": spec.id})
         session.say(f"detached; watch it: testbed attach {spec.id[:13]}")
         return EXIT_PASSED
-    launch.conclude(session, ended)
+    if not session.json:
+        session.result(None, launch.conclude(session, ended))
     if args.report:
         launch.write_report(session, spec.id, args.report)
     return ended.code
@@ -110,7 +111,8 @@ def _attach(session: Session, args: argparse.Namespace) -> int:
     run = service.find_run(session.home, args.run_id)
     with launch.counted_interrupts() as interrupts:
         ended = launch.follow(session, run, interrupts)
-    launch.conclude(session, ended)
+    if not session.json:
+        session.result(None, launch.conclude(session, ended))
     return ended.code
 
 

@@ -84,11 +84,11 @@ VICTIMS: dict[str, Callable[[Home, CampaignSpec, random.Random], bool]] = {
 }
 
 
-@pytest.mark.parametrize("victim", VICTIMS)
-def test_random_kills(home: Home, victim: str) -> None:
-    def trial(number: int) -> list[str]:
+def test_random_kills(home: Home) -> None:
+    def trial(task: tuple[str, int]) -> list[str]:
+        victim, number = task
         rng = random.Random(f"{victim}/{number}")
-        place = Home(home.root / str(number))
+        place = Home(home.root / f"{victim}-{number}")
         place.create()
         spec = usual(place.root, seconds=1.2)
         service.launch(place, spec)
@@ -104,10 +104,11 @@ def test_random_kills(home: Home, victim: str) -> None:
             skipped = [name for name, (state, _) in endings(place, spec.id).items() if state == "skipped"]
             if ended.verdict != "passed" and not skipped:
                 wrong.append(f"a coordinator's death changed the verdict: {ended.reason}")
-        return [f"trial {number}: {item}" for item in wrong]
+        return [f"{victim} {number}: {item}" for item in wrong]
 
-    with ThreadPoolExecutor(3) as pool:
-        assert [item for wrong in pool.map(trial, range(3)) for item in wrong] == []
+    tasks = [(victim, number) for victim in VICTIMS for number in range(3)]
+    with ThreadPoolExecutor(6) as pool:
+        assert [item for wrong in pool.map(trial, tasks) for item in wrong] == []
 
 
 def test_a_killed_shim_makes_its_stage_lost_and_is_never_started_again(home: Home) -> None:
@@ -202,9 +203,7 @@ def test_a_full_disk_loses_no_whole_line_and_ends_by_itself(tmp_path: Path, home
         wait_for(lambda: subprocess.run(["umount", str(mount)], capture_output=True).returncode == 0, 10)
 
 
-@pytest.mark.parametrize(
-    "point", ["start:spawned", "shim:marked", "store:before", "close:exit"]
-)
+@pytest.mark.parametrize("point", ["start:spawned", "shim:marked", "store:before", "close:exit"])
 def test_dying_at_a_chosen_moment(home: Home, point: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(CRASH, point)
     monkeypatch.setenv(CRASH_MARK, str(home.root / "crashed"))
