@@ -169,7 +169,7 @@ def faults_of_bookkeeping(home: Home, spec: CampaignSpec, *, ended: service.Foll
     if len(started) != len(set(started)):
         wrong.append(f"a runner was started twice: {started}")
     try:
-        wait_for(lambda: not processes_of(home, spec), 1.0)
+        wait_for(lambda: not processes_of(home, spec), 5.0)  # a coordinator's interpreter takes a while to end
     except TimeoutError:
         wrong.append(f"processes left: {processes_of(home, spec)}")
     lease = home.env(spec.environment).lease
