@@ -95,13 +95,17 @@ class Kill9:
         """Until a random moment of the victim's life; seconds since the run began."""
         begin = time.monotonic()
         crash, telemetry = spec.stage("crash").runs[0], spec.stage("telemetry").runs[0]
+
+        def sending() -> bool:
+            return any(event["type"] == "phase" for event in events_of(self.home, telemetry))
+
         moments: dict[str, tuple[Callable[[], Any], float]] = {
             "coordinator": (lambda: coordinator_pid(self.home, spec.id), SECONDS),
             "shim": (lambda: shim_pid(self.home, telemetry), SECONDS - 1),
             "chaos": (lambda: runner_pid(self.home, crash), 3.0),
-            "generator": (lambda: runner_pid(self.home, telemetry), 9.0),
-            "ingest": (lambda: runner_pid(self.home, telemetry), 9.0),
-            "supervisord": (lambda: runner_pid(self.home, telemetry), 9.0),
+            "generator": (sending, 8.0),
+            "ingest": (sending, 8.0),
+            "supervisord": (sending, 8.0),
         }
         alive, span = moments[victim]
         wait_for(alive, 30, f"the {victim}")

@@ -173,7 +173,7 @@ def faults_of_bookkeeping(home: Home, spec: CampaignSpec, *, ended: service.Foll
     except TimeoutError:
         wrong.append(f"processes left: {processes_of(home, spec)}")
     lease = home.env(spec.environment).lease
-    if spec.lease and (locks.held(lease) or json.loads(lease.read_bytes() or b"{}")):
+    if lease.exists() and (locks.held(lease) or json.loads(lease.read_bytes() or b"{}")):
         wrong.append("lease not released")
     log = home.run(spec.id) / "coord.log"
     if log.exists() and "Traceback" in log.read_text():
