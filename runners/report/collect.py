@@ -14,6 +14,7 @@ from runners.lib.histogram import Histogram
 from runners.report.model import SIGNALS, Fault, Gate, Operation, Report, Series, Stage, TestRow
 
 BUCKETS = 300
+PROBE_STEP_S = 0.25  # a recovery takes less than a second: the probe is drawn finer than everything else
 PROBE = "probe."  # series of the independent probe: they are no traffic of users
 
 
@@ -218,7 +219,9 @@ def _series(stages: dict[str, list[Event]], start: float, duration: float, step:
                     row = sums.setdefault(f"{name.removeprefix('data.')}.{labels['signal']}", [None] * count)
                     row[at] = (row[at] or 0.0) + float(value)
                 elif name.startswith(PROBE):
-                    probes.setdefault(name, [[] for _ in range(count)])[at].append(float(value))
+                    fine = min(step, PROBE_STEP_S)
+                    attempts = probes.setdefault(name, [[] for _ in range(int(duration / fine) + 1)])
+                    attempts[min(max(int((t - start) / fine), 0), len(attempts) - 1)].append(float(value))
     series = {
         "rate": Series("/s", step, [None if item is None else item.count / step for item in latency]),
         "errors": Series(
@@ -233,7 +236,7 @@ def _series(stages: dict[str, list[Event]], start: float, duration: float, step:
         name: Series("/s", step, [None if v is None else v / step for v in _filled(row)]) for name, row in sums.items()
     }
     series |= {
-        name: Series("%", step, [100 * sum(values) / len(values) if values else None for values in row])
+        name: Series("%", min(step, PROBE_STEP_S), [100 * sum(found) / len(found) if found else None for found in row])
         for name, row in probes.items()
     }
     return {name: item for name, item in series.items() if any(value is not None for value in item.values)}

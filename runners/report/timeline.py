@@ -280,13 +280,23 @@ _CURSOR = {
 }  # fmt: skip
 
 
+def _coarser(series: Series, step: float) -> Series:
+    """The same at a larger step: the mean of what each step holds."""
+    if series.step >= step:
+        return series
+    size = round(step / series.step)
+    parts = [[v for v in series.values[at : at + size] if v is not None] for at in range(0, len(series.values), size)]
+    return Series(series.unit, step, [sum(part) / len(part) if part else None for part in parts])
+
+
 def _cursor(report: Report) -> str:
-    step = next(iter(report.series.values())).step if report.series else 1.0
+    step = max((series.step for series in report.series.values()), default=1.0)
     values = {}
     for key, series in report.series.items():
+        series = _coarser(series, step)
         name, unit, factor = _CURSOR.get(key, (key.replace(".", " "), "/s", 1))
         values[key] = {"n": name, "u": unit, "v": [None if v is None else round(v * factor, 1) for v in series.values]}
-    length = max((len(series.values) for series in report.series.values()), default=1)
+    length = max((len(item["v"]) for item in values.values()), default=1)
     bands = [
         [round(fault.injected, 2), round(fault.recovered or fault.reverted or report.duration_s, 2), fault.name]
         for fault in report.faults
