@@ -12,6 +12,7 @@ from runners.events import Event, iter_points, read_events, split_series
 from runners.lib.errors import FileError
 from runners.lib.histogram import Histogram
 from runners.report.model import SIGNALS, Fault, Gate, Operation, Report, Series, Stage, TestRow
+from runners.results.phases import fault_windows
 
 BUCKETS = 300
 PROBE_STEP_S = 0.25  # a recovery takes less than a second: the probe is drawn finer than everything else
@@ -82,13 +83,9 @@ def assemble(run: str, events: list[Event], stages: dict[str, list[Event]]) -> R
 
 def phase_windows(faults: list[Fault], duration: float) -> list[tuple[float, float, str]]:
     """(begin, end, phase) covering the whole run: `fault` from an injection until its recovery, else before or after."""
-    spans: list[list[float]] = []
-    for fault in sorted(faults, key=lambda item: item.injected):
-        stop = max(fault.recovered or 0.0, fault.reverted or 0.0) or duration
-        if spans and fault.injected <= spans[-1][1]:
-            spans[-1][1] = max(spans[-1][1], stop)
-        else:
-            spans.append([fault.injected, stop])
+    spans = fault_windows(
+        (fault.injected, max(fault.recovered or 0.0, fault.reverted or 0.0) or duration) for fault in faults
+    )
     windows, at = [], 0.0
     for begin, stop in spans:
         windows += [(at, begin, "before" if at == 0.0 else "after"), (begin, stop, "fault")]

@@ -16,6 +16,7 @@ from runners.lib.expr import Call, ExprError, Name, Quantity, Reference, Sum, Un
 from runners.lib.histogram import Histogram
 from runners.lib.text import did_you_mean
 from runners.results.measured import Points, Stage, Window, read_stage
+from runners.results.phases import fault_windows
 from runners.results.rows import number
 
 AUDIT_FIELDS = (
@@ -200,7 +201,6 @@ class Measures:
 
 def phases(stages: Iterable[Stage], reverted_elsewhere: Mapping[str, float]) -> dict[str, list[Window]]:
     """Half-open windows of `before`, `fault` and `after`; together they cover all time."""
-    spans: list[list[float]] = []
     found = []
     for stage in stages:
         for fault, event in stage.injected.items():
@@ -213,12 +213,8 @@ def phases(stages: Iterable[Stage], reverted_elsewhere: Mapping[str, float]) -> 
             )  # fmt: skip
             ends = [end for end in known if end is not None]
             found.append((begin, max(ends) if ends else _FOREVER))
-    for begin, end in sorted(found):
-        if spans and begin <= spans[-1][1]:
-            spans[-1][1] = max(spans[-1][1], end)
-        else:
-            spans.append([begin, end])
-    result: dict[str, list[Window]] = {"before": [], "fault": [(begin, end) for begin, end in spans], "after": []}
+    spans = fault_windows(found)
+    result: dict[str, list[Window]] = {"before": [], "fault": spans, "after": []}
     at = -_FOREVER
     for begin, end in spans:
         result["before" if at == -_FOREVER else "after"].append((at, begin))
