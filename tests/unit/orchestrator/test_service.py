@@ -27,7 +27,8 @@ def home(tmp_path: Path) -> Home:
 
 def record(home: Home, parent: str | None = None) -> str:
     """A run folder as a campaign (or a stage of one) leaves it."""
-    run = new_run_id()
+    while (run := new_run_id()) < max(os.listdir(home.runs), default=""):
+        pass  # two ids of one millisecond have no order
     home.run(run).mkdir()
     spec = {"stages": []} if parent is None else {"campaign_run": parent}
     (home.run(run) / "spec.json").write_text(json.dumps(spec))
