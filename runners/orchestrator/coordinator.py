@@ -255,6 +255,8 @@ class Coordinator:
         ]
         verdict, reason = judge_campaign(endings, gates)
         timed_out = self.request is not None and self.request["reason"] == "timed_out"
+        if timed_out and verdict == "passed":
+            verdict, reason = "invalid", "the campaign's time was up"
         self._close("timed_out" if timed_out else "finished", verdict, reason)
 
     def _close(self, state: str, verdict: str | None, reason: str | None) -> None:

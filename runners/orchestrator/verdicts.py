@@ -52,13 +52,17 @@ def judge_stage(exit_file: Mapping[str, Any], facts: Facts) -> Ending:
 def _judge_tests(facts: Facts) -> Ending:
     if facts.verdict != "passed":
         return Ending("finished", facts.verdict, facts.reason or _blame(facts))
-    if facts.plan is None:
-        return Ending("finished", "invalid", "no plan was announced")
+    if not facts.plan:
+        return Ending("finished", "invalid", "no plan was announced" if facts.plan is None else "nothing was planned")
     if missing := [test for test in facts.plan if test not in facts.reported]:
         return Ending("finished", "invalid", f"planned, but not run: {_list(missing)}")
     for outcome in ("failed", "invalid"):
         if named := [test for test, found in facts.reported.items() if found == outcome]:
             return Ending("finished", outcome, f"it said passed, yet {outcome}: {_list(named)}")
+    if strange := [test for test, found in facts.reported.items() if found not in ("passed", "skipped")]:
+        return Ending("finished", "invalid", f"it said passed, yet without a known outcome: {_list(strange)}")
+    if "passed" not in facts.reported.values():
+        return Ending("finished", "invalid", f"it said passed, yet every test was skipped: {_list(facts.plan)}")
     return Ending("finished", "passed", facts.reason)
 
 
@@ -77,7 +81,7 @@ def judge_campaign(stages: Mapping[str, Ending], gates: Iterable[tuple[str, str]
     """(verdict, reason). stages: by name; gates: (expression, verdict).
 
     Failed if any stage or gate failed; else invalid if any stage is not finished or anything is invalid, unless the
-    stage is optional (then it is listed); else passed.
+    stage is optional (then it is listed), or if not one stage passed; else passed.
     """
     known = list(gates)
     failed = [f"stage {name}" for name, end in stages.items() if end.verdict == "failed"]
@@ -90,6 +94,8 @@ def judge_campaign(stages: Mapping[str, Ending], gates: Iterable[tuple[str, str]
     if invalid:
         return "invalid", "not assessed: " + "; ".join(invalid)
     spared = [f"{name} ({_why(end)})" for name, end in unsound.items()]
+    if len(unsound) == len(stages):  # all optional, or none at all: nothing stands behind a pass
+        return "invalid", "not assessed: no stage passed" + (f": {'; '.join(spared)}" if spared else "")
     return "passed", "optional, not assessed: " + "; ".join(spared) if spared else None
 
 

@@ -43,10 +43,12 @@ def exit_file(**changes: Any) -> dict[str, Any]:
         ({"rc": 7}, facts("invalid"), "error", "invalid"),
         ({}, facts(plan=None), "finished", "invalid"),
         ({}, facts(plan=["t", "u"]), "finished", "invalid"),
-        ({}, facts(plan=[], reported={}), "finished", "passed"),
+        ({}, facts(plan=[], reported={}), "finished", "invalid"),
         ({}, facts(reported={"t": "failed"}), "finished", "failed"),
         ({}, facts(reported={"t": "invalid"}), "finished", "invalid"),
-        ({}, facts(reported={"t": "skipped"}), "finished", "passed"),
+        ({}, facts(reported={"t": "skipped"}), "finished", "invalid"),
+        ({}, facts(reported={"t": "splendid"}), "finished", "invalid"),
+        ({}, facts(plan=["t", "u"], reported={"t": "skipped", "u": "passed"}), "finished", "passed"),
     ],
 )
 def test_of_a_stage(exit_changes: dict[str, Any], found: Facts, state: str, verdict: str | None) -> None:
@@ -80,9 +82,10 @@ def test_passed_needs_everything(
     ending = judge_stage({"rc": rc, "reason": reason, "seq": seq, "lost": lost}, found)
     whole = (
         verdict == "passed" and rc == 0 and reason is None and seq == 5 and not lost and not gap
-        and plan is not None and set(plan) <= set(reported) and not set(reported.values()) & {"failed", "invalid"}
+        and plan and set(plan) <= set(reported) and "passed" in reported.values()
+        and not set(reported.values()) & {"failed", "invalid"}
     )  # fmt: skip
-    assert (ending.verdict == "passed") == whole
+    assert (ending.verdict == "passed") == bool(whole)
 
 
 STATES = ("finished", "cancelled", "timed_out", "lost", "error", "skipped")
@@ -113,6 +116,14 @@ def test_what_an_optional_stage_left_open_is_listed() -> None:
 
 def test_an_optional_stage_that_failed_still_fails_the_campaign() -> None:
     assert judge_campaign({"b": Ending("finished", "failed", None, True)}, [])[0] == "failed"
+
+
+def test_a_campaign_of_which_no_stage_passed_is_not_passed() -> None:
+    spared = Ending("finished", "invalid", "blind", True)
+    verdict, reason = judge_campaign({"a": spared, "b": spared}, [("x < 1", "passed")])
+    assert verdict == "invalid"
+    assert "a (blind)" in str(reason)
+    assert judge_campaign({}, [])[0] == "invalid"
 
 
 @pytest.mark.parametrize(
