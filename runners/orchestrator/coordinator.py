@@ -185,6 +185,7 @@ class Coordinator:
             "run.started", plan=[stage.name for stage in spec.stages], campaign=spec.campaign,
             environment=spec.environment, seed=spec.seed, config=spec.config, stages=stages, gates=list(spec.gates),
             commit=spec.commit, defects=list(spec.defects), boot=proc.boot_id(),
+            services=_services(self.environment.state),
         )  # fmt: skip
 
     def _tick(self) -> None:
@@ -315,3 +316,11 @@ def main(arguments: list[str]) -> None:
             raise
         log(f"disk full: {error}")
         time.sleep(1)  # the next one finds the same disk: no hurry
+
+
+def _services(state: Path) -> list[dict[str, Any]]:
+    """What the environment consists of, as it was provisioned: for whoever reads the run when it is long gone."""
+    document = read_json(state)
+    found = document.get("services") if isinstance(document, dict) else None
+    names = ("name", "implementation", "version", "port")
+    return [{name: item.get(name) for name in names} for item in found or () if isinstance(item, dict)]

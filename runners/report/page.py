@@ -331,13 +331,11 @@ def _environment(report: Report) -> str:
     text = ""
     if report.services:
         rows = [
-            [f"<b>{safe(item.get('name'))}</b>", safe(item.get("state")), safe(item.get("health")), safe(item.get("implementation")),
-             safe(item.get("version") or "–"), safe(item.get("port") or "–")]
+            [f"<b>{safe(item.get('name'))}</b>", safe(item.get("implementation") or "–"), safe(item.get("version") or "–"),
+             safe(item.get("port") or "–")]
             for item in report.services
         ]  # fmt: skip
-        text += table(
-            "Services at the start", ["Service", "state", "health", "kind", "version", "port"], rows, numeric=(5,)
-        )
+        text += table("Services", ["Service", "kind", "version", "port"], rows, numeric=(3,))
     if report.config:
         rows = [
             [f"<code>{safe(key)}</code>", f"<code>{safe(item.get('value') if isinstance(item, dict) else item)}</code>",
