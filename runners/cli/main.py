@@ -31,6 +31,14 @@ exit codes: 0 passed · 1 failed · 2 invalid or not ready · 3 error · 64 wron
 _MODULES = ("environment", "campaign", "data", "load", "chaos", "results", "tui", "config")
 
 
+class _Collect(argparse.Action):
+    """Adds to one list for the whole command line: argparse would let what stands after the command replace the rest."""
+
+    def __call__(self, _parser: object, namespace: argparse.Namespace, values: object, _option: object = None) -> None:
+        self.const.append(values)
+        setattr(namespace, self.dest, self.const)
+
+
 class _Parser(argparse.ArgumentParser):
     """argparse with exit code 64 and the nearest command on a typing error."""
 
@@ -38,8 +46,11 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(message, remedy=f"see {self.prog} --help")
 
 
-def global_options(*, suppress: bool) -> _Parser:
-    """Options that are accepted before and after the command. suppress: a second copy that keeps what the first found."""
+def global_options(collected: list[str], *, suppress: bool) -> _Parser:
+    """Options that are accepted before and after the command. suppress: a second copy that keeps what the first found.
+
+    collected: where all `--set` of the command line go.
+    """
 
     def default(value: object) -> object:
         return argparse.SUPPRESS if suppress else value
@@ -63,26 +74,31 @@ def global_options(*, suppress: bool) -> _Parser:
         "--env", metavar="NAME", default=default(env("TESTBED_ENV")), help="environment (TESTBED_ENV; default: local)"
     )
     group.add_argument(
-        "--set", metavar="KEY=VALUE", action="append", default=default([]), help="set one configuration key; repeatable"
+        "--set",
+        metavar="KEY=VALUE",
+        action=_Collect,
+        const=collected,
+        default=default(collected),
+        help="set one configuration key; repeatable (TESTBED_SET: several, separated by blanks)",
     )
     group.add_argument(
         "--json",
         action="store_true",
-        default=default(env("TESTBED_JSON", "") not in ("", "0")),
+        default=default(_switched_on("TESTBED_JSON")),
         help="machine-readable output on stdout",
     )
     group.add_argument(
         "-q",
         "--quiet",
         action="store_true",
-        default=default(env("TESTBED_QUIET", "") not in ("", "0")),
+        default=default(_switched_on("TESTBED_QUIET")),
         help="results only",
     )
     group.add_argument(
         "-v",
         "--verbose",
         action="store_true",
-        default=default(env("TESTBED_VERBOSE", "") not in ("", "0")),
+        default=default(_switched_on("TESTBED_VERBOSE")),
         help="more detail, tracebacks",
     )
     group.add_argument(
@@ -94,13 +110,17 @@ def global_options(*, suppress: bool) -> _Parser:
     return options
 
 
+def _switched_on(variable: str) -> bool:
+    return os.environ.get(variable, "").lower() not in ("", "0", "false", "no", "off")
+
+
 class Commands:
     """Where command modules register; `add` makes one command (or a subcommand of a group)."""
 
-    def __init__(self, parser: argparse.ArgumentParser, *, prefix: str = "") -> None:
-        self._parser, self._prefix = parser, prefix
+    def __init__(self, parser: argparse.ArgumentParser, collected: list[str], *, prefix: str = "") -> None:
+        self._parser, self._prefix, self._collected = parser, prefix, collected
         self._sub = parser.add_subparsers(metavar="COMMAND", required=False, parser_class=_Parser)
-        self._trailing = global_options(suppress=True)
+        self._trailing = global_options(collected, suppress=True)
 
     def add(self, name: str, run: Run, help: str, *, examples: str = "") -> argparse.ArgumentParser:
         """A command: `run(session, args)` returns the exit code. examples: one a line, shown under `--help`."""
@@ -116,20 +136,32 @@ class Commands:
         """A command with subcommands, such as `data generate`."""
         parser = self._sub.add_parser(name, help=help, description=help, parents=[self._trailing], allow_abbrev=False)
         parser.set_defaults(run=None, group=parser)
-        return Commands(parser, prefix=name + " ")
+        return Commands(parser, self._collected, prefix=name + " ")
 
 
 def build_parser(modules: Sequence[str] = _MODULES) -> argparse.ArgumentParser:
+    collected = os.environ.get("TESTBED_SET", "").split()
     parser = _Parser(
         prog="testbed", description="One control center for testing an observability platform.", epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter, parents=[global_options(suppress=False)], allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter, parents=[global_options(collected, suppress=False)], allow_abbrev=False,
     )  # fmt: skip
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     parser.set_defaults(run=None, group=parser)
-    commands = Commands(parser)
+    commands = Commands(parser, collected)
     for name in modules:
         importlib.import_module(f"runners.cli.commands.{name}").register(commands)
     return parser
+
+
+def _signed_values(arguments: Sequence[str]) -> list[str]:
+    """`--sort -started` as `--sort=-started`: argparse takes a value that begins with a dash for an option."""
+    joined: list[str] = []
+    for argument in arguments:
+        if joined and joined[-1] == "--sort" and argument.startswith("-") and not argument.startswith("--"):
+            joined[-1] += f"={argument}"
+        else:
+            joined.append(argument)
+    return joined
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -141,7 +173,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise TestbedError(
                 "Linux 5.3 or newer is needed: the testbed relies on pidfds and open-file-description locks"
             )
-        args = build_parser().parse_args(arguments)
+        args = build_parser().parse_args(_signed_values(arguments))
         verbose = args.verbose
         if args.version:
             from importlib.metadata import version

@@ -38,7 +38,7 @@ class Session:
 
     @classmethod
     def from_arguments(cls, args: argparse.Namespace) -> Session:
-        """Raises UsageError for a `--set` without `=`."""
+        """Raises UsageError for a `--set` without `=`, and for a TESTBED_COLOR that is none."""
         from runners.lib.home import Home, find_home
 
         overrides: dict[str, str] = {}
@@ -47,6 +47,8 @@ class Session:
             if not equals:
                 raise UsageError(f"--set {item}: a value is missing", remedy="write --set key=value")
             overrides[key.strip()] = value.strip()
+        if args.color not in ("auto", "never"):  # argparse checks the option, not the variable
+            raise UsageError(f"TESTBED_COLOR={args.color}: unknown", remedy="valid: auto, never")
         color = args.color == "auto" and "NO_COLOR" not in os.environ and sys.stdout.isatty()
         return cls(
             Home(find_home(args.home)),
@@ -64,8 +66,11 @@ class Session:
         return self.db or self.home.results_url
 
     def environment_name(self, argument: str | None = None) -> str:
-        """A positional ENV wins over `--env`; the default is `local`."""
-        return argument or self.env or "local"
+        """A positional ENV wins over `--env`; the default is `local`. Raises UsageError for what is no name."""
+        name = argument or self.env or "local"
+        if name in (".", "..") or "/" in name or "\0" in name:
+            raise UsageError(f"'{name}' is not the name of an environment", remedy="a path goes to --inventory")
+        return name
 
     def result(self, document: Any, text: str) -> None:
         """The result of a query: one JSON document on one line, or text for people."""
