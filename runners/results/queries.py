@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select
@@ -298,7 +299,8 @@ def resolve(store: Store | None, home: Home, ref: str) -> str:
     """The run id that is meant by an id, a unique prefix of six or more characters, `last` or `last~N`.
 
     Runs are known by the database or by their folder in this home; `last` counts top-level runs only. A prefix may
-    also name a stage's run. Raises UsageError (ambiguous, malformed) and NotReady (no such run).
+    also name a stage's run, but a campaign and its stages begin alike (their ids are of one moment): the only top-level
+    run with this prefix is the one that is meant. Raises UsageError (ambiguous, malformed) and NotReady (no such run).
     """
     if ref == "last" or ref.startswith("last~"):
         return _last(store, home, ref)
@@ -307,27 +309,35 @@ def resolve(store: Store | None, home: Home, ref: str) -> str:
             f"'{ref}' is no run", remedy=f"give an id, at least {MIN_PREFIX} characters of one, last, or last~2"
         )
     found = _with_prefix(store, home, ref.lower())
-    if len(found) > 1 and ref.lower() not in found:
-        shown = ", ".join(sorted(found)[:4])
-        raise UsageError(
-            f"'{ref}' means several runs: {shown}{' …' if len(found) > 4 else ''}", remedy="give more of it"
-        )
-    if not found:
+    if ref.lower() in found:
+        return ref.lower()
+    candidates = sorted(run for run, top in found.items() if top) or sorted(found)
+    if not candidates:
         raise NotReady(f"there is no run {ref}", remedy="testbed results list shows them")
-    return ref.lower() if ref.lower() in found else next(iter(found))
+    if len(candidates) > 1:
+        shown = ", ".join(candidates[:4])
+        raise UsageError(
+            f"'{ref}' means several runs: {shown}{' …' if len(candidates) > 4 else ''}", remedy="give more of it"
+        )
+    return candidates[0]
 
 
-def _with_prefix(store: Store | None, home: Home, prefix: str) -> set[str]:
-    found = {path.name for path in home.runs.glob(prefix + "*")} if home.runs.is_dir() else set()
+def _with_prefix(store: Store | None, home: Home, prefix: str) -> dict[str, bool]:
+    """Run ids with this prefix: is it a top-level run? Of each kind as many as make it ambiguous, and some to show."""
+    found = {path.name: _top_level(path) for path in home.runs.glob(prefix + "*")} if home.runs.is_dir() else {}
     if store is not None:
+        begins = (Execution.id >= prefix, Execution.id < prefix + "g")  # "g" follows every hexadecimal digit
         with store.read() as connection:
-            rows = connection.execute(
-                select(Execution.id)
-                .where(Execution.id >= prefix, Execution.id < prefix + "g")  # "g" follows every hexadecimal digit
-                .limit(10)
-            )
-            found |= {row[0] for row in rows}
+            for top, kind in ((True, Execution.parent_id.is_(None)), (False, Execution.parent_id.is_not(None))):
+                for (run,) in connection.execute(select(Execution.id).where(*begins, kind).limit(10)):
+                    found[run] = top
     return found
+
+
+def _top_level(folder: Path) -> bool:
+    """A stage's spec names its campaign."""
+    spec = read_json(folder / "spec.json")
+    return isinstance(spec, dict) and spec.get("campaign_run") in (None, folder.name)
 
 
 def _last(store: Store | None, home: Home, ref: str) -> str:
@@ -350,12 +360,11 @@ def _last(store: Store | None, home: Home, ref: str) -> str:
 
 
 def _newest_folders(home: Home, want: int) -> Iterable[str]:
-    """The newest top-level runs that have a folder: a stage's spec names its campaign."""
+    """The newest top-level runs that have a folder."""
     if not home.runs.is_dir():
         return
     for path in sorted(home.runs.iterdir(), reverse=True):
-        spec = read_json(path / "spec.json")
-        if isinstance(spec, dict) and spec.get("campaign_run") in (None, path.name):
+        if _top_level(path):
             yield path.name
             want -= 1
             if not want:

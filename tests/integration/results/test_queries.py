@@ -202,6 +202,7 @@ def test_runs_are_found_by_what_people_type(store, home):
         assert queries.resolve(known, home, first.run) == first.run
         assert queries.resolve(known, home, first.run[:-1]) == first.run
         assert queries.resolve(known, home, second.stages["users"].run[:30].upper()) == second.stages["users"].run
+        assert queries.resolve(known, home, first.run[:13]) == first.run, "its stages begin like the campaign"
         with pytest.raises(UsageError, match="several runs"):
             queries.resolve(known, home, first.run[:8])
         with pytest.raises(NotReady, match="there are 2 runs"):
