@@ -61,6 +61,7 @@ class Audit:
                 *document["signals"].values(), *(each for of in document["tenants"].values() for each in of.values())
             ):  # fmt: skip
                 counts.update(dict.fromkeys(("found", *WRONG)))  # not known, and not 0
+                counts["not_observable"] = counts["acked"]
         return document
 
 

@@ -34,7 +34,7 @@ def reduce(
         "state": _environment(document, services, seen),
         "services": services,
         "defects": list(document.get("defects") or []) if provisioned else [],
-        "lease": None if lease is None else {"run": lease.get("run"), **({"operation": lease["operation"]} if "operation" in lease else {})},
+        "lease": {"run": None} | {key: value for key, value in (lease or {}).items() if key in ("run", "operation")},
         "urls": dict(document.get("urls") or {}) if provisioned else {},
         "outside": list(document.get("outside") or []),
     }  # fmt: skip

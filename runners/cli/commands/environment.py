@@ -76,8 +76,8 @@ def _status_text(document: dict[str, Any]) -> str:
     from runners.environment import service
 
     head = f"environment {document['environment']} ({document['kind']}): {document['state']}"
-    lease = document["lease"] or {}
-    if lease.get("run"):
+    lease = document["lease"]
+    if lease["run"]:
         head += f" · driven by run {lease['run']}"
     elif lease.get("operation"):
         head += f" · busy: {lease['operation']}"

@@ -34,7 +34,12 @@ def test_doctor_names_every_capability_and_what_a_missing_one_would_give(tmp_pat
 def test_status_of_nothing_is_absent_and_makes_nothing(tmp_path: Path) -> None:
     done = command(tmp_path / "home", "status", "--json")
     document = json.loads(done.stdout)
-    assert (done.returncode, document["state"], document["services"], document["lease"]) == (0, "absent", [], None)
+    assert (done.returncode, document["state"], document["services"], document["lease"]) == (
+        0,
+        "absent",
+        [],
+        {"run": None},
+    )
     assert not (tmp_path / "home").exists()
 
 

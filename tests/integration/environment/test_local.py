@@ -85,7 +85,7 @@ def test_up_is_ready_within_its_budget_of_module_executions(stack: Stack) -> Non
 def test_status_tells_each_service_with_its_process(stack: Stack) -> None:
     home, _, _, _ = stack
     document = service.status(home, NAME)
-    assert document["state"] == "ready" and document["lease"] is None
+    assert document["state"] == "ready" and document["lease"] == {"run": None}
     for item in document["services"]:
         assert (item["state"], item["health"], item["reason"]) == ("running", "healthy", None)
         assert (found := proc.stat(item["pid"])) is not None and found.alive

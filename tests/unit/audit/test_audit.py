@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from runners.audit.gaps import Fault
 from runners.audit.judge import WRONG
 from runners.audit.reader import Unreadable
-from runners.audit.run import Audit, audit, write_findings
+from runners.audit.run import Audit, audit, not_assessed, write_findings
 from runners.datagen.scenario import read_scenario
 from runners.datagen.world import World
 from runners.ledger.attempt import Batch, Outcome
@@ -352,6 +352,14 @@ def test_a_gap_names_the_fault_that_overlapped_it() -> None:
     assert (gap.signal, gap.tenant, gap.items) == ("logs", TENANTS[batch.tenant], len(requests()[batch]))
     assert gap.fault == "kill ingest"
     assert begins + 0.5 < gap.start <= gap.end < begins + 2.1
+
+
+def test_what_cannot_be_read_back_is_unknown_and_counted() -> None:
+    told = not_assessed(world(), all_acked(), "there is no platform").to_json()
+    counts = told["signals"]["logs"]
+    assert told["verdict"] == "invalid" and told["reason"] == "there is no platform"
+    assert counts["not_observable"] == counts["acked"] > 100
+    assert counts["found"] is None and all(counts[name] is None for name in WRONG)
 
 
 def test_the_document_has_the_agreed_shape(tmp_path: Path) -> None:
