@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +15,10 @@ SAMPLES = 3
 
 @dataclass
 class LeakCheck:
-    """One operation's answers. marked: items that said whose they are; only these prove anything."""
+    """One operation's answers. marked: items that said whose they are; only these prove anything.
+
+    seen: such items by the tenant that was given them.
+    """
 
     operation: str
     answers: int = 0
@@ -23,6 +27,7 @@ class LeakCheck:
     leaked: int = 0
     first_seen: float | None = None
     last_seen: float | None = None
+    seen: Counter[str] = field(default_factory=Counter)
     pairs: dict[tuple[str, str], int] = field(default_factory=dict)
     samples: list[dict[str, Any]] = field(default_factory=list)
 
@@ -37,6 +42,7 @@ class LeakCheck:
             self.items += 1
             found = tenants_of(item, marks)
             self.marked += bool(found)
+            self.seen[tenant] += bool(found)
             if foreign := found - {tenant}:
                 self._leak(tenant, sorted(foreign), item, where)
             else:

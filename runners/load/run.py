@@ -58,7 +58,8 @@ def _run(context: Context, scenario: Scenario, target: Target) -> Verdict:
     engine = Engine(context, Plan(target, scenario, pace, board, crowd, operations, context.seed, alarm))
     duration = context.params.get("duration_s") or scenario.duration
     engine.run(None if duration is None else float(duration))
-    found = outcomes(scenario.load, scenario.operations, board, cpu=engine.cpu_share, absent=absent)
+    tenants = sorted({str(identity.tenant) for identity in crowd[: scenario.users]})
+    found = outcomes(scenario.load, scenario.operations, board, cpu=engine.cpu_share, absent=absent, tenants=tenants)
     _tell(context, board)
     elapsed_ms = round((time.monotonic() - started) * 1000)
     for item in found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,12 +14,17 @@ from runners.load.leaks import LeakCheck
 
 @dataclass
 class Tally:
-    """One operation over the whole run. errors: failed in whatever way; renewed: answered 401, token then refreshed."""
+    """One operation over the whole run. errors: failed in whatever way; renewed: answered 401, token then refreshed.
+
+    asked, served: requests and successes by tenant.
+    """
 
     latency: Histogram = field(default_factory=Histogram)
     successes: int = 0
     errors: int = 0
     renewed: int = 0
+    asked: Counter[str] = field(default_factory=Counter)
+    served: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass
@@ -47,6 +53,8 @@ class Scoreboard:
         tally.errors += error
         tally.renewed += renewed
         tally.successes += not error and not renewed
+        tally.asked[tenant] += 1
+        tally.served[tenant] += not error and not renewed
         self._second.setdefault((operation, tenant), Histogram()).record(latency_s, error=error)
 
     def take_second(self) -> dict[tuple[str, str], Histogram]:

@@ -30,9 +30,13 @@ def plan(scenario: str, operations: Sequence[str]) -> list[str]:
 
 
 def outcomes(
-    scenario: str, operations: Sequence[str], board: Scoreboard, *, cpu: float | None, absent: Mapping[str, str]
-) -> list[Outcome]:
-    """cpu: share of a core the generator used, None when not measured. absent: operations the target has not, and why."""
+    scenario: str, operations: Sequence[str], board: Scoreboard, *, cpu: float | None, absent: Mapping[str, str],
+    tenants: Sequence[str],
+) -> list[Outcome]:  # fmt: skip
+    """cpu: share of a core the generator used, None when not measured. absent: operations the target has not, and why.
+
+    tenants: of the users; what was seen of one says nothing about another.
+    """
     found: list[Outcome] = []
     overload = None
     if board.faults:
@@ -40,9 +44,9 @@ def outcomes(
     elif cpu is not None and cpu > CPU_MAX:
         overload = f"the generator used {cpu:.0%} of a core: its latencies are not the target's"
     for name in operations:
-        found.append(_operation(f"{scenario}.{name}", name, board, overload, absent.get(name)))
+        found.append(_operation(f"{scenario}.{name}", name, board, overload, absent.get(name), tenants=tenants))
     for name in operations:
-        found.append(_leak(f"leak.{name}", name, board, absent.get(name)))
+        found.append(_leak(f"leak.{name}", name, board, absent.get(name), tenants))
     return found
 
 
@@ -54,7 +58,9 @@ def verdict(found: Sequence[Outcome]) -> Verdict:
     return "invalid" if "invalid" in kinds or "passed" not in kinds else "passed"
 
 
-def _operation(id_: str, name: str, board: Scoreboard, overload: str | None, absent: str | None) -> Outcome:
+def _operation(
+    id_: str, name: str, board: Scoreboard, overload: str | None, absent: str | None, *, tenants: Sequence[str]
+) -> Outcome:  # fmt: skip
     if absent:
         return Outcome(id_, "skipped", absent)
     tally = board.tallies.get(name)
@@ -68,18 +74,27 @@ def _operation(id_: str, name: str, board: Scoreboard, overload: str | None, abs
     if not tally.successes:
         kinds = "; ".join(f"{item.count}× {item.kind}" for item in board.failures.all() if item.operation == name)
         return Outcome(id_, "failed", f"none of {tally.latency.count} requests succeeded: {kinds}")
+    if shut := [tenant for tenant in tenants if tally.asked[tenant] and not tally.served[tenant]]:
+        which = "; ".join(f"none of {tally.asked[tenant]} requests of tenant {tenant} succeeded" for tenant in shut)
+        return Outcome(id_, "failed", which)
     if overload:
         return Outcome(id_, "invalid", overload)
+    if idle := [tenant for tenant in tenants if not tally.asked[tenant]]:
+        return Outcome(id_, "invalid", f"not assessed for tenant {', '.join(idle)}: no request was made")
     return Outcome(id_, "passed", _figures(tally))
 
 
-def _leak(id_: str, name: str, board: Scoreboard, absent: str | None) -> Outcome:
+def _leak(id_: str, name: str, board: Scoreboard, absent: str | None, tenants: Sequence[str]) -> Outcome:
     if absent:
         return Outcome(id_, "skipped", absent)
     check = board.leaks.get(name)
     if check is None:
         return Outcome(id_, "invalid", "not assessed: no answer was seen")
-    return Outcome(id_, "failed" if check.leaked else "passed" if check.marked else "invalid", check.summary)
+    if check.leaked or not check.marked:
+        return Outcome(id_, "failed" if check.leaked else "invalid", check.summary)
+    if blind := [tenant for tenant in tenants if not check.seen[tenant]]:
+        return Outcome(id_, "invalid", f"not assessed for tenant {', '.join(blind)}: no item said whose it is")
+    return Outcome(id_, "passed", check.summary)
 
 
 def _figures(tally: Tally) -> str:

@@ -279,6 +279,8 @@ def test_users_and_rate_can_be_set_while_it_runs(tmp_path: Path, launch: Launch,
         load.wait_for(lambda _: 30 in load.series("load.target_rate"))
         load.order("set", speed=1)
         load.wait_for(lambda _: any("refused" in event["message"] for event in load.of("log")))
+        told = len(load.of("metric.points"))
+        load.wait_for(lambda _: len(load.of("metric.points")) > told + 2)  # by then every tenant has asked everything
         assert load.stop() == 0, load.told
     assert any(event["message"] == "set users=9, rate=30/s" for event in load.of("log"))
 

@@ -19,8 +19,9 @@ def good() -> Scoreboard:
     return board
 
 
-def judge(board: Scoreboard, cpu: float | None = 0.2, **absent: str) -> dict[str, Outcome]:
-    found = outcomes("browse", OPERATIONS, board, cpu=cpu, absent={k.replace("_", "."): v for k, v in absent.items()})
+def judge(board: Scoreboard, cpu: float | None = 0.2, tenants: str = "acme", **absent: str) -> dict[str, Outcome]:
+    gone = {k.replace("_", "."): v for k, v in absent.items()}
+    found = outcomes("browse", OPERATIONS, board, cpu=cpu, absent=gone, tenants=tenants.split())
     assert [item.id for item in found] == plan("browse", OPERATIONS)
     return {item.id: item for item in found}
 
@@ -82,6 +83,23 @@ def test_what_happened_decides(
     assert found[id_].outcome == outcome
     assert says in found[id_].message
     assert verdict(list(found.values())) == overall
+
+
+def test_what_one_tenant_was_shown_says_nothing_about_another() -> None:
+    board = good()
+    assert {item.outcome for item in judge(board, tenants="acme globex").values()} == {"invalid"}
+    for name in OPERATIONS:
+        board.record(name, "globex", 0.01, error=True)
+        board.leak(name).assess("globex", [{}], MARKS)
+    found = judge(board, tenants="acme globex")
+    assert found["browse.traces.get"].outcome == "failed"
+    assert "none of 1 requests of tenant globex succeeded" in found["browse.traces.get"].message
+    assert found["leak.traces.get"].outcome == "invalid"
+    assert "globex" in found["leak.traces.get"].message
+    for name in OPERATIONS:
+        board.record(name, "globex", 0.01, error=False)
+        board.leak(name).assess("globex", [{"app.tenant": "globex"}], MARKS)
+    assert {item.outcome for item in judge(board, tenants="acme globex").values()} == {"passed"}
 
 
 def test_an_overloaded_generator_proves_nothing() -> None:
