@@ -23,6 +23,7 @@ AUDIT_FIELDS = (
     "sent", "acked", "rejected", "unknown", "found", "lost", "duplicated", "duplicated_by_retry", "leaked", "corrupt",
     "forged",
 )  # fmt: skip
+_OF_THE_LEDGER = ("sent", "acked", "rejected", "unknown")
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 _FOREVER = math.inf
 
@@ -123,6 +124,8 @@ class Measures:
             return self._unknown(name, "there is no audit")
         total, observed = 0.0, False
         for document in documents:
+            if document.get("verdict") == "invalid" and field not in _OF_THE_LEDGER:
+                return self._unknown(name, "the audit was not assessed" + _because(document))
             signals = document.get("signals")
             for signal in signals.values() if isinstance(signals, dict) else []:
                 value = number(signal.get(field)) if isinstance(signal, dict) else None
@@ -167,6 +170,8 @@ class Measures:
     def _metric(self, call: Call, stage: Stage, series: list[Points]) -> Quantity | None:
         begin, end = stage.begin or 0.0, stage.end or 0.0
         spans = [(begin, max(end, begin))] if call.phase is None else _within(self.phases[call.phase], begin, end)
+        if not spans:  # a count of 0 would say that something was watched
+            return self._unknown(call, f"stage '{call.path[0]}' was not at work in a phase '{call.phase}'")
         # Without a phase every point counts, also one that carries a time a little outside.
         chosen = [(-_FOREVER, _FOREVER)] if call.phase is None else spans
         points = [(t, value) for item in series for t, value in item.within(chosen)]
@@ -247,6 +252,8 @@ def _aggregate(call: Call, kind: str, values: list[Any], seconds: float) -> floa
     if call.function == "error_rate":
         raise ExprError(f"{call}: only operations have an error rate", remedy="name an operation or a load stage")
     if kind == "counter" and call.function in ("count", "sum", "rate"):
+        if not values:  # a counter tells its zeros
+            return None
         total = math.fsum(values)
         return total if call.function != "rate" else total / seconds if seconds > 0 else None
     if call.function == "rate":
@@ -273,6 +280,10 @@ def _of_operations(function: str, merged: Histogram, seconds: float) -> float | 
     if function == "error_rate":
         return merged.errors / merged.count
     return {"min": merged.minimum, "max": merged.maximum, "sum": merged.total, "mean": merged.mean}[function]
+
+
+def _because(document: Mapping[str, Any]) -> str:
+    return f": {document['reason']}" if document.get("reason") else ""
 
 
 def _title(fault: Event) -> str:

@@ -209,3 +209,36 @@ def test_a_gate_is_checked_against_the_plan_before_anything_runs(expr, says):
         check(expr, stages)
     assert says in str(caught.value)
     check("p95(users.search) < 3s and max(users.load.cpu) < 80% and recovery(crash) < 1m and audit.lost == 0", stages)
+
+
+@pytest.mark.parametrize(
+    "expr",
+    ["count(users.search, phase=fault) == 0", "rate(users.search, phase=after) < 1/s", "p95(users, phase=fault) < 5s"],
+)
+def test_a_phase_that_never_was_is_not_a_count_of_zero(expr):
+    gate = evaluate(expr, Measures({"users": operations((101, histogram(0.1)))}))
+    assert gate.verdict == "invalid" and "phase" in gate.reason
+
+
+@pytest.mark.parametrize("function", ["sum", "rate", "count"])
+def test_a_counter_that_was_declared_and_never_told_is_not_zero(function):
+    declared = {"type": "metric.declare", "name": "load.errors", "unit": "1", "kind": "counter", "labels": {}, "ts": 1}
+    silent = Measures({"users": [declared, {"type": "run.finished", "ts": 9}]})
+    told = Measures(
+        {"users": [declared, {"type": "metric.points", "series": "load.errors", "t": [2], "v": [0], "ts": 2}]}
+    )
+    zero = "0/s" if function == "rate" else "0"
+    assert evaluate(f"{function}(users.load.errors) <= {zero}", silent).verdict == "invalid"
+    assert function == "rate" or evaluate(f"{function}(users.load.errors) <= {zero}", told).verdict == "passed"
+
+
+def test_an_audit_that_was_not_assessed_gives_no_number_of_losses():
+    document = {
+        "verdict": "invalid",
+        "reason": "nothing was acknowledged",
+        "signals": {"logs": {"acked": 0, "lost": 0}},
+    }
+    measures = Measures({"audit": [{"type": "ledger", "kind": "audit", "document": document, "ts": 1}]})
+    gate = evaluate("audit.lost == 0", measures)
+    assert gate.verdict == "invalid" and "nothing was acknowledged" in gate.reason
+    assert evaluate("audit.acked == 0", measures).verdict == "passed"
