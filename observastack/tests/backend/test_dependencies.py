@@ -20,7 +20,7 @@ from redis import Redis
 from observastack import config as configuration
 from observastack.tests.backend.serving import Backend, Store, backend, until
 from observastack.tests.platform import build_platform
-from tests.servers import free_port, postgres_server, redis_server
+from tests.servers import free_port, postgres_server, redis_binary, redis_server
 
 
 class Server:
@@ -28,11 +28,9 @@ class Server:
 
     def __init__(self, pid: int, arguments: list[str] | None = None) -> None:
         self.pid = pid
-        program, *found = Path(f"/proc/{pid}/cmdline").read_bytes().decode().rstrip("\0").split("\0")
-        # Redis overwrites its command line, so its arguments are given.
-        self.command = (
-            [program, *found] if arguments is None else [str(Path(f"/proc/{pid}/exe").readlink()), *arguments]
-        )
+        found = Path(f"/proc/{pid}/cmdline").read_bytes().decode().rstrip("\0").split("\0")
+        # Redis overwrites its command line, so its own is given.
+        self.command = found if arguments is None else arguments
         self.folder = Path(f"/proc/{pid}/cwd").readlink()
         self.user = Path(f"/proc/{pid}").stat().st_uid
         self.again: subprocess.Popen[bytes] | None = None
@@ -71,7 +69,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
             assert row is not None
         postgres = Server(int(row[0].splitlines()[0]))
         port = urlsplit(cache).port or 0
-        arguments = ["--port", str(port), "--bind", "127.0.0.1", "--save", ""]
+        arguments = [redis_binary(), "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
         redis = Server(int(Redis(port=port).info("server")["process_id"]), arguments)
         stack.callback(postgres.stop)
         stack.callback(redis.stop)
