@@ -19,7 +19,7 @@ from typing import Any, Literal, NamedTuple
 from runners.audit.content import Document, claim, intact, marked
 from runners.audit.source import Source
 from runners.ledger.attempt import Batch, Outcome
-from runners.ledger.items import SIGNALS, Item, Signal, moment
+from runners.ledger.items import SIGNALS, TENANT_ATTRIBUTE, Item, Signal, moment
 from runners.ledger.reader import Fate, totals
 
 Wrong = Literal["lost", "duplicated", "duplicated_by_retry", "leaked", "corrupt", "forged", "stored_though_rejected"]
@@ -213,11 +213,14 @@ class Judge:
         content = item.get("content") or {}
         key = {"time_unix_nano": item.get("time_unix_nano")}
         names = {"logs": ("body",), "traces": ("span_id", "name"), "metrics": ("name", "attributes")}[signal]
+        # A tenant that the run does not write for has no counts: what it sees is held against the one it names.
+        named = (content.get("resource") or {}).get(TENANT_ATTRIBUTE)
+        tenant = next((name for name in (reader, named) if name in self._tenants), self._tenants[0])
         key |= {name: content.get(name) for name in names}
         if signal != "metrics":
             key["trace_id"] = item.get("trace_id")
         time = str(item.get("time_unix_nano") or "0")
-        self._add(Finding("forged", signal, reader, key, int(time) if time.isdigit() else 0, reader=reader))
+        self._add(Finding("forged", signal, tenant, key, int(time) if time.isdigit() else 0, reader=reader))
 
     def _add(self, finding: Finding) -> None:
         self._findings.append(finding)

@@ -41,7 +41,11 @@ class Audit:
         return total
 
     def verdict_of(self, signal: Signal) -> Verdict:
-        return "invalid" if self.reason else verdict_of(self.of(signal))
+        return "invalid" if self.reason else verdict_of([self.counts[tenant, signal] for tenant in self.tenants])
+
+    def silent(self, signal: Signal) -> list[str]:
+        """Tenants of which nothing was acknowledged: the platform cannot be held to anything there."""
+        return [tenant for tenant in self.tenants if not self.counts[tenant, signal].acked]
 
     def to_json(self) -> dict[str, Any]:
         """The document of `data audit --json`."""
@@ -65,18 +69,23 @@ class Audit:
         return document
 
 
-def verdict_of(counts: Counts) -> Verdict:
-    """failed when anything is wrong; invalid when nothing was acknowledged, so nothing could be wrong."""
-    if any(counts.wrong[name] for name in FATAL):
+def verdict_of(counts: Sequence[Counts]) -> Verdict:
+    """counts: of each tenant. failed when anything is wrong; invalid when of one of them nothing was acknowledged, so
+    that nothing could be wrong."""
+    if any(one.wrong[name] for one in counts for name in FATAL):
         return "failed"
-    return "passed" if counts.acked else "invalid"
+    return "passed" if counts and all(one.acked for one in counts) else "invalid"
 
 
 def audit(
     source: Source, fates: Mapping[Batch, Fate], reader: Reader, *, honoured: bool, wait_s: float, tick_s: float,
     faults: Callable[[], Sequence[Fault]] = tuple, progress: Callable[[str], None] = lambda _text: None,
+    bystanders: Sequence[str] = (),
 ) -> Audit:  # fmt: skip
-    """Raises Unreadable when the store cannot be read to the end. faults: asked for when something is missing."""
+    """Raises Unreadable when the store cannot be read to the end. faults: asked for when something is missing.
+
+    bystanders: tenants that the run does not write for; whatever of it they can read has leaked.
+    """
     tenants = source.identity.tenants
     judge = Judge(source, fates, honoured=honoured)
     if not fates:
@@ -85,7 +94,7 @@ def audit(
     late = wait_visible(source, fates, reader, wait_s)
     start = min(fate.first_time for fate in fates.values()) - _MARGIN_NS
     end = max(fate.last_time for fate in fates.values()) + _MARGIN_NS
-    for tenant in tenants:
+    for tenant in (*tenants, *bystanders):
         for signal in SIGNALS:
             progress(f"reading {signal} of {tenant}")
             for item in reader.read(tenant, signal, max(0, start), end):
@@ -93,7 +102,7 @@ def audit(
     findings = judge.findings()
     lost = [finding for finding in findings if finding.wrong == "lost"]
     holes = gaps(lost, fates, faults() if lost else (), tick_s)
-    verdicts = {verdict_of(_sum(judge.counts(), signal)) for signal in SIGNALS}
+    verdicts = {verdict_of([judge.counts()[tenant, signal] for tenant in tenants]) for signal in SIGNALS}
     verdict: Verdict = "failed" if "failed" in verdicts else "invalid" if "invalid" in verdicts else "passed"
     return Audit(verdict, judge.counts(), findings, holes, late, tenants=tenants)
 
@@ -119,11 +128,3 @@ def write_findings(path: Path, findings: Iterable[Finding]) -> None:
             if finding.copies:
                 line["copies"] = finding.copies
             file.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
-
-
-def _sum(counts: Mapping[tuple[str, Signal], Counts], signal: Signal) -> Counts:
-    total = Counts()
-    for (_, of), one in counts.items():
-        if of == signal:
-            total.add(one)
-    return total

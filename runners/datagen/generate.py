@@ -163,6 +163,8 @@ def verdict_of(sent: Totals, planned: int, late_s: float, duration_s: float, *, 
     """(verdict, why not passed). A run that was stopped is judged by what it sent."""
     if sent.rejected or sent.unknown:
         return "failed", f"{sent.rejected:,} items were rejected and {sent.unknown:,} were never acknowledged"
+    if stopped and not sent.acked:
+        return "invalid", "nothing was acknowledged: it was stopped before anything was sent"
     if late_s > _LATE_SHARE * duration_s:
         return "invalid", f"the generator could not keep its schedule: {late_s:.1f} s late; use fewer requests"
     if not stopped and sent.sent != planned:

@@ -20,6 +20,7 @@ _BODY = struct.Struct("<BxHHHHIIQQQQIIQ")  # 66 bytes, then 10 spare, then the c
 _SPARE = bytes(OUTCOME_OFFSET - _BODY.size - 4)
 _OUTCOME = struct.Struct("<BxHII")
 _CHECK = struct.Struct("<I")
+_OPEN = bytes(ROW_BYTES - OUTCOME_OFFSET)
 
 
 class Outcome(IntEnum):
@@ -92,7 +93,7 @@ def pack_outcome(row: int, settled: Settled) -> bytes:
 
 
 def unpack(data: bytes, row: int) -> tuple[Attempt, Settled] | None:
-    """None when the row itself is torn; a torn or absent outcome reads as unknown."""
+    """None when the row is torn or its outcome is damaged; an absent outcome (zeros) reads as unknown."""
     body, check = data[: OUTCOME_OFFSET - 4], data[OUTCOME_OFFSET - 4 : OUTCOME_OFFSET]
     if len(data) != ROW_BYTES or _CHECK.unpack(check)[0] != zlib.crc32(body):
         return None
@@ -103,11 +104,14 @@ def unpack(data: bytes, row: int) -> tuple[Attempt, Settled] | None:
     attempt = Attempt(
         batch, number, Flag(flags), items, first, last, first_time, last_time, size, checksum, sent_at
     )  # fmt: skip
-    return attempt, _outcome(data[OUTCOME_OFFSET:], row)
+    settled = _outcome(data[OUTCOME_OFFSET:], row)
+    return None if settled is None else (attempt, settled)
 
 
-def _outcome(data: bytes, row: int) -> Settled:
-    if _CHECK.unpack(data[12:])[0] != zlib.crc32(data[:12], row & 0xFFFFFFFF):
+def _outcome(data: bytes, row: int) -> Settled | None:
+    if data == _OPEN:
         return Settled(Outcome.UNKNOWN)
+    if _CHECK.unpack(data[12:])[0] != zlib.crc32(data[:12], row & 0xFFFFFFFF):
+        return None  # it was written in one piece: damaged since, and "unknown" would excuse a loss
     code, status, rejected, took_us = _OUTCOME.unpack(data[:12])
     return Settled(Outcome(code), status, rejected, took_us)

@@ -8,14 +8,15 @@ from pathlib import Path
 
 from runners.ledger.attempt import ROW_BYTES, Attempt, Batch, Flag, Outcome, Settled, unpack
 from runners.ledger.header import ROWS
+from runners.lib import locks
 from runners.lib.errors import NotReady
 
 _CHUNK_ROWS = 4096
 
 
 def read_attempts(folder: Path) -> Iterator[tuple[Attempt, Settled]]:
-    """Rows in the order of sending; a torn tail (the generator was killed while writing it) was never sent and ends
-    the stream. Raises NotReady when a row is damaged that others follow: such a ledger proves nothing."""
+    """Rows in the order of sending; a torn tail (short, or zeros: the generator was killed while writing it) was never
+    sent and ends the stream. Raises NotReady when a row is damaged that others follow, or an outcome: such a ledger proves nothing."""
     path = folder / ROWS
     try:
         file = path.open("rb")
@@ -26,14 +27,23 @@ def read_attempts(folder: Path) -> Iterator[tuple[Attempt, Settled]]:
         torn: int | None = None
         while chunk := file.read(_CHUNK_ROWS * ROW_BYTES):
             for start in range(0, len(chunk), ROW_BYTES):
-                found = unpack(chunk[start : start + ROW_BYTES], row)
-                if torn is not None:
-                    raise NotReady(f"row {torn} of the ledger is damaged", file=path)
-                if found is None:
+                data = chunk[start : start + ROW_BYTES]
+                found = unpack(data, row) if torn is None else None
+                if found is not None:
+                    yield found
+                elif torn is None and (len(data) < ROW_BYTES or not any(data)):
                     torn = row
                 else:
-                    yield found
+                    raise NotReady(f"row {row if torn is None else torn} of the ledger is damaged", file=path)
                 row += 1
+
+
+def being_written(folder: Path) -> bool:
+    """Does its generator still add to this ledger? What it says now is then no account of the store."""
+    try:
+        return locks.held(folder / ROWS)
+    except OSError:  # not ours to write: nobody else writes there either
+        return False
 
 
 @dataclass

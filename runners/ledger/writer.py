@@ -8,11 +8,15 @@ from pathlib import Path
 
 from runners.ledger.attempt import OUTCOME_OFFSET, ROW_BYTES, Attempt, Settled, pack, pack_outcome
 from runners.ledger.header import ROWS, SCENARIO, Header
+from runners.lib import locks
 from runners.lib.errors import TestbedError
 
 
 class LedgerWriter:
-    """Thread-safe. A row that `begin` could not write whole was never sent: the error comes before the request."""
+    """Thread-safe. A row that `begin` could not write whole was never sent: the error comes before the request.
+
+    It holds the rows locked until `close`, or its process's end: `reader.being_written` asks for that.
+    """
 
     def __init__(self, folder: Path, header: Header, scenario: bytes) -> None:
         """folder: made if absent; a folder that holds a ledger already is refused."""
@@ -23,6 +27,7 @@ class LedgerWriter:
             self._fd = os.open(folder / ROWS, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         except FileExistsError:
             raise TestbedError(f"{folder} holds a ledger already", remedy="give each run a folder of its own") from None
+        locks.try_lock(self._fd)
         header.write(folder)
         self._rows = 0
         self._closed = False

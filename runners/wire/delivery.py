@@ -141,9 +141,11 @@ class Delivery:
         first = not parcel.flags & Flag.RESEND
         best: Outcome | None = None
         number, pause = 0, _FIRST_PAUSE_S
+        if self._abort.is_set():
+            return  # never sent: the ledger has no row of it either
         if first:
             self._count("sent", parcel, parcel.items)
-        while not self._abort.is_set():
+        while True:
             began = time.monotonic_ns()
             row = self._ledger.begin(parcel.attempt(number, time.time_ns()))
             answer = sink.send(parcel)
@@ -162,6 +164,8 @@ class Delivery:
             if not again or time.monotonic() + wait > give_up or self._abort.wait(wait):
                 break
             number, pause = number + 1, min(pause * 2, _LONGEST_PAUSE_S)
+            if self._abort.is_set():
+                break
         if first:
             self._count_end(parcel, best or Outcome.UNKNOWN, answer.rejected)
         self._done(parcel, best or Outcome.UNKNOWN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from pathlib import Path
 
@@ -27,7 +28,7 @@ class FileSink:
         self._path = path
         self._lock = threading.Lock()
         try:
-            self._file = path.open("ab")
+            self._file = path.open("ab", buffering=0)  # what is acknowledged has left this process
         except OSError as error:
             raise TestbedError(
                 f"cannot write: {error.strerror}", file=path, remedy="choose a path you may write"
@@ -38,10 +39,11 @@ class FileSink:
         line = head + to_json(parcel.batch.signal, parcel.body) + b"}\n"
         try:
             with self._lock:
-                self._file.write(line)
+                if self._file.write(line) != len(line):
+                    raise OSError(errno.ENOSPC, "the line was written in part only")
         except OSError as error:
             raise TestbedError(f"cannot write: {error.strerror}", file=self._path) from None
         return Answer(200)
 
     def close(self) -> None:
-        self._file.flush()
+        return

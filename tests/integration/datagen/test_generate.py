@@ -143,6 +143,23 @@ def test_a_killed_generator_leaves_a_ledger_that_tells_the_truth(tmp_path: Path)
         assert summed(document, "acked") <= summed(document, "found") == sum(stored(platform).values())
 
 
+def test_a_run_that_is_still_writing_is_not_assessed(tmp_path: Path) -> None:
+    with serving(Platform()) as platform:
+        environment(tmp_path, platform.url)
+        stage = generate(tmp_path)
+        stage.wait_for(lambda: bool(stage.of("phase")))
+        stage.process.send_signal(signal.SIGSTOP)
+        try:
+            code, document = audited(tmp_path, stage)
+        finally:
+            stage.process.send_signal(signal.SIGCONT)
+        assert (code, document["verdict"]) == (2, "invalid")
+        assert "still writing" in document["reason"]
+        assert document["signals"]["logs"]["lost"] is None
+        assert stage.end() == 0
+        assert audited(tmp_path, stage)[0] == 0
+
+
 def test_a_stop_ends_in_good_order(tmp_path: Path) -> None:
     with serving(Platform()) as platform:
         environment(tmp_path, platform.url)

@@ -340,6 +340,34 @@ def test_nothing_acknowledged_is_not_passed() -> None:
     assert judged(MemoryStore(), fates([])).verdict == "invalid"
 
 
+@pytest.mark.parametrize("outcome", [Outcome.REJECTED, Outcome.UNKNOWN])
+def test_what_is_acknowledged_to_one_tenant_proves_nothing_about_another(outcome: Outcome) -> None:
+    ledger = {batch: fate(batch, outcome if batch.tenant == 2 else Outcome.ACKED) for batch in requests()}
+    store = full_store()
+    for signal in SIGNALS:
+        store.rows["initech", signal] = []
+    found = judged(store, ledger)
+    assert found.verdict == "invalid" and not wrongs(found)
+    assert {found.verdict_of(signal) for signal in SIGNALS} == {"invalid"}
+    assert found.silent("logs") == ["initech"]
+
+
+def test_a_tenant_that_the_run_does_not_write_for_must_see_nothing_of_it() -> None:
+    store = full_store()
+    assert judged(store, bystanders=["umbrella"]).verdict == "passed"
+    batch, items = next(iter(requests().items()))
+    store.put("umbrella", batch.signal, items[:2])
+    forged = document(items[2])
+    forged["content"]["span_id"] = "ab" * 8
+    forged["content"]["attributes"]["testbed.item.id"] = "ab" * 16
+    store.rows["umbrella", batch.signal].append(forged)
+    found = judged(store, bystanders=["umbrella"])
+    tenant = TENANTS[batch.tenant]
+    assert found.verdict == "failed"
+    assert wrongs(found) == {("leaked", batch.signal, tenant): 2, ("forged", batch.signal, tenant): 1}
+    assert {finding.reader for finding in found.findings} == {"umbrella"}
+
+
 def test_a_gap_names_the_fault_that_overlapped_it() -> None:
     batch = some_batch()
     begins = START / 1e9
