@@ -1,8 +1,8 @@
 """The process of one campaign: owns its order of stages, the lease, the ends; may die at any moment.
 
 Every decision is computed from the files (locks, `started`, exit.json, events.jsonl), so a successor decides the same.
-It holds coord.lock, inherited from its starter. End, each step repeatable: `run.finished`, database, exit.json, lease,
-and last the live mark.
+It holds coord.lock, inherited from its starter. End, each step repeatable: `run.finished`, lease, database, exit.json,
+and last the live mark. The lease goes first, because a database that is away must not keep anybody from the environment.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class Coordinator:
             self.said.pop(("coordinator.started", None), None)
             self.say("coordinator.started", pid=os.getpid())
         else:  # the predecessor died while it tidied up; nothing may follow run.finished
-            if self.spec.lease:
+            if self.spec.lease and lease.orphan(self.home, self.environment) == self.spec.id:
                 found = lease.take(self.home, self.environment, self.spec.id)
                 self.held = found if isinstance(found, lease.Lease) else None
             self.mirror.start()
@@ -264,6 +264,9 @@ class Coordinator:
         self.say("run.finished", sync=True, state=state, verdict=verdict, reason=reason)
         self._make_room()
         point("close:said")
+        if not self.unsaid:  # else a successor would have to judge again
+            self._release()
+        point("close:lease")
         stored = self.mirror.finish(STORE_PATIENCE_S) and not self.unsaid
         point("close:stored")
         if not (self.folder / "exit.json").exists():
@@ -274,12 +277,15 @@ class Coordinator:
             }  # fmt: skip
             write_json(self.folder / "exit.json", document)
         point("close:exit")
-        if self.held is not None:
-            self.held.release()
-        point("close:lease")
+        self._release()
         (self.folder / "reserve").unlink(missing_ok=True)
         if stored:
             (self.home.live / self.spec.id).unlink(missing_ok=True)
+
+    def _release(self) -> None:
+        if self.held is not None:
+            self.held.release()
+            self.held = None
 
     def _make_room(self) -> None:
         """On a full disk the last events use the reserve, then wait a while for space."""

@@ -13,7 +13,7 @@ NAMES = (
     "shim:before", "shim:marked", "shim:spawned", "shim:drain", "shim:synced", "shim:exited",
     "repair:begin", "repair:swept", "repair:appended",
     "end:before", "end:after",
-    "close:said", "close:stored", "close:exit", "close:lease",
+    "close:said", "close:lease", "close:stored", "close:exit",
     "store:before", "store:committed",
 )  # fmt: skip
 
