@@ -1,4 +1,4 @@
-"""JUnit XML as CI systems read it: a suite per stage, one for the gates, one for the stages' own verdicts.
+"""JUnit XML as CI systems read it: a suite per stage with the stage's own verdict, one for the gates, one for the run.
 
 What could not be assessed is an `<error>`, never a pass: readers of JUnit know no third value.
 """
@@ -35,6 +35,10 @@ def render(report: Report) -> str:
             "gates",
             [(gate.expr, gate.verdict, gate.reason or f"value {gate.value}", None) for gate in report.gates],
         )
+    _suite(
+        root, report, "campaign",
+        [("verdict", report.verdict or "invalid", report.reason or f"state {report.state}", None)],
+    )  # fmt: skip
     totals = {"tests": len(root.findall(".//testcase"))} | {
         name: len(root.findall(f".//{tag}"))
         for name, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped"))
@@ -52,7 +56,7 @@ def _suite(
         root, "testsuite", name=_clean(name), hostname=_clean(report.environment), tests=str(len(cases)),
         timestamp=datetime.fromtimestamp(report.started_at, UTC).strftime("%Y-%m-%dT%H:%M:%S"),
         failures=str(sum(case[1] == "failed" for case in cases)),
-        errors=str(sum(case[1] in ("invalid", "not_run") for case in cases)),
+        errors=str(sum(case[1] not in ("passed", "failed", "skipped") for case in cases)),
         skipped=str(sum(case[1] == "skipped" for case in cases)),
         time=f"{sum(case[3] or 0.0 for case in cases) / 1000:.3f}",
     )  # fmt: skip
@@ -64,7 +68,7 @@ def _suite(
             classname=_clean(f"{report.campaign}.{name}"),
             time=f"{(duration or 0) / 1000:.3f}",
         )
-        tag = {"failed": "failure", "invalid": "error", "not_run": "error", "skipped": "skipped"}.get(outcome)
+        tag = {"passed": None, "failed": "failure", "skipped": "skipped"}.get(outcome, "error")
         if tag is not None:
             text = _clean(message or outcome.replace("_", " "))
             ElementTree.SubElement(case, tag, message=text, type=outcome).text = text

@@ -42,7 +42,7 @@ def headline(report: Report) -> str:
         wrong = [f"{format_count(n)} {word}" for n, word in bad if n]
         if wrong:
             parts.append(f"Of {plural(acked, 'acknowledged item')}, {_join(wrong)}")
-        else:
+        elif report.audit is not None and report.audit.get("verdict") == "passed":
             parts.append(f"All {plural(acked, 'acknowledged item')} are there, exactly once")
     if recoveries:
         parts.append(f"{'and ' if parts else ''}the platform recovered in {format_duration(max(recoveries))}")
@@ -56,6 +56,7 @@ def headline(report: Report) -> str:
 _WRONGS = (
     ("lost", "are lost"), ("duplicated", "are there more than once"), ("leaked", "are visible to another tenant"),
     ("corrupt", "are corrupt"), ("forged", "are forged"),
+    ("stored_though_rejected", "are there though they were rejected"),
 )  # fmt: skip
 
 
@@ -91,13 +92,15 @@ def truth(report: Report) -> str:
     """Finding of the section on ground truth."""
     if report.audit is None:
         return "No audit ran, so nothing is claimed about lost, duplicated or leaked items."
-    if report.audit["verdict"] == "invalid":
-        return "The store could not be read to the end, so nothing is claimed."
-    wrong = [(report.audit_sum(name) or 0, name) for name, _ in _WRONGS]
+    wrong = [(report.audit_sum(name) or 0, name.replace("_", " ")) for name, _ in _WRONGS]
     if any(n for n, _ in wrong):
         return (
             _join([f"{format_count(n)} {name}" for n, name in wrong if n])
             + f" of {format_count(report.audit_sum('acked') or 0)} acknowledged items."
+        )
+    if report.audit["verdict"] != "passed":
+        return (
+            f"Nothing is claimed: {report.audit.get('reason') or 'not every signal of every tenant was acknowledged'}."
         )
     counted = _join(
         [

@@ -98,6 +98,38 @@ def test_a_planned_test_that_never_reported_is_not_run_and_an_error_for_ci() -> 
     assert case.find("error") is not None
 
 
+@pytest.mark.parametrize(
+    ("verdict", "tag"), [("passed", None), ("failed", "failure"), ("invalid", "error"), (None, "error")]
+)
+def test_junit_says_the_verdict_of_the_run_itself(verdict: str | None, tag: str | None) -> None:
+    campaign, stages = tape()
+    last = next(event for event in campaign if event["type"] == "run.finished")
+    last |= {"verdict": verdict, "state": "finished" if verdict else "cancelled"}
+    root = ElementTree.fromstring(junit.render(assemble("r", campaign, stages)))
+    (case,) = (case for case in root.iter("testcase") if case.get("name") == "verdict")
+    assert [child.tag for child in case] == ([tag] if tag else [])
+
+
+def test_an_outcome_that_junit_does_not_know_is_an_error() -> None:
+    campaign, stages = tape()
+    event = next(event for events in stages.values() for event in events if event["type"] == "test.finished")
+    event["outcome"] = "splendid"
+    root = ElementTree.fromstring(junit.render(assemble("r", campaign, stages)))
+    assert any(child.get("type") == "splendid" for child in root.iter("error"))
+
+
+def test_an_audit_that_did_not_pass_never_reads_as_if_all_were_there() -> None:
+    for change, said in (({"verdict": "invalid"}, "Nothing is claimed"), ({"verdict": "failed"}, "7 stored though")):
+        campaign, stages = tape(verdict=change["verdict"])
+        document = next(e for e in stages["audit"] if e["type"] == "ledger")["document"]
+        document |= change
+        if change["verdict"] == "failed":
+            document["signals"]["logs"]["stored_though_rejected"] = 7
+        report = assemble("r", campaign, stages)
+        assert "exactly once" not in words.headline(report) + words.truth(report)
+        assert said in words.truth(report)
+
+
 def test_without_an_audit_nothing_is_claimed() -> None:
     campaign, stages = tape(verdict="invalid")
     stages["audit"] = [item for item in stages["audit"] if item["type"] != "ledger"]
