@@ -25,6 +25,7 @@ from runners.suite import Context
 
 _POLL_S = 0.025
 _STEADY_ATTEMPTS = 10
+_FRESH_S = 2 * TIMEOUT_S  # an older success tells nothing of now: the prober itself may be dead
 # A hang shows only when an attempt gives up: so long after the fault, "nothing failed" is known.
 _QUIET_S = TIMEOUT_S + (STABLE + 1) * CADENCE_S
 
@@ -48,9 +49,9 @@ class Conductor:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def baseline(self, patience_s: float = 10.0) -> bool:
-        """Wait until the prober has seen its share of successes in a row; False when it has not in time."""
+        """Wait until the prober has seen its share of successes in a row, and lately; False when it has not in time."""
         end = time.monotonic() + patience_s
-        while not steady(self.prober.attempts(), _STEADY_ATTEMPTS):
+        while not steady(self.prober.attempts(), _STEADY_ATTEMPTS, since=time.time() - _FRESH_S):
             if time.monotonic() > end or self.interrupt.over.wait(_POLL_S):
                 return False
         return True

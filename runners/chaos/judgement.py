@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from runners.chaos.outcome import Outcome
+from runners.probes.recovery import STABLE
 from runners.suite import Verdict
 
 Result = Literal["passed", "failed", "skipped", "invalid"]
@@ -87,6 +88,8 @@ def _recovery(seen: Seen) -> tuple[Result, str]:
     for item in proved:
         if item.recovery is None:
             return "skipped", seen.interrupted or "recovery was not watched to its end"
+        if not item.recovery.symptom and item.recovery.served < STABLE:
+            return "invalid", f"{item.target}: the probe saw {item.recovery.served} answers after the injection"
         if not item.recovery.symptom:
             messages.append(f"{item.target}: no symptom")
         elif item.after_s is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,7 +20,7 @@ class Recovery:
     was known to have failed (a refused connection: at once; a hang: after the probe's timeout). recovered_at: start of
     the first of `stable` successes in a row after the symptom, or its end when it took longer than PROMPT_S: a service
     may take connections long before it works on them, and such an attempt has waited for it. answered_at: always its
-    end. relapses: failures after that.
+    end. relapses: failures after that. served: successes after the injection; without a symptom they alone prove service.
     """
 
     injected_at: float
@@ -29,6 +30,7 @@ class Recovery:
     failed: int
     relapses: int
     answered_at: float | None = None
+    served: int = 0
 
     @property
     def symptom(self) -> bool:
@@ -60,8 +62,9 @@ def assess(
     """
     after = [a for a in attempts if a.started >= injected_at and (until is None or a.started <= until)]
     first = next((number for number, attempt in enumerate(after) if attempt.outcome == "failed"), None)
+    served = sum(attempt.outcome == "ok" for attempt in after)
     if first is None:
-        return Recovery(injected_at, None, None, None, 0, 0)
+        return Recovery(injected_at, None, None, None, 0, 0, served=served)
     failed = sum(attempt.outcome == "failed" for attempt in after)
     earliest = injected_at if not_before is None else not_before
     in_a_row = 0
@@ -72,15 +75,23 @@ def assess(
             relapses = sum(later.outcome == "failed" for later in after[number + 1 :])
             back = after[number - stable + 1]
             return Recovery(
-                injected_at, after[first].started, after[first].ended, _served_at(back), failed, relapses, back.ended
+                injected_at,
+                after[first].started,
+                after[first].ended,
+                _served_at(back),
+                failed,
+                relapses,
+                back.ended,
+                served,
             )
-    return Recovery(injected_at, after[first].started, after[first].ended, None, failed, 0)
+    return Recovery(injected_at, after[first].started, after[first].ended, None, failed, 0, served=served)
 
 
 def _served_at(success: Attempt) -> float:
     return success.started if success.latency_s <= PROMPT_S else success.ended
 
 
-def steady(attempts: Sequence[Attempt], wanted: int) -> bool:
-    """Were the last `wanted` attempts all successes?"""
-    return len(attempts) >= wanted and all(attempt.outcome == "ok" for attempt in attempts[-wanted:])
+def steady(attempts: Sequence[Attempt], wanted: int, *, since: float = -math.inf) -> bool:
+    """Were the last `wanted` attempts all successes, and did the last one start after `since` (Unix seconds)?"""
+    last = attempts[-wanted:]
+    return len(last) == wanted and last[-1].started > since and all(attempt.outcome == "ok" for attempt in last)

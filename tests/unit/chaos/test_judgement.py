@@ -10,7 +10,8 @@ from runners.faults.record import Access, FaultRecord, Guards, Identity, Operati
 from runners.probes import Recovery
 
 RECOVERED = Recovery(100.0, 100.05, 100.06, 101.0, 18, 0)
-UNNOTICED = Recovery(100.0, None, None, None, 0, 0)
+UNNOTICED = Recovery(100.0, None, None, None, 0, 0, served=20)
+BLIND = Recovery(100.0, None, None, None, 0, 0, served=2)
 DOWN = Recovery(100.0, 100.05, 100.06, None, 300, 0)
 
 
@@ -49,6 +50,7 @@ def test_a_good_run_passes() -> None:
         ({"faults": [outcome(after_s=16.0)]}, "failed", "recovery", "failed"),
         ({"faults": [outcome(DOWN, None)]}, "failed", "recovery", "failed"),
         ({"faults": [outcome(UNNOTICED, None)]}, "passed", "recovery", "passed"),
+        ({"faults": [outcome(BLIND, None)]}, "invalid", "recovery", "invalid"),
         ({"faults": [outcome(state="FAILED")]}, "failed", "recovery", "failed"),
         ({"after": False}, "failed", "steady-state-after", "failed"),
         ({"after": None}, "invalid", "steady-state-after", "skipped"),

@@ -111,3 +111,14 @@ def test_steady_means_the_last_ones() -> None:
     assert steady(series("xx..."), 3)
     assert not steady(series("...x"), 3)
     assert not steady(series(".."), 3)
+
+
+def test_without_a_symptom_only_successes_after_the_injection_count_as_service() -> None:
+    assert assess(series("........"), injected_at=100.19).served == 4
+    assert assess(series("....rrrr"), injected_at=100.19).served == 0
+    assert assess(series("........"), injected_at=200.0).served == 0, "the prober died before the fault"
+
+
+def test_successes_of_long_ago_are_no_steady_state() -> None:
+    assert steady(series("....."), 5, since=100.1)
+    assert not steady(series("....."), 5, since=100.3)
