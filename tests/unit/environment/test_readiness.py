@@ -62,7 +62,7 @@ def test_a_slow_service_is_waited_for_until_the_patience_is_over(supervisord: ty
     supervisord.looks = itertools.repeat((RUNNING, 1))
     outcome = bring_up(service(), patience_s=0.2)["a"]
     assert outcome.reason == "not ready in time: nothing listens on its port"
-    assert outcome.seconds >= 0.2
+    assert outcome.seconds >= 0.15  # counted from the moment its thread began, a little after the patience
 
 
 def test_what_requires_a_broken_service_is_not_even_started(supervisord: type[Supervisord]) -> None:
