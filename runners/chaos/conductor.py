@@ -101,21 +101,27 @@ class Conductor:
                 injected_at=record.injected_at, ttl_s=ttl_s, deadline=record.deadline,
             )  # fmt: skip
             # Shielded to the revert: these waits end by themselves.
-            self._hold(record, hold_s)
+            whole = self._hold(record, hold_s)
             revert_began = time.time()
             outcome.record = record = self._end(record)
+            if not whole:
+                outcome.cut = f"reverted by {record.by} before its {hold_s:g} s were over"
         self._recovered(outcome, record, revert_began)
         return {"id": record.id, "effect": record.effect, "state": record.state, "reverted_at": record.reverted_at}
 
-    def _hold(self, record: FaultRecord, hold_s: float) -> None:
+    def _hold(self, record: FaultRecord, hold_s: float) -> bool:
+        """False when somebody else has taken a fault back that was to be held."""
         last = record.deadline_boot - min(MARGIN_S, record.ttl_s / 2)
         heals = catalogue()[record.fault].heals
         end = last if heals else min(last, time.clock_gettime(time.CLOCK_BOOTTIME) + hold_s)
         # A stop ends a hold, but not the wait for a service that comes back by itself.
         waker = self.interrupt.over if heals else self.interrupt.stop
         while time.clock_gettime(time.CLOCK_BOOTTIME) < end and not waker.wait(_POLL_S):
-            if (heals and self.injector.healed(record)) or not self.injector.in_force(record):
-                return
+            if heals and self.injector.healed(record):
+                return True
+            if not self.injector.in_force(record):
+                return heals
+        return True
 
     def _end(self, record: FaultRecord) -> FaultRecord:
         record = self.injector.end(record)

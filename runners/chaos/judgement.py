@@ -71,8 +71,10 @@ def _inject(seen: Seen) -> tuple[Result, str]:
     problems = [f"{item.fault} {item.target}: {item.problem}" for item in seen.faults if item.problem]
     if problems:
         return "invalid", "; ".join(problems)
+    if cut := [f"{item.fault} {item.target}: {item.cut}" for item in seen.faults if item.cut]:
+        return "invalid", "; ".join(cut)
     proved = [item for item in seen.faults if item.injected]
-    if len(proved) < seen.planned_faults:
+    if len(proved) < max(seen.planned_faults, len(seen.faults)):
         return "skipped", seen.interrupted or "not every fault was injected"
     return "passed", "; ".join(str(item.record.effect) for item in proved if item.record is not None)
 

@@ -10,7 +10,10 @@ from runners.probes import Recovery
 
 @dataclass
 class Outcome:
-    """after_s: from the end of the fault (kill and restart: from the injection) to service. problem: why not injected."""
+    """after_s: from the end of the fault (kill and restart: from the injection) to service. problem: why not injected.
+
+    cut: who took a held fault back before its time; what it showed until then is not what was asked for.
+    """
 
     fault: str
     target: str
@@ -18,6 +21,7 @@ class Outcome:
     recovery: Recovery | None = None
     after_s: float | None = None
     problem: str | None = None
+    cut: str | None = None
 
     @property
     def injected(self) -> bool:

@@ -224,12 +224,13 @@ def test_killed_it_leaves_no_fault(stand: Supervised, tmp_path: Path) -> None:
         stream.close()
 
 
-def test_reverted_by_hand_it_does_not_hold_on(stand: Supervised, tmp_path: Path) -> None:
+def test_reverted_by_hand_it_does_not_hold_on_and_was_not_what_was_asked_for(stand: Supervised, tmp_path: Path) -> None:
     stage = Stage(stand, tmp_path, experiment("fault: pause, target: ingest, ttl: 60s, hold: 50s"))
     stage.wait_for("fault.injected")
     (record,) = journal.open_entries(stand.journal, stage.run)
     recover.settle(stand.journal, record, "recover")
-    assert stage.finish(15)["verdict"] == "passed"
+    finished = stage.finish(15)
+    assert finished["verdict"] == "invalid" and "reverted by recover before its 50 s" in finished["reason"]
     assert stage.one("fault.reverted")["by"] == "recover"
 
 

@@ -1,5 +1,7 @@
 """From what happened to the verdict: never a false green."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,6 +58,7 @@ def test_a_good_run_passes() -> None:
         ({"after": None}, "invalid", "steady-state-after", "skipped"),
         ({"before": False, "faults": [], "after": None}, "invalid", "steady-state-before", "invalid"),
         ({"faults": [Outcome("kill", "ingest", problem="no effect")]}, "invalid", "inject", "invalid"),
+        ({"faults": [replace(outcome(), cut="reverted by recover")]}, "invalid", "inject", "invalid"),
         ({"faults": []}, "invalid", "inject", "skipped"),
         ({"planned_faults": 2}, "invalid", "inject", "skipped"),
         ({"faults": [Outcome("kill", "ingest", record(effect=None))]}, "invalid", "inject", "skipped"),
