@@ -212,3 +212,13 @@ def test_messages_vary_and_are_not_too_regular() -> None:
     assert len(set(bodies)) > len(bodies) / 4
     raw = b"".join(of.parcel(batch).body for batch in of.batches(3) if batch.signal != "metrics")
     assert len(raw) / len(gzip.compress(raw, 1)) < 12
+
+
+def test_every_request_has_a_key_of_its_own_and_another_run_has_others() -> None:
+    one, other = world(), world(run=RUN[:-1] + "2")
+    parcels = [one.parcel(batch) for tick in range(one.ticks + 1) for batch in one.batches(tick)]
+    assert max(parcel.batch.part for parcel in parcels) > 0
+    assert len({parcel.key for parcel in parcels}) == len(parcels)
+    assert not {parcel.key for parcel in parcels} & {
+        other.parcel(batch).key for tick in range(other.ticks + 1) for batch in other.batches(tick)
+    }

@@ -141,3 +141,12 @@ def test_a_campaign_of_which_no_stage_passed_is_not_passed() -> None:
 )
 def test_exit_codes(state: str, verdict: str | None, code: int) -> None:
     assert exit_code(state, verdict) == code
+
+
+def test_a_number_that_is_missing_or_comes_twice_is_a_gap() -> None:
+    def taken(*numbers: int) -> Facts:
+        return Facts.of({"seq": number, "type": "log"} for number in numbers)
+
+    assert not taken(0, 1, 2).gap and taken(0, 1, 2).seq == 3
+    for numbers in ((1, 2), (0, 2), (0, 1, 1, 2), (0, 2, 1)):
+        assert taken(*numbers).gap, numbers
