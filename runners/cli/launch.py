@@ -199,7 +199,7 @@ def check_sources(spec: CampaignSpec) -> None:
             experiment.load(Path(path), allow_foreign_actions=bool(stage.params.get("allow_foreign_actions")))
         elif path := stage.params.get("scenario"):
             if stage.suite == "load":
-                scenario.load(Path(path))
+                scenario.load(Path(path), scenario.changes_of(stage.params))
             else:
                 load_scenario(Path(path))
 

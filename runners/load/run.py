@@ -12,23 +12,22 @@ from runners.lib.files import write_json
 from runners.load.engine import Engine
 from runners.load.leaks import LeakCheck
 from runners.load.pace import Pace
-from runners.load.scenario import Scenario, load
+from runners.load.scenario import CHANGEABLE, Scenario, changes_of, load
 from runners.load.scoreboard import Scoreboard
 from runners.load.users import Plan
 from runners.load.verdicts import outcomes, plan, verdict
 from runners.suite import Context, Verdict
 from runners.target import Identity, Target, open_target
 
-_CHANGES = ("users", "rate", "spawn_rate", "tenants", "roles", "limit", "window")
 _OWN = ("scenario", "duration_s")
 
 
 def run(context: Context) -> Verdict:
     """Load the target as the scenario says. Raises FileError and NotReady before anything is sent."""
     params = context.params
-    if unknown := sorted(set(params) - {*_CHANGES, *_OWN}):
-        raise NotReady(f"a load stage has no parameter '{unknown[0]}'", remedy=f"valid: {', '.join(_CHANGES)}")
-    scenario = load(Path(params["scenario"]), {name: params[name] for name in _CHANGES if name in params})
+    if unknown := sorted(set(params) - {*CHANGEABLE, *_OWN}):
+        raise NotReady(f"a load stage has no parameter '{unknown[0]}'", remedy=f"valid: {', '.join(CHANGEABLE)}")
+    scenario = load(Path(params["scenario"]), changes_of(params))
     with open_target(context.environment) as target:
         target.require("load")
         return _run(context, scenario, target)

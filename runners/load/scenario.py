@@ -15,6 +15,7 @@ queries: ["sum(up)"]                 # PromQL; default: metrics found by search.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,15 @@ class Scenario(Strict):
             if (source := STEPS[name].needs) is not None and not (name == "metrics.query" and self.queries):
                 found[source] = None
         return tuple(found)
+
+
+CHANGEABLE = ("users", "rate", "spawn_rate", "tenants", "roles", "limit", "window")
+"""Keys of a scenario that a stage's `with` may give instead."""
+
+
+def changes_of(params: Mapping[str, Any]) -> dict[str, Any]:
+    """What the parameters of a stage change in its scenario."""
+    return {name: params[name] for name in CHANGEABLE if name in params}
 
 
 def load(path: Path, changes: dict[str, Any] | None = None) -> Scenario:

@@ -26,6 +26,13 @@ ACTIONS: dict[str, dict[str, str]] = {
     "chaos": {"run": "experiment"},
 }
 
+# suite -> action -> what may stand in `with`
+PARAMETERS: dict[str, dict[str, tuple[str, ...]]] = {
+    "data": {"generate": ("sink",), "audit": ("wait",)},
+    "load": {"run": ("users", "rate", "spawn_rate", "tenants", "roles", "limit", "window")},
+    "chaos": {"run": ("allow_foreign_actions",)},
+}
+
 
 def _list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
@@ -164,6 +171,11 @@ def _check_kind(document: Document, at: tuple[str | int, ...], stage: StageModel
         if key != wanted and given:
             what = f"stage {stage.name}: '{key}' means nothing to {stage.suite} {action}"
             raise document.error(what, (*at, key), f"it takes '{wanted}:'")
+    known = PARAMETERS[stage.suite][action]
+    for key in stage.with_:
+        if key not in known:
+            what = f"stage {stage.name}: {stage.suite} {action} has no parameter '{key}'"
+            raise document.error(what, (*at, "with", key), did_you_mean(str(key), known))
     if stage.retries and stage.suite in NEVER_RETRIED:
         what = f"stage {stage.name}: {stage.suite} is never retried"
         raise document.error(what, (*at, "retries"), "a second try is another experiment: remove 'retries'")

@@ -52,6 +52,8 @@ def write(folder: Path, text: str) -> Path:
         ("duration: 40s", "duration: 40s, needs: [audit]", 4, "wait for each other: telemetry → audit → telemetry"),
         ("seed: 3", "timeout: 20s", 4, "longer than the campaign's timeout"),
         ("during: telemetry}", "during: telemetry, retries: 2}", 5, "load is never retried"),
+        ("during: telemetry}", "during: telemetry, with: {usres: 5}}", 5, "no parameter 'usres'.*did you mean 'users'"),
+        ("duration: 40s", "duration: 40s, with: {bogus: 1}", 4, "data generate has no parameter 'bogus'"),
         ("scenario: browse, ", "", 5, "key 'scenario' is missing"),
         ("scenario: browse", "scenario: browse, of: telemetry", 5, "'of' means nothing to load run"),
         ("action: audit", "action: audti", 7, "no action 'audti'.*'audit'"),
