@@ -198,6 +198,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whoever read us is gone: no message at interpreter exit either
         return 128 + signal.SIGPIPE
+    except OSError as error:
+        if verbose or not error.strerror:
+            raise
+        where = f"{error.filename}: " if error.filename else ""  # a folder that is not ours, a full disk
+        print(f"testbed: {where}{error.strerror}\n  → run again with -v for the traceback", file=sys.stderr)
+        return EXIT_ERROR
     except Exception as error:
         if verbose:
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,10 +57,19 @@ class Home:
         return Environment(self.root / "env" / name)
 
     def create(self) -> None:
-        """Make the folders. Raises NotReady on a network file system: locks there say nothing about liveness."""
+        """Make the folders. Raises NotReady on a network file system: locks there say nothing about liveness; and where
+        nothing can be written."""
         refuse_network_file_system(self.root)
-        for folder in (self.root, self.live, self.runs, self.root / "env"):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            for folder in (self.root, self.live, self.runs, self.root / "env"):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                if not os.access(folder, os.W_OK | os.X_OK):
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+        except OSError as error:
+            raise NotReady(
+                f"the state folder cannot be used: {error.strerror}",
+                file=error.filename, remedy="make it writable, or name another one with --home",
+            ) from None  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -69,3 +69,19 @@ def test_a_path_is_no_environment(name: str) -> None:
         Session(Home(Path("/nowhere"))).environment_name(name)
     with pytest.raises(UsageError):
         Session(Home(Path("/nowhere")), env=name).environment_name()
+
+
+def test_a_home_that_cannot_be_used_is_told_without_a_traceback(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    assert main(["--home", str(tmp_path / "file"), "data", "generate", "drill", "--sink", "null:"]) == 2
+    told = capsys.readouterr().err
+    assert "state folder cannot be used" in told and "--home" in told and "unexpected" not in told
+
+
+def test_a_place_where_nothing_can_be_written_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("in the way")
+    assert main(["--home", str(tmp_path), "config", "init", str(tmp_path / "file" / "here")]) == 3
+    told = capsys.readouterr().err
+    assert str(tmp_path / "file") in told and "unexpected" not in told
