@@ -45,7 +45,7 @@ def operation(home: Home, environment: Environment, name: str, *, force: bool = 
         run = _content(environment).get("run")
         other = run if run and (not taken or (home.live / str(run)).exists()) else None
         if (not taken or other) and not force:
-            raise _leased(environment, _content(environment))
+            raise _leased(environment, _content(environment), can_be_forced=name != "up")
         if taken and not other:
             os.pwrite(fd, json.dumps({"operation": name, "pid": os.getpid()}).encode().ljust(SIZE), 0)
         try:
@@ -57,11 +57,12 @@ def operation(home: Home, environment: Environment, name: str, *, force: bool = 
         os.close(fd)
 
 
-def _leased(environment: Environment, content: dict[str, Any]) -> Leased:
+def _leased(environment: Environment, content: dict[str, Any], *, can_be_forced: bool) -> Leased:
     if run := content.get("run"):
+        forced = "; --force does it all the same" if can_be_forced else ""
         return Leased(
             f"environment '{environment.name}' is leased by run {run}",
-            remedy=f"wait for it, or cancel it with 'testbed cancel {str(run)[:13]}'; --force does it all the same",
+            remedy=f"wait for it, or cancel it with 'testbed cancel {str(run)[:13]}'{forced}",
         )
     what = (
         f"'testbed {content['operation']}' (process {content.get('pid')})"

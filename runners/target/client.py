@@ -161,14 +161,16 @@ def open_target(environment: Environment, *, timeout_s: float = TIMEOUT_S) -> Ta
     path = Path(state["target_file"])
     urls: Mapping[str, str | None] = state.get("urls") or {}
     described = profile.load(path, urls)
-    return Target(described, _identities(environment, described, path), path=path, timeout_s=timeout_s)
+    provisioned = state.get("kind") != "external"
+    return Target(described, _identities(environment, described, path, provisioned), path=path, timeout_s=timeout_s)
 
 
-def _identities(environment: Environment, described: Profile, path: Path) -> Identities:
+def _identities(environment: Environment, described: Profile, path: Path, provisioned: bool) -> Identities:
     if described.identities is not None:
         return identities.load(path.parent / described.identities)
-    if not environment.identities.exists() and described.auth.flow == "static_token":
+    if not environment.identities.exists() and (not provisioned or described.auth.flow == "static_token"):
         raise FileError(
-            "no identities are named", file=path, remedy="add identities: FILE with tenants, users and tokens"
-        )
+            "no identities are named, and an environment that the testbed did not provision has none of its own",
+            file=path, remedy="add identities: FILE, a JSON file beside this one with tenants and users",
+        )  # fmt: skip
     return identities.load(environment.identities)

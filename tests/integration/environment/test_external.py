@@ -50,6 +50,19 @@ def test_up_attaches_status_looks_down_detaches(home: Home, tmp_path: Path) -> N
     assert (folder / "target.yml").exists()
 
 
+def test_a_deployment_without_identities_says_where_to_name_them(home: Home, tmp_path: Path) -> None:
+    folder = describe(tmp_path / "staging", free_port())
+    profile = folder / "target.yml"
+    profile.write_text(
+        "".join(line for line in profile.read_text().splitlines(True) if "identities" not in line).replace(
+            "static_token", "json_login, login: {post: /login, token: $.t}"
+        )
+    )
+    with pytest.raises(FileError, match="no identities are named") as caught:
+        service.up(home, "staging", source=str(folder))
+    assert caught.value.file == str(profile) and "add identities: FILE" in str(caught.value.remedy)
+
+
 def test_a_deployment_that_lacks_what_is_required_is_not_ready(home: Home, tmp_path: Path) -> None:
     folder = describe(tmp_path / "staging", free_port())
     with pytest.raises(NotReady, match=r"health\.ready: ConnectError"):
