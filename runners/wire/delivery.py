@@ -36,7 +36,7 @@ class Stop(Protocol):
 
 @dataclass(frozen=True)
 class Policy:
-    """queue: parcels that may wait; give_up_s: from the first attempt of a parcel to the last."""
+    """queue: parcels that may wait; give_up_s: for how long a parcel is tried again, and a sink that is away waited for."""
 
     senders: int = 4
     queue: int = 64
@@ -71,6 +71,7 @@ class Delivery:
         self._counts: Counter[Count] = Counter()
         self._abort = threading.Event()
         self._failure: BaseException | None = None
+        self._away_since: float | None = None  # every attempt since then ended unknown
         self.complaint = ""
         self._threads = [
             threading.Thread(target=self._run, args=(sinks(),), name=f"sender-{number}", daemon=True)
@@ -153,6 +154,7 @@ class Delivery:
             if outcome is Outcome.UNKNOWN and self._abort.is_set():
                 break
             took_us = (time.monotonic_ns() - began) // 1000
+            away_since = self._away(outcome)
             self._ledger.settle(row, Settled(outcome, answer.status, answer.rejected, took_us))
             if answer.error and outcome is not Outcome.ACKED:
                 self.complaint = (
@@ -161,6 +163,9 @@ class Delivery:
             # An attempt of unknown end is never forgotten: a later refusal does not prove that nothing was stored.
             best = outcome if best is not Outcome.UNKNOWN or outcome in (Outcome.ACKED, Outcome.PARTIAL) else best
             wait = min(answer.retry_after_s, _LONGEST_WISH_S) if answer.retry_after_s is not None else pause
+            # A sink that has been away for so long is not waited for by each parcel anew.
+            if away_since is not None:
+                give_up = min(give_up, away_since + self._policy.give_up_s)
             if not again or time.monotonic() + wait > give_up or self._abort.wait(wait):
                 break
             number, pause = number + 1, min(pause * 2, _LONGEST_PAUSE_S)
@@ -169,6 +174,15 @@ class Delivery:
         if first:
             self._count_end(parcel, best or Outcome.UNKNOWN, answer.rejected)
         self._done(parcel, best or Outcome.UNKNOWN)
+
+    def _away(self, outcome: Outcome) -> float | None:
+        """Since when every attempt ended unknown; None when the sink has just taken or refused one."""
+        with self._lock:
+            if outcome is not Outcome.UNKNOWN:
+                self._away_since = None
+            elif self._away_since is None:
+                self._away_since = time.monotonic()
+            return self._away_since
 
     def _count_end(self, parcel: Parcel, outcome: Outcome, refused: int) -> None:
         if outcome is Outcome.ACKED:

@@ -126,6 +126,20 @@ def test_it_gives_up_when_the_scenario_says_so(ledger: LedgerWriter) -> None:
     assert counts["unknown", "logs"] == 10
 
 
+def test_a_sink_that_stays_away_is_waited_for_once_not_by_each_parcel_anew(ledger: LedgerWriter) -> None:
+    began = time.monotonic()
+    counts, ended = deliver(ledger, Scripted(LOST), *(parcel(tick) for tick in range(6)), give_up_s=0.3, patience_s=10)
+    assert ended == [Outcome.UNKNOWN] * 6
+    assert counts["unknown", "logs"] == 60
+    assert time.monotonic() - began < 6 * 0.3
+
+
+def test_a_sink_that_comes_back_is_waited_for_again(ledger: LedgerWriter) -> None:
+    sink = Scripted(LOST, OK, LOST, LOST, OK)
+    _, ended = deliver(ledger, sink, parcel(0), parcel(1), give_up_s=0.4)
+    assert ended == [Outcome.ACKED, Outcome.ACKED]
+
+
 def test_a_partial_success_is_split(ledger: LedgerWriter) -> None:
     counts, _ = deliver(ledger, Scripted(Answer(200, 4)), parcel())
     assert counts == {("sent", "logs"): 10, ("acked", "logs"): 6, ("rejected", "logs"): 4}
