@@ -143,6 +143,7 @@ def _checked(document: Document) -> Campaign:
             raise document.error(f"stage '{stage.name}' is given twice", (*at, "name"), "give it another name")
         _check_kind(document, at, stage)
         _check_references(document, at, stage, names)
+        _check_audited(document, at, stage, model.stages)
         _check_times(document, at, stage, model)
         if path := _source(document, at, stage):
             files[stage.name] = path
@@ -194,6 +195,13 @@ def _check_references(document: Document, at: tuple[str | int, ...], stage: Stag
         if name not in others:
             what = "itself" if name == stage.name else f"'{name}', which is no stage"
             raise document.error(f"stage {stage.name}: {key} names {what}", (*at, key), did_you_mean(name, others))
+
+
+def _check_audited(document: Document, at: tuple[str | int, ...], stage: StageModel, stages: list[StageModel]) -> None:
+    audits = [other.name for other in stages if other.of == stage.name]
+    if stage.retries and audits:
+        what = f"stage {stage.name}: {audits[0]} would audit its last try only, and what an earlier one wrote unseen"
+        raise document.error(what, (*at, "retries"), "remove 'retries'")
 
 
 def _check_times(document: Document, at: tuple[str | int, ...], stage: StageModel, model: CampaignModel) -> None:

@@ -52,6 +52,7 @@ def write(folder: Path, text: str) -> Path:
         ("duration: 40s", "duration: 40s, needs: [audit]", 4, "wait for each other: telemetry → audit → telemetry"),
         ("seed: 3", "timeout: 20s", 4, "longer than the campaign's timeout"),
         ("during: telemetry}", "during: telemetry, retries: 2}", 5, "load is never retried"),
+        ("duration: 40s", "duration: 40s, retries: 1", 4, "audit would audit its last try only"),
         ("during: telemetry}", "during: telemetry, with: {usres: 5}}", 5, "no parameter 'usres'.*did you mean 'users'"),
         ("duration: 40s", "duration: 40s, with: {bogus: 1}", 4, "data generate has no parameter 'bogus'"),
         ("scenario: browse, ", "", 5, "key 'scenario' is missing"),
