@@ -7,6 +7,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -121,6 +122,25 @@ def require(session: Session, environment: str, *, queue: bool = False) -> None:
     require_ready(session.home, environment)
 
 
+def inventory_of(session: Session, environment: str, source: str | None = None) -> Path | None:
+    """The inventory that an environment was, or would be, provisioned from: its settings count. None: there is none.
+
+    source: `--inventory` as given.
+    """
+    from runners.environment.inventory import find
+    from runners.lib.errors import FileError
+    from runners.lib.files import read_json
+
+    state = read_json(session.home.env(session.environment_name(environment)).state)
+    recorded = state.get("inventory") if isinstance(state, dict) else None
+    if source is None and recorded and Path(recorded).is_dir():
+        return Path(recorded)
+    try:
+        return find(source or environment)
+    except FileError:
+        return None  # who needs it says what is wrong
+
+
 def defects_of(session: Session, environment: str) -> tuple[str, ...]:
     """The defect switches that the environment's platform was started with."""
     from runners.lib.files import read_json
@@ -188,8 +208,6 @@ def prepare(
 
 def check_sources(spec: CampaignSpec) -> None:
     """Scenarios and experiments of all stages, by the code that will run them. Raises FileError."""
-    from pathlib import Path
-
     from runners.chaos import experiment
     from runners.datagen.scenario import load_scenario
     from runners.load import scenario
@@ -234,8 +252,6 @@ def provision(session: Session, name: str, defects: tuple[str, ...]) -> None:
 
 def write_report(session: Session, run: str, folder: str) -> None:
     """All documents of a run into a folder."""
-    from pathlib import Path
-
     from runners.report import service
 
     for path in service.write(session.home, run, folder=Path(folder)):

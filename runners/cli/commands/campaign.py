@@ -79,10 +79,12 @@ def _run(session: Session, args: argparse.Namespace) -> int:
     if args.on_disconnect:
         chosen["on_disconnect"] = args.on_disconnect
     found = campaign.load(lookup.find("campaigns", args.campaign), staged)
-    effective = settings.resolve(chosen, campaign=found.document)
+    named = settings.resolve(chosen, campaign=found.document)["environment"]
+    inventory = launch.inventory_of(session, named)
+    effective = settings.resolve(chosen, campaign=found.document, inventory=inventory)
     if effective.sources["on_disconnect"].source == "shipped default" and not args.detach:
         chosen["on_disconnect"] = launch.on_disconnect_default()
-        effective = settings.resolve(chosen, campaign=found.document)
+        effective = settings.resolve(chosen, campaign=found.document, inventory=inventory)
     spec = plan.plan(
         found, effective, only=args.only, skip=args.skip, queue=args.queue, commit=launch.commit(), overrides=staged
     )  # fmt: skip

@@ -30,15 +30,14 @@ def register(commands: Commands) -> None:
 
 
 def _show(session: Session, args: argparse.Namespace) -> int:
-    from runners.config.lookup import inventories
+    from runners.cli.launch import inventory_of
     from runners.config.settings import resolve
 
     overrides = dict(session.overrides)
     if session.env and "environment" not in overrides:
         overrides["environment"] = session.env
     name = resolve(overrides)["environment"]
-    inventory = next((folder / name for folder in inventories() if (folder / name).is_dir()), None)
-    settings = resolve(overrides, inventory=inventory)
+    settings = resolve(overrides, inventory=inventory_of(session, name))
     rows = [(key, _text(value.value), f"{value.source}: {value.place}") for key, value in settings.sources.items()]
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     text = "\n".join(f"{key:<{widths[0]}}  {value:<{widths[1]}}  {source}" for key, value, source in rows)

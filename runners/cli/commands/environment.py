@@ -40,13 +40,14 @@ def register(commands: Commands) -> None:
 
 
 def _up(session: Session, args: argparse.Namespace) -> int:
+    from runners.cli.launch import inventory_of
     from runners.cli.provisioning import Interrupts, Progress, summary
     from runners.config.settings import resolve
     from runners.environment import service
     from runners.lib.errors import TestbedError
 
     name = session.environment_name(args.name)
-    defects = resolve(session.overrides)["defects"]
+    defects = resolve(session.overrides, inventory=inventory_of(session, name, args.inventory))["defects"]
     progress = Progress(session, name)
     try:
         with Interrupts(session, "rolling back; once more to stop at once") as interrupts:
