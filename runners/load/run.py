@@ -86,7 +86,7 @@ def _tell(context: Context, board: Scoreboard) -> None:
     for item in board.failures.all():
         if item.content:
             what = {"kind": "wrong_answer", "severity": "high", "title": f"{item.name} ({item.count}×)"}
-            context.events.emit("finding", fingerprint=f"wrong_answer:{item.name}", **what, **item.to_json() | what)
+            context.events.emit("finding", fingerprint=f"wrong_answer:{item.name}", **item.to_json() | what)
         context.log(f"{item.name}: {item.count}×", level="warn", failure=item.to_json())
     if board.abandoned:
         context.log(f"requests given up without an answer, and not counted: {board.abandoned}", level="warn")

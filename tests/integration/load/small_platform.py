@@ -46,10 +46,10 @@ operations:
 
 class SmallPlatform:
     """Serves while the context is open. counts: answers given, by (operation, tenant). Switches may be set at any time:
-    leak (operation that shows a foreign item), marks (items say whose they are), broken (operation -> status)."""
+    leak (operation that shows a foreign item), marks (items say whose they are), broken (operation -> status), stray (a search is answered with an item that is older than was asked for)."""
 
     def __init__(self, *, token_s: float = 300.0) -> None:
-        self.token_s, self.leak, self.marks = token_s, "", True
+        self.token_s, self.leak, self.marks, self.stray = token_s, "", True, False
         self.broken: dict[str, int] = {}
         self.counts: Counter[tuple[str, str]] = Counter()
         self.secrets: set[str] = set()
@@ -184,6 +184,8 @@ class SmallPlatform:
             self._item(body["type"], owner, f"{number:032x}", newest - number * 1000)
             for number, owner in enumerate(shown)
         ]
+        if self.stray:
+            items.append(self._item(body["type"], tenant, "f" * 32, int(body["range"][0]) - 1))
         return operation, tenant, 200, {"items": items[: body["limit"]]}
 
     def _session(self, tenant: str) -> tuple[int, Any]:

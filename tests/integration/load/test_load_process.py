@@ -216,6 +216,17 @@ def test_a_session_of_the_wrong_tenant_is_a_leak_of_the_log_in(tmp_path: Path, l
     assert load.outcomes()["leak.auth.login"]["outcome"] == "failed"
 
 
+def test_a_wrong_answer_fails_its_operation(tmp_path: Path, launch: Launch, scenario: Path) -> None:
+    with SmallPlatform() as platform:
+        platform.environment(tmp_path)
+        platform.stray = True
+        load = launch(scenario, duration_s=2)
+        assert load.end() == 1, load.told
+    assert load.outcomes()["quick.search.logs"]["outcome"] == "failed"
+    assert "item outside the time range" in load.outcomes()["quick.search.logs"]["message"]
+    assert any(event["kind"] == "wrong_answer" for event in load.of("finding"))
+
+
 def test_answers_that_do_not_say_whose_they_are_prove_nothing(tmp_path: Path, launch: Launch, scenario: Path) -> None:
     with SmallPlatform() as platform:
         platform.environment(tmp_path)
