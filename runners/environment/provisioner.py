@@ -60,7 +60,8 @@ class Provisioner:
 
     def clear_away(self, keep: tuple[str, ...] = ()) -> None:
         """The teardown as a part of something larger. Raises NotReady, Cancelled."""
-        self.on_event({"type": "phase", "name": "removal", "message": "removing processes, data and secrets"})
+        what = "processes and configuration; data and secrets stay" if keep else "processes, data and secrets"
+        self.on_event({"type": "phase", "name": "removal", "message": f"removing {what}"})
         done = self.play("teardown", testbed_keep=list(keep))
         if done.status == "cancelled":
             raise Cancelled(
