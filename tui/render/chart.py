@@ -176,7 +176,7 @@ def _labels(plot: Plot, row_of: Callable[[float], int], rows: int, limit: int) -
             room = plot.right - 4 - len(series.last)
             labels[row] = [
                 (f" {series.glyph} ", f"{series.token}.b"),
-                (f"{series.name[:room]:<{room}}", "text"),
+                (f"{series.name[: room - 1]:<{room}}", "text"),
                 (series.last, series.token),
             ]
     return labels

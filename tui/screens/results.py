@@ -179,10 +179,11 @@ def _why(detail: dict[str, Any], cells: int) -> list[Line]:
 
 
 def _latency(detail: dict[str, Any], cells: int) -> list[Line]:
+    users = tuple(f"{stage.get('name')}." for stage in detail.get("stages") or () if stage.get("suite") == "load")
     metrics = {
         name: row
         for name, row in (detail.get("metrics") or {}).items()
-        if isinstance(row, dict) and row.get("unit") == "s" and row.get("p95") is not None and ".probe." not in name
+        if name.startswith(users) and isinstance(row, dict) and row.get("unit") == "s" and row.get("p95") is not None
     }
     if not metrics:
         return []

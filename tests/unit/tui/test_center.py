@@ -25,7 +25,7 @@ from tui.widgets.ring_log import RingLog
 
 DETAIL = {
     "run": "campaign-run", "campaign": "smoke", "verdict": "failed", "duration_s": 61.5, "tests": {"planned": 5, "passed": 3},
-    "stages": [{"name": "audit", "suite": "data", "verdict": "failed", "state": "finished", "reason": "37 lost"}],
+    "stages": [{"name": "audit", "suite": "data", "verdict": "failed", "state": "finished", "reason": "37 lost"}, {"name": "users", "suite": "load", "verdict": "passed", "state": "finished"}],
     "gates": [{"expr": "audit.lost == 0", "verdict": "failed", "value": 37}], "faults": [], "artifacts": [],
     "metrics": {"users.search.logs": {"unit": "s", "p50": 0.01, "p95": 0.028, "p99": 0.041}}, "ledger": None, "config": {}, "commit": "0f3c2d1",
 }  # fmt: skip
