@@ -20,18 +20,22 @@ TIMEOUT_S = 5.0
 
 @dataclass(frozen=True)
 class Capability:
-    """detail: what was found, or what was not; gives: what it is for; remedy: how to have it, None when it is there."""
+    """detail: what was found, or what was not; gives: what it is for; remedy: how to have it, None when it is there.
+
+    used: False when no part of this version makes use of it yet.
+    """
 
     name: str
     available: bool
     detail: str
     gives: str
     remedy: str | None = None
+    used: bool = True
 
     def to_json(self) -> dict[str, Any]:
         return {
             "name": self.name, "available": self.available, "detail": self.detail, "gives": self.gives,
-            "remedy": self.remedy,
+            "remedy": self.remedy, "used": self.used,
         }  # fmt: skip
 
 
@@ -112,6 +116,7 @@ def _root() -> Found:
     return (True, "user id 0") if os.geteuid() == 0 else (False, f"user id {os.geteuid()}")
 
 
+_USED = {"python", "postgres", "redis", "root"}
 _BACKEND = "a real back end in place of the embedded store"
 _ALL: tuple[tuple[str, Callable[[], Found], str, str], ...] = (
     ("python", _python, "the testbed itself", "install Python 3.11 or newer"),
@@ -133,7 +138,7 @@ _ALL: tuple[tuple[str, Callable[[], Found], str, str], ...] = (
      "run as root with iproute2 and the kernel module sch_netem"),
     ("nfqueue", _kernel("nfnetlink_queue", "iptables", "nft"), "network faults where netem is missing",
      "run as root with iptables and the kernel module nfnetlink_queue"),
-    ("root", _root, "network and host faults; PostgreSQL then runs as another user", "run as root where these are wanted"),
+    ("root", _root, "PostgreSQL runs as a user of its own; later, network and host faults", "run as root where that is wanted"),
     ("browser", _program("chromium", "chromium-browser", "google-chrome"), "browser tests and screenshots",
      "install chromium"),
     ("node", _program("node"), "building the platform's frontend", "install node"),
@@ -145,7 +150,7 @@ def examine() -> list[Capability]:
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda item: item[1](), _ALL))
     return [
-        Capability(name, available, detail, gives, None if available else remedy)
+        Capability(name, available, detail, gives, None if available else remedy, name in _USED)
         for (name, _, gives, remedy), (available, detail) in zip(_ALL, answers, strict=True)
     ]
 

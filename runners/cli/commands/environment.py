@@ -181,9 +181,11 @@ def _doctor(session: Session, _args: argparse.Namespace) -> int:
 
     found = examine()
     rows = []
-    for item in found:
+    for item in sorted(found, key=lambda item: not item.used):
+        if not item.used and not any(row.startswith("\n") for row in rows):
+            rows.append("\nlooked at for later versions; nothing makes use of them yet:")
         rows.append(f"{'✔' if item.available else '–'} {item.name:<13} {item.detail}")
-        if not item.available:
+        if not item.available and item.used:
             rows.append(f"{'':<16}would give: {item.gives}\n{'':<16}→ {item.remedy}")
     session.result({"capabilities": [item.to_json() for item in found]}, "\n".join(rows))
     return 0
