@@ -41,7 +41,9 @@ class ActionModule(ActionBase):
                 continue
             changed.append(str(dest))
             if not item.get("secret", False):
-                diffs.append({"before": before or "", "after": text, "before_header": str(dest), "after_header": str(dest)})
+                diffs.append(
+                    {"before": before or "", "after": text, "before_header": str(dest), "after_header": str(dest)}
+                )
             if not self._task.check_mode:
                 _write(dest, text, mode, item.get("owner"))
         result.update(changed=bool(changed), files=changed)

@@ -44,9 +44,7 @@ def main():
 
     given = module.params
     if given["start"]:
-        outcomes = readiness.bring_up(
-            given["services"], given["supervisor"], start=True, patience_s=given["patience"]
-        )
+        outcomes = readiness.bring_up(given["services"], given["supervisor"], start=True, patience_s=given["patience"])
         reasons = {name: outcome.reason for name, outcome in outcomes.items()}
         started = sorted(name for name, outcome in outcomes.items() if outcome.started)
     else:

@@ -34,7 +34,9 @@ def evaluate(expr: str, measures: Measures) -> Gate:
         told = [(item, *language.compare(item, measures)) for item in language.comparisons(tree)]
     except ExprError as error:
         return Gate(expr, "invalid", None, error.what + (f" ({error.remedy})" if error.remedy else ""))
-    verdict: Verdict = "invalid" if holds is None else "passed" if holds else "failed"
+    # Logic could pass `a or b` without knowing b; a gate may not: what does not exist was not assessed.
+    unknown = holds is None or (holds and any(truth is None for _, truth, _, _ in told))
+    verdict: Verdict = "invalid" if unknown else "passed" if holds else "failed"
     comparison, truth, left, right = next((item for item in told if item[1] is holds), told[0])
     value = left if isinstance(left, float | int) else None
     if verdict == "invalid":

@@ -180,7 +180,7 @@ def _doctor(session: Session, _args: argparse.Namespace) -> int:
     from runners.environment.doctor import examine
 
     found = examine()
-    rows = []
+    rows: list[str] = []
     for item in sorted(found, key=lambda item: not item.used):
         if not item.used and not any(row.startswith("\n") for row in rows):
             rows.append("\nlooked at for later versions; nothing makes use of them yet:")

@@ -15,5 +15,5 @@ def test_a_key_written_here_wins_over_a_merged_one() -> None:
 
 
 def test_a_key_written_twice_is_still_an_error() -> None:
-    with pytest.raises(FileError, match="file.yml:5: key 'y' is given twice"):
+    with pytest.raises(FileError, match=r"file\.yml:5: key 'y' is given twice"):
         parse("a: &a {x: 1}\nb:\n  <<: *a\n  y: 3\n  y: 4\n", Path("file.yml"))

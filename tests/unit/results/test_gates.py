@@ -96,6 +96,8 @@ def test_the_gates_of_a_campaign_are_found_and_evaluated(tmp_path):
         ("not audit.lost == 3", "failed", "audit.lost is 3"),
         ("min(crash.probe.write, phase=before) == 1", "passed", "is 1"),
         ("p95(users.search) < 10s or audit.lost == 0", "passed", "p95(users.search) is 0."),
+        ("p95(users.search) < 10s or p95(users) < 2 * baseline(p95(users))", "invalid", "there is no baseline"),
+        ("p95(users.search) > 10s and p95(users) < 2 * baseline(p95(users))", "failed", "wanted > 10s"),
     ],
 )  # fmt: skip
 def test_verdict_and_sentence(measured, expr, verdict, says):
