@@ -54,6 +54,19 @@ def entries(folder: Path, run: str | None = None) -> list[FaultRecord]:
     return sorted((record for record in found if run is None or record.run == run), key=lambda item: item.planned_at)
 
 
+def unreadable(folder: Path) -> list[Path]:
+    """Records that nobody can read any more, so nobody knows what they would have to revert."""
+    try:
+        names = [name for name in os.listdir(folder) if name.endswith(".json")]
+    except FileNotFoundError:
+        return []
+    return [
+        folder / name
+        for name in sorted(names)
+        if read(folder, name.removesuffix(".json")) is None and (folder / name).exists()
+    ]
+
+
 def open_entries(folder: Path, run: str | None = None) -> list[FaultRecord]:
     """Records of which something may still be in force."""
     return [record for record in entries(folder, run) if record.open]

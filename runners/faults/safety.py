@@ -97,7 +97,12 @@ def exclusive(environment: Environment) -> Iterator[None]:
 
 
 def refuse_while_failed(environment: Environment) -> None:
-    """Raises NotReady when a revert has failed: no new run may start on a target in an unknown state."""
+    """Raises NotReady when a revert has failed, or a record tells nothing: the target is in an unknown state."""
+    for damaged in journal.unreadable(environment.journal):
+        raise NotReady(
+            f"{damaged} cannot be read, so the fault that it recorded may still be in force",
+            remedy="see that every service runs as it should (testbed status), then remove this file",
+        )
     for record in journal.open_entries(environment.journal):
         if record.state == "FAILED":
             raise NotReady(

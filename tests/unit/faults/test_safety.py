@@ -130,3 +130,12 @@ def test_no_trace_no_injection(tmp_path: Path) -> None:
 
 def test_limits_are_defaults_on() -> None:
     assert (Limits().max_faults, safety.DEFAULT_TTL_S, safety.MAX_TTL_S) == (2, 60.0, 600.0)
+
+
+def test_a_damaged_record_blocks_new_injections(tmp_path: Path) -> None:
+    environment = Environment(tmp_path)
+    environment.journal.mkdir(parents=True)
+    safety.refuse_while_failed(environment)
+    (environment.journal / "f1.json").write_text('{"id": "f1", "sta')
+    with pytest.raises(NotReady, match="cannot be read"):
+        safety.refuse_while_failed(environment)
