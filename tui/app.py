@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
-from textual.css.query import NoMatches
 from textual.message import Message
 from textual.screen import ModalScreen, Screen
-from textual.theme import Theme
 from textual.widgets import Input
 
 from tui import messages
 from tui.actions import ACTIONS
+from tui.following import Following, Replays
 from tui.gateway import EnvironmentView, Gateway, GatewayError, RunRow
-from tui.pump import TICK_S, Pump
+from tui.pump import TICK_S
 from tui.render.look import THEMES, Look
 from tui.render.numbers import short
 from tui.screens.live import Live
@@ -28,14 +26,13 @@ from tui.screens.mode import Mode
 from tui.screens.overlays import Help, Jump, Launch
 from tui.screens.results import Results
 from tui.screens.runs import Runs
-from tui.state.live_run import LiveRun, LogLine
+from tui.state.live_run import LiveRun
+from tui.themes import textual_themes
 from tui.widgets.chrome import TopBar
 from tui.widgets.paint import Panel
-from tui.widgets.ring_log import RingLog
 
 LIST_EVERY_S = 2.0
 RUNS_SHOWN = 200
-INSPECTED = 8
 
 
 @dataclass(frozen=True)
@@ -76,18 +73,13 @@ class ControlCenter(App[None]):
         self.environment_view = EnvironmentView(environment, "unknown")
         self.runs: list[RunRow] = []
         self.runs_read = self.more_runs = False
-        self.live: LiveRun | None = None
         self.toast: Toast | None = None
         self.abort_text, self.abort_done = "", False
-        self.frozen = False
         self._open_run = open_run
-        self._pump = Pump()
-        self._lines: list[LogLine] = []
-        self._seen = -1
-        self._following = threading.Event()  # set: the thread that follows the old run shall end
-        self._inspected: OrderedDict[str, LiveRun] = OrderedDict()
-        for name, colours in THEMES.items():
-            self.register_theme(_theme(name, colours))
+        self.following = Following(gateway, self._tell_failure)
+        self._replays = Replays(gateway)
+        for look in textual_themes():
+            self.register_theme(look)
         self.theme = f"tb-{Look.theme}"
 
     # --- the clockwork
@@ -101,25 +93,26 @@ class ControlCenter(App[None]):
             self.follow(self._open_run)
             self.action_mode("live")
 
+    def _tell_failure(self, what: str, why: str) -> None:
+        self.post_message(messages.Failed(what, why))
+
+    @property
+    def live(self) -> LiveRun | None:
+        """The run that the live screen shows."""
+        return self.following.live
+
     def _tick(self) -> None:
         live = self.live
-        if live is None or self.frozen:
+        changed, lines = self.following.take()
+        if live is None or not changed:
             return
-        for happening in self._pump.drain():
-            live.feed(happening)
-        if live.new_lines:
-            lines = list(live.new_lines)
-            live.new_lines.clear()
-            self._lines = (self._lines + lines)[-10_000:]
-            with contextlib.suppress(NoMatches):
-                if isinstance(self._mode_screen(), Live):
-                    self._mode_screen().query_one("#log", RingLog).extend(lines)
+        screen = self._mode_screen()
+        if lines and isinstance(screen, Live):
+            screen.extend_log(lines)
         if live.planned_s is None and live.started is not None:
             live.planned_s = self._usual_duration(live)
-        if live.revision != self._seen:
-            self._seen = live.revision
-            self._mode_screen().on_live(live)
-            self.repaint_chrome()
+        screen.on_live(live)
+        self.repaint_chrome()
 
     def _usual_duration(self, live: LiveRun) -> float | None:
         """How long the campaign took when it last ended with a verdict: the best estimate for this time."""
@@ -216,57 +209,26 @@ class ControlCenter(App[None]):
 
     def follow(self, run: str) -> None:
         """Show this run live; a finished one is replayed to its end."""
-        if self.live is not None and self.live.run == run:
-            return
-        self._following.set()
-        self._following = stop = threading.Event()
-        self._pump = pump = Pump()
-        self.live, self._seen, self._lines, self.frozen = LiveRun(run), -1, [], False
-        with contextlib.suppress(NoMatches, AssertionError):
-            self._mode_screen().query_one("#log", RingLog).clear()
-
-        def job() -> None:
-            try:
-                tail = self.gateway.tail(run)
-                while not stop.is_set():
-                    pump.put(tail.poll())
-                    if tail.over:
-                        return
-                    stop.wait(0.1)
-            except GatewayError as error:
-                self.post_message(messages.Failed(f"Run {short(run)}", str(error)))
-
-        threading.Thread(target=job, name=f"follow {short(run)}", daemon=True).start()
+        screen = self._mode_screen()
+        if self.following.follow(run) and isinstance(screen, Live):
+            screen.clear_log()
 
     def inspect(self, run: str, answer: Callable[[LiveRun], None]) -> None:
         """Give the run as a whole to `answer`: at once when it is known, else when it was read."""
-        if self.live is not None and self.live.run == run:
-            answer(self.live)
-            return
-        if run in self._inspected:
-            answer(self._inspected[run])
+        known = self.live if self.live is not None and self.live.run == run else self._replays.known(run)
+        if known is not None:
+            answer(known)
             return
 
         def job() -> None:
-            try:
-                view = LiveRun(run)
-                for happening in self.gateway.tail(run).poll():
-                    view.feed(happening)
-            except GatewayError:
-                return
-            self.call_from_thread(self._remember, view, answer)
+            with contextlib.suppress(GatewayError):  # the list it was chosen from says what is wrong
+                self.call_from_thread(told, self._replays.read(run))
+
+        def told(view: LiveRun) -> None:
+            self._replays.keep(view)
+            answer(view)
 
         self.run_worker(job, thread=True, group="inspect", exclusive=True, exit_on_error=False)
-
-    def _remember(self, view: LiveRun, answer: Callable[[LiveRun], None]) -> None:
-        if view.over:
-            self._inspected[view.run] = view
-            while len(self._inspected) > INSPECTED:
-                self._inspected.popitem(last=False)
-        answer(view)
-
-    def log_so_far(self) -> list[LogLine]:
-        return self._lines
 
     def read_results(self, expression: str, newest_first: bool) -> None:
         def work() -> Message:
@@ -370,7 +332,7 @@ class ControlCenter(App[None]):
     action_dismiss_abort = dismiss_abort
 
     def action_freeze(self) -> None:
-        self.frozen = not self.frozen
+        self.following.frozen = not self.following.frozen
         self._mode_screen().repaint()
 
     def action_copy(self) -> None:
@@ -407,7 +369,7 @@ class ControlCenter(App[None]):
 
     def action_leave(self) -> None:
         if not isinstance(self.focused, Input):
-            self._following.set()
+            self.following.stop()
             self.exit()
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
@@ -421,15 +383,3 @@ class ControlCenter(App[None]):
                     hint,
                     lambda name=name: self.call_later(self.run_action, f"app.{name}"),
                 )
-
-
-def _theme(name: str, colours: dict[str, str]) -> Theme:
-    return Theme(
-        name=f"tb-{name}", primary=colours["accent"], secondary=colours["dim"], accent=colours["accent"], foreground=colours["text"],
-        background=colours["bg"], surface=colours["surface"], panel=colours["raised"], success=colours["passed"], warning=colours["warn"],
-        error=colours["failed"], dark=name != "light",
-        variables={
-            "input-cursor-background": colours["text"], "input-cursor-foreground": colours["bg"],
-            "input-selection-background": colours["sel"], "block-cursor-background": colours["sel"], "block-cursor-foreground": colours["text"],
-        },
-    )  # fmt: skip

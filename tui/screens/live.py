@@ -15,7 +15,7 @@ from tui.render.numbers import clock, latency, nice_limits, nice_top, number, sh
 from tui.render.tables import Column, header, row, state_cell
 from tui.screens.mode import Mode
 from tui.screens.runs import Gates
-from tui.state.live_run import SIGNALS, LiveRun, OperationView
+from tui.state.live_run import SIGNALS, LiveRun, LogLine, OperationView
 from tui.widgets.paint import Paint, Panel, sentences
 from tui.widgets.ring_log import RingLog
 
@@ -91,7 +91,7 @@ class Strip(Paint):
                 (stage.name, "text.b" if stage.name in running else "dim"),
                 ("   " if cells >= 100 else "  ", "text"),
             ]
-        frozen = self.center.frozen
+        frozen = self.center.following.frozen
         return [
             join(line, [*right, (" ", "text")], cells),
             join(chips, [("frozen · space goes on ", "warn")] if frozen else [], cells),
@@ -379,7 +379,13 @@ class Live(Mode):
 
     def on_mount(self) -> None:
         super().on_mount()
-        self.query_one("#log", RingLog).extend(self.center.log_so_far())
+        self.extend_log(self.center.following.lines)
+
+    def extend_log(self, lines: list[LogLine]) -> None:
+        self.query_one("#log", RingLog).extend(lines)
+
+    def clear_log(self) -> None:
+        self.query_one("#log", RingLog).clear()
 
     def on_live(self, live: LiveRun | None) -> None:
         for panel in self.query(LivePanel):
