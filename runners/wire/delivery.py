@@ -81,8 +81,11 @@ class Delivery:
             thread.start()
 
     def submit(self, parcel: Parcel, stop: Stop) -> bool:
-        """Queue a parcel, waiting for room. False when `stop` was set first. Raises what a sender thread died of."""
-        while not stop.is_set():
+        """Queue a parcel, waiting for room. Raises what a sender thread died of.
+
+        False when `stop` was set first, or when the sink has been given up: nothing more will be sent.
+        """
+        while not stop.is_set() and not self.gave_up:
             self._raise()
             try:
                 self._queue.put(parcel, timeout=0.1)
@@ -90,6 +93,12 @@ class Delivery:
             except queue.Full:
                 continue
         return False
+
+    @property
+    def gave_up(self) -> bool:
+        """Every attempt of the last `give_up_s` ended unknown: what still waits is not sent at all."""
+        since = self._away_since
+        return since is not None and time.monotonic() > since + self._policy.give_up_s
 
     @property
     def idle(self) -> bool:
@@ -142,7 +151,7 @@ class Delivery:
         first = not parcel.flags & Flag.RESEND
         best: Outcome | None = None
         number, pause = 0, _FIRST_PAUSE_S
-        if self._abort.is_set():
+        if self._abort.is_set() or self.gave_up:
             return  # never sent: the ledger has no row of it either
         if first:
             self._count("sent", parcel, parcel.items)
@@ -166,7 +175,8 @@ class Delivery:
             # A sink that has been away for so long is not waited for by each parcel anew.
             if away_since is not None:
                 give_up = min(give_up, away_since + self._policy.give_up_s)
-            if not again or time.monotonic() + wait > give_up or self._abort.wait(wait):
+            left = give_up - time.monotonic()
+            if not again or left <= 0 or self._abort.wait(min(wait, left)):
                 break
             number, pause = number + 1, min(pause * 2, _LONGEST_PAUSE_S)
             if self._abort.is_set():

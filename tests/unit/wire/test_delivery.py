@@ -126,12 +126,22 @@ def test_it_gives_up_when_the_scenario_says_so(ledger: LedgerWriter) -> None:
     assert counts["unknown", "logs"] == 10
 
 
-def test_a_sink_that_stays_away_is_waited_for_once_not_by_each_parcel_anew(ledger: LedgerWriter) -> None:
+def test_a_sink_that_stays_away_is_given_up_and_what_waits_is_never_sent(ledger: LedgerWriter) -> None:
+    sink = Scripted(LOST)
     began = time.monotonic()
-    counts, ended = deliver(ledger, Scripted(LOST), *(parcel(tick) for tick in range(6)), give_up_s=0.3, patience_s=10)
-    assert ended == [Outcome.UNKNOWN] * 6
-    assert counts["unknown", "logs"] == 60
-    assert time.monotonic() - began < 6 * 0.3
+    counts, ended = deliver(ledger, sink, *(parcel(tick) for tick in range(6)), give_up_s=0.3, patience_s=10)
+    assert time.monotonic() - began < 2
+    sent = set(sink.keys)
+    assert ended == [Outcome.UNKNOWN] * len(sent)
+    assert counts["sent", "logs"] == counts["unknown", "logs"] == 10 * len(sent) < 60
+
+
+def test_nothing_more_is_taken_for_a_sink_that_was_given_up(ledger: LedgerWriter) -> None:
+    delivery = Delivery(lambda: Scripted(LOST), ledger, Policy(1, 8, 0.1))
+    assert delivery.submit(parcel(), threading.Event())
+    wait_for(lambda: delivery.gave_up, 5)
+    assert not delivery.submit(parcel(1), threading.Event())
+    delivery.close()
 
 
 def test_a_sink_that_comes_back_is_waited_for_again(ledger: LedgerWriter) -> None:
