@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
@@ -37,6 +36,18 @@ class _Collect(argparse.Action):
     def __call__(self, _parser: object, namespace: argparse.Namespace, values: object, _option: object = None) -> None:
         self.const.append(values)
         setattr(namespace, self.dest, self.const)
+
+
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """As wide as the terminal; argparse would import the archive modules of shutil to find out."""
+
+    def __init__(self, prog: str) -> None:
+        given = os.environ.get("COLUMNS", "")
+        try:
+            columns = int(given) if given.isdecimal() else os.get_terminal_size().columns
+        except OSError:
+            columns = 80
+        super().__init__(prog, width=columns - 2)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -117,37 +128,38 @@ def _switched_on(variable: str) -> bool:
 class Commands:
     """Where command modules register; `add` makes one command (or a subcommand of a group)."""
 
-    def __init__(self, parser: argparse.ArgumentParser, collected: list[str], *, prefix: str = "") -> None:
-        self._parser, self._prefix, self._collected = parser, prefix, collected
+    def __init__(self, parser: argparse.ArgumentParser, trailing: Sequence[_Parser]) -> None:
+        """trailing: the options that every command accepts; none when only names and summaries are wanted."""
         self._sub = parser.add_subparsers(metavar="COMMAND", required=False, parser_class=_Parser)
-        self._trailing = global_options(collected, suppress=True)
+        self._trailing = trailing
 
     def add(self, name: str, run: Run, help: str, *, examples: str = "") -> argparse.ArgumentParser:
         """A command: `run(session, args)` returns the exit code. examples: one a line, shown under `--help`."""
         epilog = "examples:\n" + "\n".join("  " + line for line in examples.strip().splitlines()) if examples else None
         parser = self._sub.add_parser(
-            name, help=help, description=help, epilog=epilog, parents=[self._trailing],
-            formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
+            name, help=help, description=help, epilog=epilog, parents=self._trailing,
+            formatter_class=_HelpFormatter, allow_abbrev=False,
         )  # fmt: skip
         parser.set_defaults(run=run)
         return parser
 
     def group(self, name: str, help: str) -> Commands:
         """A command with subcommands, such as `data generate`."""
-        parser = self._sub.add_parser(name, help=help, description=help, parents=[self._trailing], allow_abbrev=False)
+        parser = self._sub.add_parser(name, help=help, description=help, parents=self._trailing, allow_abbrev=False)
         parser.set_defaults(run=None, group=parser)
-        return Commands(parser, self._collected, prefix=name + " ")
+        return Commands(parser, self._trailing)
 
 
-def build_parser(modules: Sequence[str] = _MODULES) -> argparse.ArgumentParser:
+def build_parser(modules: Sequence[str] = _MODULES, *, brief: bool = False) -> argparse.ArgumentParser:
+    """The whole command line. brief: enough for `testbed --help`, at half the cost."""
     collected = os.environ.get("TESTBED_SET", "").split()
     parser = _Parser(
         prog="testbed", description="One control center for testing an observability platform.", epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter, parents=[global_options(collected, suppress=False)], allow_abbrev=False,
+        formatter_class=_HelpFormatter, parents=[global_options(collected, suppress=False)], allow_abbrev=False,
     )  # fmt: skip
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     parser.set_defaults(run=None, group=parser)
-    commands = Commands(parser, collected)
+    commands = Commands(parser, [] if brief else [global_options(collected, suppress=True)])
     for name in modules:
         importlib.import_module(f"runners.cli.commands.{name}").register(commands)
     return parser
@@ -173,7 +185,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise TestbedError(
                 "Linux 5.3 or newer is needed: the testbed relies on pidfds and open-file-description locks"
             )
-        args = build_parser().parse_args(_signed_values(arguments))
+        args = build_parser(brief=arguments in (["--help"], ["-h"])).parse_args(_signed_values(arguments))
         verbose = args.verbose
         if args.version:
             from importlib.metadata import version
@@ -197,7 +209,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_CANCELLED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whoever read us is gone: no message at interpreter exit either
-        return 128 + signal.SIGPIPE
+        return 128 + 13  # as a shell reports SIGPIPE
     except OSError as error:
         if verbose or not error.strerror:
             raise

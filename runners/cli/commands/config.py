@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -50,6 +49,8 @@ def _text(value: object) -> str:
 
 
 def _validate(session: Session, args: argparse.Namespace) -> int:
+    from pathlib import Path
+
     from runners.cli.validation import kind_of, validate
     from runners.config.lookup import available
     from runners.lib.errors import TestbedError
@@ -74,6 +75,8 @@ def _validate(session: Session, args: argparse.Namespace) -> int:
 
 
 def _init(session: Session, args: argparse.Namespace) -> int:
+    from pathlib import Path
+
     from runners.config.settings import copy_shipped
 
     copied = [str(path) for path in copy_shipped(Path(args.folder))]
