@@ -38,9 +38,9 @@ demo: install
 	echo "take it all down: $(BIN)/testbed down"; \
 	exit $$code
 
-# Three workers on two cores: most tests wait for processes. A file stays on one worker, its servers are shared.
+# Two workers: most tests wait for processes. A file stays on one worker, its servers are shared.
 test: install
-	@$(BIN)/python -m pytest -n 3 --dist loadfile
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: install
 	@$(BIN)/ruff format --check .

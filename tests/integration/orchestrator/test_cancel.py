@@ -150,7 +150,7 @@ def test_a_second_campaign_is_refused_while_the_first_drives_the_environment(hom
     ended = follow_quietly(home, second.id)
     assert (ended.code, ended.state) == (2, "skipped")
     assert first.id in str(ended.reason)
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 5  # well before it would have given up waiting for a dying holder
     assert not (home.run(first.id) / "exit.json").exists(), "the first is undisturbed"
     service.request_cancel(home, first.id, now=True)
     assert follow_quietly(home, first.id).code == 130
