@@ -24,7 +24,7 @@ from observastack.config import Config, Role
 Connection = psycopg.AsyncConnection[TupleRow]
 Pool = AsyncConnectionPool[Connection]
 
-ACQUIRE_TIMEOUT_S = 1.0
+ACQUIRE_TIMEOUT_S = 2.0
 STATEMENT_TIMEOUT_MS = 5_000
 APP_TIMEOUT_S = 3.0
 # Libpq gives up a silent server (stopped process, cut cable) after this long; a dead one refuses at once.

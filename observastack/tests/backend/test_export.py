@@ -37,8 +37,9 @@ def test_the_export_equals_what_was_inserted(served: Backend, store: Store, era:
 def test_items_of_the_export_are_those_of_search(served: Backend, store: Store, era: int) -> None:
     store.logs("globex", [{"ts": era + n, "body": f"{n}"} for n in range(50)], host="x")
     body = {"type": "logs", "time_range": {"from": str(era), "to": str(era + SECOND)}}
-    page = served.post("globex-viewer", "/search", {**body, "sort_order": "asc", "limit": 100}).json()
-    assert served.export("globex-analyst", body)[:-1] == page["items"]
+    page = served.post("globex-viewer", "/search", {**body, "sort_order": "asc", "limit": 100})
+    assert page.status_code == 200, page.text
+    assert served.export("globex-analyst", body)[:-1] == page.json()["items"]
 
 
 def test_filters_and_free_text_apply(served: Backend, store: Store, era: int) -> None:
