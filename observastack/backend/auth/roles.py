@@ -12,16 +12,24 @@ class Permission(StrEnum):
     SEARCH = "search:read"
     SIGNALS = "signals:read"
     EXPORT = "search:export"
+    ALERTS = "alerts:read"
+    ALERTS_WRITE = "alerts:write"
+    INSIGHTS = "insights:read"
+    INSIGHTS_EXPORT = "insights:export"
+    PROFILE_WRITE = "profile:write"
+    ADMIN_TENANT = "admin:tenant"
+    ADMIN_PLATFORM = "admin:platform"
     TEST_DATA = "test-data:write"
 
 
-_READ = frozenset({Permission.SEARCH, Permission.SIGNALS})
+_READ = frozenset({Permission.SEARCH, Permission.SIGNALS, Permission.ALERTS, Permission.INSIGHTS})
+_OF_PLATFORM = frozenset({Permission.ADMIN_PLATFORM, Permission.TEST_DATA})
 
 PERMISSIONS: dict[str, frozenset[Permission]] = {
     "viewer": _READ,
-    "editor": _READ,
-    "analyst": _READ | {Permission.EXPORT},
-    "tenant_admin": _READ | {Permission.EXPORT},
+    "editor": _READ | {Permission.ALERTS_WRITE, Permission.PROFILE_WRITE},
+    "analyst": _READ | {Permission.EXPORT, Permission.INSIGHTS_EXPORT},
+    "tenant_admin": frozenset(Permission) - _OF_PLATFORM,
     "admin": frozenset(Permission),
     # Writes telemetry through the ingest gateway and reads nothing.
     "agent": frozenset(),

@@ -62,6 +62,13 @@ def test_nothing_without_a_token(served: Backend, operation: str) -> None:
 
 
 def test_several_roles_add_up_and_an_unknown_one_adds_nothing() -> None:
-    assert granted(["viewer", "analyst"]) == {Permission.SEARCH, Permission.SIGNALS, Permission.EXPORT}
+    assert granted(["viewer", "analyst"]) == granted(["viewer"]) | {Permission.EXPORT, Permission.INSIGHTS_EXPORT}
     assert granted(["viewer", "root"]) == granted(["viewer"])
     assert granted([]) == frozenset()
+
+
+def test_a_tenant_admin_may_do_everything_but_what_is_the_platforms() -> None:
+    platform = {Permission.ADMIN_PLATFORM, Permission.TEST_DATA}
+    assert granted(["admin"]) - granted(["tenant_admin"]) == platform
+    assert granted(["editor"]) - granted(["viewer"]) == {Permission.ALERTS_WRITE, Permission.PROFILE_WRITE}
+    assert granted(["agent"]) == frozenset()
