@@ -115,6 +115,51 @@ class Auth:
 
 
 @dataclass(frozen=True)
+class Stores:
+    """Which adapter keeps each signal, and where the real back ends are. timeout_s: per request to one of them.
+
+    tempo_otlp: host:port of Tempo's OTLP/gRPC receiver; what is written goes there, what is asked goes to tempo_url.
+    """
+
+    logs: str = "embedded"
+    metrics: str = "embedded"
+    traces: str = "embedded"
+    loki_url: str | None = None
+    prometheus_url: str | None = None
+    tempo_url: str | None = None
+    tempo_otlp: str | None = None
+    timeout_s: float = 5.0
+
+
+@dataclass(frozen=True)
+class Web:
+    """The web server. root: the built frontend; the one in the package when not given."""
+
+    host: str = "127.0.0.1"
+    port: int = 3000
+    root: Path | None = None
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Per tenant (requests), per user name (logins) and per process (live streams); 0 lifts a limit."""
+
+    requests_per_minute: int = 0
+    login_per_minute: int = 0
+    stream_connections: int = 2000
+
+
+@dataclass(frozen=True)
+class SelfTelemetry:
+    """Where the platform sends the traces of its own requests (base of OTLP/HTTP); nowhere when not given."""
+
+    otlp_url: str | None = None
+
+
+_ADAPTERS = {"logs": "loki", "metrics": "prometheus", "traces": "tempo"}
+
+
+@dataclass(frozen=True)
 class Config:
     """Everything a platform process needs to know; `file` is where it was read from."""
 
@@ -128,6 +173,12 @@ class Config:
     defects: tuple[str, ...] = ()
     test_data_api: bool = False
     cors_origins: tuple[str, ...] = ()
+    stores: Stores = Stores()
+    alertmanager_url: str | None = None
+    webhook_tokens_file: Path | None = None
+    web: Web = Web()
+    limits: Limits = Limits()
+    telemetry: SelfTelemetry = SelfTelemetry()
     file: Path = field(default=Path("-"))
 
 
@@ -149,6 +200,7 @@ def load(path: Path | str, environ: Mapping[str, str] | None = None) -> Config:
         raise ConfigError(
             "test_data_api is on in production", file=file, remedy="set test_data_api to false or change environment"
         )
+    _check_stores(config.stores, file)
     wanted = (os.environ if environ is None else environ).get("OBSERVASTACK_DEFECTS", "")
     names = tuple(dict.fromkeys((*config.defects, *(name.strip() for name in wanted.split(",") if name.strip()))))
     try:
@@ -156,6 +208,20 @@ def load(path: Path | str, environ: Mapping[str, str] | None = None) -> Config:
     except ValueError as error:
         raise ConfigError(str(error), file=file, remedy="correct `defects` or OBSERVASTACK_DEFECTS") from error
     return dataclasses.replace(config, defects=names, file=file)
+
+
+def _check_stores(stores: Stores, file: Path) -> None:
+    """Every signal by an adapter that exists, and each real one with its addresses. Raises ConfigError."""
+    for signal, real in _ADAPTERS.items():
+        chosen = getattr(stores, signal)
+        if chosen not in ("embedded", real):
+            raise ConfigError(
+                f"stores.{signal} is {chosen!r}", file=file, remedy=f"choose embedded or {real} for stores.{signal}"
+            )
+        needed = [f"{real}_url", *(["tempo_otlp"] if real == "tempo" else [])]
+        for name in needed if chosen == real else ():
+            if getattr(stores, name) is None:
+                raise ConfigError(f"stores.{name} is missing", file=file, remedy=f"add stores.{name}")
 
 
 @functools.cache

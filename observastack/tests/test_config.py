@@ -65,6 +65,20 @@ def test_what_is_wrong_is_named(file: Path, dotted: str, value: Any, message: st
         configuration.load(change(file, dotted, value), environ={})
 
 
+def test_a_real_store_needs_its_addresses(file: Path) -> None:
+    change(file, "stores", {"traces": "tempo", "tempo_url": "http://127.0.0.1:3200"})
+    with pytest.raises(ConfigError, match=r"stores\.tempo_otlp is missing"):
+        configuration.load(file, environ={})
+    change(file, "stores", {"traces": "tempo", "tempo_url": "http://127.0.0.1:3200", "tempo_otlp": "127.0.0.1:4317"})
+    stores = configuration.load(file, environ={}).stores
+    assert (stores.logs, stores.traces, stores.timeout_s) == ("embedded", "tempo", 5.0)
+
+
+def test_an_adapter_that_does_not_exist_is_refused(file: Path) -> None:
+    with pytest.raises(ConfigError, match=r"stores\.logs is 'tempo'"):
+        configuration.load(change(file, "stores", {"logs": "tempo", "tempo_url": "http://127.0.0.1:1"}), environ={})
+
+
 def test_errors_show_types_and_never_values(file: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         configuration.load(change(file, "ingest.port", "hunter2"), environ={})
