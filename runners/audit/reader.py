@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 from runners.ledger.items import Signal
@@ -39,11 +39,13 @@ class ExportReader:
         import httpx
 
         self._target, self._httpx = target, httpx
-        if target.operation(OPERATION) is None:
+        operation = target.operation(OPERATION)
+        if operation is None:
             raise Unreadable(
                 f"target {target.name} has no capability {OPERATION}, so nothing can be read back",
                 remedy=f"describe it in {target.path}",
             )
+        self._shaped = operation.shaped
         self._client = httpx.Client(timeout=timeout_s, trust_env=False)
 
     def close(self) -> None:
@@ -54,7 +56,7 @@ class ExportReader:
         what = f"the export of {signal} of {tenant}"
         response = self._open(tenant, signal, start_ns, end_ns, what)
         try:
-            yield from _items(response, what)
+            yield from _items(response, what, self._shaped)
         except self._httpx.HTTPError as error:
             raise Unreadable(f"{what} broke off: {type(error).__name__}: {error}") from None
         finally:
@@ -95,7 +97,9 @@ class ExportReader:
         return response
 
 
-def _items(response: httpx.Response, what: str) -> Iterator[dict[str, Any]]:
+def _items(
+    response: httpx.Response, what: str, shaped: Callable[[dict[str, Any]], dict[str, Any]]
+) -> Iterator[dict[str, Any]]:
     count = 0
     rest = b""
     for chunk in response.iter_bytes():
@@ -104,7 +108,7 @@ def _items(response: httpx.Response, what: str) -> Iterator[dict[str, Any]]:
         for line in lines:
             if not line:
                 continue
-            item = _decode(line, what)
+            item = shaped(_decode(line, what))
             if "end" not in item:
                 count += 1
                 yield item

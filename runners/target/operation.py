@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlencode, urljoin
 
-from runners.target import jsonpath, template
+from runners.target import jsonpath, shape, template
 from runners.target.canonical import CANONICAL
 from runners.target.profile import OperationTemplate, Request
 
@@ -70,10 +70,20 @@ class Operation:
         return answer.status in self.template.status if self.template.status else answer.ok
 
     def items(self, answer: Answer) -> list[Any] | None:
-        """The list the answer carries; None when the profile names none or the answer has none there."""
+        """The list the answer carries, in the canonical shape; None when the profile names none or it is not there."""
         if self.template.items is None or answer.json is None:
             return None
-        return jsonpath.parse(self.template.items).items(answer.json)
+        found = jsonpath.parse(self.template.items).items(answer.json)
+        return None if found is None else [self.shaped(item) for item in found]
+
+    def shaped(self, item: Any) -> Any:
+        """One item, as this operation answers it, in the canonical shape."""
+        return shape.canonical(item, self.template.item)
+
+    def next_cursor(self, answer: Answer) -> str | None:
+        """The cursor of the page that follows; None at the end, or when the profile does not say where it lies."""
+        found = None if self.template.next is None else jsonpath.parse(self.template.next).value(answer.json)
+        return None if found is None else str(found)
 
 
 def prepare(request: Request, base: str, variables: Mapping[str, Any]) -> PreparedRequest:

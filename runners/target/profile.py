@@ -150,9 +150,15 @@ class OpenApi(Strict):
 
 class OperationTemplate(Request):
     """items: where the list of the answer lies. role: who does it, when not who usually does. probe: variables for
-    `verify`. status: what counts as success (default any 2xx)."""
+    `verify`. status: what counts as success (default any 2xx). next: where the cursor of the next page lies.
+
+    item: where the parts of an item lie, when it has not the canonical shape (see shape.py); `end` in the last line of an
+    export and `count` beside it are named in the same way.
+    """
 
     items: PathText | None = None
+    item: dict[str, PathText] = Field(default_factory=dict)
+    next: PathText | None = None
     role: str | None = None
     status: Statuses = ()
     probe: dict[str, Any] | Literal[False] = Field(default_factory=dict)
@@ -167,11 +173,12 @@ class Expect(Strict):
 
 
 class Profile(Strict):
-    """The whole file; see the module's text for an example."""
+    """The whole file; see the module's text for an example. frontend: whose test ids the pages at `urls.ui` carry."""
 
     target: About
     urls: dict[str, str | None]
     identities: str | None = None
+    frontend: Literal["observastack"] | None = None
     openapi: OpenApi | None = None
     auth: Auth
     tenancy: Tenancy = Tenancy()
