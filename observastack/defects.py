@@ -30,6 +30,7 @@ REGISTRY: dict[str, Defect] = {
         Defect("dup_on_retry", "idempotency keys are ignored, a retried write is stored twice", "data"),
         Defect("list_leak", "search and export answers are not restricted to the tenant", "load"),
         Defect("health_lies", "readiness says ready whatever the state of the dependencies", "chaos"),
+        Defect("idempotency_key_ignored", "a repeated POST with the same Idempotency-Key is done again", "contract"),
         Defect("slow_search", "every search takes at least 6 s more", "load"),
     )
 }

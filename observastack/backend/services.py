@@ -16,6 +16,7 @@ from observastack.backend.auth.tokens import Tokens
 from observastack.backend.database import Database
 from observastack.backend.denylist import Denylist
 from observastack.backend.health import Health
+from observastack.backend.idempotency import Idempotency
 from observastack.backend.promql.engine import Metrics
 from observastack.backend.search.engine import Search
 from observastack.backend.search.export import Export
@@ -38,6 +39,7 @@ class Services:
     sessions: Sessions
     tenants: Tenants
     audit: Audit
+    idempotency: Idempotency
     health: Health
     telemetry: Telemetry
     sources: Sources
@@ -73,6 +75,7 @@ def build(config: Config) -> Services:
         sessions=Sessions(config.auth, database, denylist, tokens, passwords),
         tenants=Tenants(database),
         audit=Audit(database),
+        idempotency=Idempotency(redis),
         health=Health(database, redis),
         telemetry=Telemetry(),
         sources=sources,
