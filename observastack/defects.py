@@ -31,6 +31,13 @@ REGISTRY: dict[str, Defect] = {
         Defect("list_leak", "search and export answers are not restricted to the tenant", "load"),
         Defect("health_lies", "readiness says ready whatever the state of the dependencies", "chaos"),
         Defect("idempotency_key_ignored", "a repeated POST with the same Idempotency-Key is done again", "contract"),
+        Defect(
+            "proxy_tenant_header_passed",
+            "the web server passes a client's tenant headers on to the backend",
+            "security",
+        ),
+        Defect("web_security_headers_missing", "pages come without Content-Security-Policy and its kin", "security"),
+        Defect("spa_cache_leak", "browsers may store API answers and show them to the next user", "e2e"),
         Defect("slow_search", "every search takes at least 6 s more", "load"),
     )
 }

@@ -86,7 +86,7 @@ def write_config(folder: Path, postgres: str, redis: str | None = None, **change
         "cors_origins": [],
     }  # fmt: skip
     for key, value in changes.items():
-        document[key] = {**document[key], **value} if isinstance(value, dict) else value
+        document[key] = {**document.get(key, {}), **value} if isinstance(value, dict) else value
     file = folder / "observastack.json"
     file.write_text(json.dumps(document, indent=1))
     file.chmod(0o600)
