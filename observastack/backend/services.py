@@ -17,10 +17,12 @@ from observastack.backend.database import Database
 from observastack.backend.denylist import Denylist
 from observastack.backend.health import Health
 from observastack.backend.idempotency import Idempotency
-from observastack.backend.promql.engine import Metrics
+from observastack.backend.metrics import Metrics
 from observastack.backend.search.engine import Search
 from observastack.backend.search.export import Export
 from observastack.backend.sources import Sources
+from observastack.backend.stores.choice import choose
+from observastack.backend.stores.ports import Stores
 from observastack.backend.telemetry import Telemetry
 from observastack.backend.tenants import Tenants
 from observastack.backend.test_data import TestData
@@ -43,6 +45,7 @@ class Services:
     health: Health
     telemetry: Telemetry
     sources: Sources
+    stores: Stores
     search: Search
     export: Export
     metrics: Metrics
@@ -56,6 +59,7 @@ class Services:
         self.passwords.close()
         await self.health.close()
         await self.redis.aclose()
+        await self.stores.close()
         await self.database.close()
 
 
@@ -64,7 +68,7 @@ def build(config: Config) -> Services:
     database = Database(config)
     redis = _redis(config)
     tokens, passwords, denylist = Tokens(config.auth), Passwords(), Denylist(redis)
-    sources = Sources()
+    sources, stores = Sources(config.stores.timeout_s), choose(config, database)
     return Services(
         config=config,
         database=database,
@@ -79,10 +83,11 @@ def build(config: Config) -> Services:
         health=Health(database, redis),
         telemetry=Telemetry(),
         sources=sources,
-        search=Search(database, sources),
-        export=Export(database, sources),
-        metrics=Metrics(database, sources),
-        traces=Traces(database, sources),
+        stores=stores,
+        search=Search(stores, sources),
+        export=Export(stores, sources),
+        metrics=Metrics(stores.metrics, sources),
+        traces=Traces(stores, sources),
         test_data=TestData(config, database),
     )
 

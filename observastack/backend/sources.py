@@ -1,12 +1,17 @@
-"""The platform's sources (logs, metrics, traces): injected trouble for tests, and the time each may take."""
+"""The platform's sources (logs, metrics, traces): the time each may take, and injected trouble for tests."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 import time
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, TypeVar
+
+from observastack.backend.deadline import within
+
+T = TypeVar("T")
 
 SourceName = Literal["logs", "metrics", "traces"]
 SOURCES: tuple[SourceName, ...] = ("logs", "metrics", "traces")
@@ -14,11 +19,12 @@ TIMEOUT_S = 5.0
 
 
 class SourceFailed(Exception):
-    """A source gave no answer. reason: for the status of the source in a result."""
+    """A source gave no answer. reason: for the status of the source in a result, without internals."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, status: Literal["error", "timeout"] = "error") -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason: str = reason
+        self.status: Literal["error", "timeout"] = status
 
 
 @dataclass(frozen=True)
@@ -31,10 +37,22 @@ class Trouble:
 
 
 class Sources:
-    """Holds the injected trouble. It lives in memory and always has an end, so that no fault outlives its test."""
+    """Asks sources. Injected trouble lives in memory and always has an end, so that no fault outlives its test."""
 
-    def __init__(self) -> None:
+    def __init__(self, timeout_s: float = TIMEOUT_S) -> None:
+        self._timeout_s = timeout_s
         self._troubles: dict[SourceName, Trouble] = {}
+
+    async def ask(self, source: SourceName, question: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """The answer of a source, within its time. Raises SourceFailed, and what the question itself raises."""
+        try:
+            return await within(self._timeout_s, self._entered(source, question))
+        except TimeoutError:
+            raise SourceFailed("took too long", "timeout") from None
+
+    async def _entered(self, source: SourceName, question: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        await self.enter(source)
+        return await question()
 
     def trouble(self, source: SourceName) -> Trouble | None:
         trouble = self._troubles.get(source)

@@ -13,6 +13,7 @@ from observastack.backend.auth.roles import Permission, granted
 from observastack.backend.auth.tokens import Claims, InvalidToken
 from observastack.backend.errors import ApiError, unauthenticated
 from observastack.backend.services import Services, services
+from observastack.backend.stores.ports import Tenant
 
 bearer = HTTPBearer(
     auto_error=False, scheme_name="bearer", bearerFormat="JWT", description="Access token of /auth/login"
@@ -38,6 +39,11 @@ class Principal:
         """Raises ApiError 403 as `tenant` does."""
         assert self.tenant and self.claims.tenant is not None
         return self.claims.tenant
+
+    @property
+    def scope(self) -> Tenant:
+        """The tenant as signal stores take it. Raises ApiError 403 as `tenant` does."""
+        return Tenant(self.tenant, self.tenant_key)
 
     def may(self, permission: Permission) -> bool:
         return permission in granted(self.claims.roles)

@@ -10,6 +10,10 @@ class BadQuery(ValueError):
     """The query is not PromQL, or means something impossible: 400."""
 
 
+class Impossible(BadQuery):
+    """The query is PromQL, but has no result on this data: 422."""
+
+
 class Unsupported(ValueError):
     """Valid PromQL that this store cannot evaluate; the text says which part: 501, never a wrong number."""
 

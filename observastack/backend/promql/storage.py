@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -12,6 +11,7 @@ import orjson
 from observastack.backend.database import Connection
 from observastack.backend.promql.evaluate import LOOKBACK_NS, Data, Labels, Series
 from observastack.backend.promql.nodes import Matcher, Op, Selector, TooMuch
+from observastack.backend.stores.ports import Tenant
 
 MAX_SERIES = 50_000
 MAX_SAMPLES = 2_000_000
@@ -41,14 +41,6 @@ def labels_of(
         labels.update(own)
     labels.update(__name__=name, service=service, tenant=tenant)
     return {label: value for label, value in labels.items() if value}
-
-
-@dataclass(frozen=True)
-class Tenant:
-    """Whose series are read: the number in the store, and the key that the label `tenant` shows."""
-
-    number: int
-    key: str
 
 
 async def load(

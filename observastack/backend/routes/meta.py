@@ -8,9 +8,9 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel
 
 from observastack.backend.auth.principal import Caller
-from observastack.backend.promql.compile import AGGREGATIONS, FUNCTIONS
 from observastack.backend.routes.documented import errors, json
 from observastack.backend.services import Services, services
+from observastack.backend.sources import SOURCES
 
 api = APIRouter(tags=["meta"])
 
@@ -30,8 +30,11 @@ async def capabilities(_: Caller, platform: Annotated[Services, Depends(services
     if platform.config.test_data_api:
         features.append("test_data")
     document: dict[str, Any] = {
-        "stores": dict.fromkeys(("logs", "metrics", "traces"), "embedded"),
-        "promql": {"functions": sorted(FUNCTIONS), "aggregations": sorted(AGGREGATIONS)},
+        "stores": {name: platform.stores.of(name).implementation for name in SOURCES},
+        "promql": {
+            "functions": list(platform.stores.metrics.functions),
+            "aggregations": list(platform.stores.metrics.aggregations),
+        },
         "capabilities": features,
     }
     return json(document)

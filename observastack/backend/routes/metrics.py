@@ -11,7 +11,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictStr
 from observastack.backend.auth.principal import Principal, needs
 from observastack.backend.auth.roles import Permission
 from observastack.backend.promql.duration import duration_ns, instant_ns
-from observastack.backend.promql.storage import Tenant
 from observastack.backend.routes.documented import errors, json
 from observastack.backend.services import Services, services
 
@@ -63,15 +62,11 @@ class LabelValues(BaseModel):
     data: list[str]
 
 
-def _tenant(principal: Principal) -> Tenant:
-    return Tenant(principal.tenant, principal.tenant_key)
-
-
 @api.post("/metrics/query", response_model=QueryResult, responses=errors(400, 401, 403, 422, 501))
 async def instant(body: InstantQuery, principal: Reader, platform: Platform) -> Response:
     """A PromQL query at one time (default: now)."""
     at = time.time_ns() if body.time is None else body.time
-    data = await platform.metrics.instant(_tenant(principal), body.query, at)
+    data = await platform.metrics.instant(principal.scope, body.query, at)
     return json({"status": "success", "data": data})
 
 
@@ -79,13 +74,19 @@ async def instant(body: InstantQuery, principal: Reader, platform: Platform) -> 
 async def over_range(body: RangeQuery, principal: Reader, platform: Platform) -> Response:
     """A PromQL query at every step from start to end."""
     data = await platform.metrics.range(
-        _tenant(principal), body.query, start_ns=body.start, end_ns=body.end, step_ns=body.step
+        principal.scope, body.query, start_ns=body.start, end_ns=body.end, step_ns=body.step
     )
     return json({"status": "success", "data": data})
+
+
+@api.get("/metrics/labels", response_model=LabelValues, responses=errors(401, 403))
+async def label_names(principal: Reader, platform: Platform) -> Response:
+    """The names of all labels that the tenant's series have."""
+    return json({"status": "success", "data": await platform.metrics.label_names(principal.scope)})
 
 
 @api.get("/metrics/labels/{label}/values", response_model=LabelValues, responses=errors(401, 403, 422))
 async def label_values(label: str, principal: Reader, platform: Platform) -> Response:
     """All values of a label over the tenant's series; `__name__` for the names of metrics."""
-    found = await platform.metrics.label_values(_tenant(principal), label)
+    found = await platform.metrics.label_values(principal.scope, label)
     return json({"status": "success", "data": found})

@@ -54,7 +54,7 @@ class TraceSearchResult(BaseModel):
 @api.post("/search", tags=["search"], response_model=SearchResult, responses=errors(401, 403, 413, 422))
 async def search(body: SearchQuery, principal: Searcher, platform: Platform) -> Response:
     """A page over logs, traces and metrics, newest first unless asked otherwise."""
-    return json(await platform.search.page(principal.tenant, body, body.type))
+    return json(await platform.search.page(principal.scope, body, body.type))
 
 
 @api.post(
@@ -69,27 +69,37 @@ async def search(body: SearchQuery, principal: Searcher, platform: Platform) -> 
 async def export(body: ExportQuery, principal: Exporter, platform: Platform) -> Response:
     """Everything that matches, in ascending time, as NDJSON. The last line is `{"end":true,"count":N,"partial":false}`;
     a stream without it was cut short."""
-    stream = await platform.export.start(principal.tenant, body)
+    stream = await platform.export.start(principal.scope, body)
     return StreamingResponse(stream, media_type="application/x-ndjson")
 
 
 @api.post("/logs/query", tags=["signals"], response_model=SearchResult, responses=errors(401, 403, 413, 422))
 async def logs(body: SignalQuery, principal: Reader, platform: Platform) -> Response:
     """A page of log records."""
-    return json(await platform.search.page(principal.tenant, body, "logs"))
+    return json(await platform.search.page(principal.scope, body, "logs"))
 
 
 @api.post("/traces/search", tags=["signals"], response_model=TraceSearchResult, responses=errors(401, 403, 413, 422))
 async def traces(body: SignalQuery, principal: Reader, platform: Platform) -> Response:
     """Traces with a span that matches, in the order of those spans. limit counts spans; a trace is listed once a page."""
-    page = await platform.search.page(principal.tenant, body, "traces")
+    page = await platform.search.page(principal.scope, body, "traces")
     ids = list(dict.fromkeys(one["trace_id"] for one in page["items"]))
-    summaries = await platform.traces.summaries(principal.tenant, ids)
+    summaries = await platform.traces.summaries(principal.scope, ids)
     items: list[dict[str, Any]] = []
     for trace_id in ids:
-        if (summary := summaries.get(trace_id)) is not None:
-            start = summary.pop("start_ns")
-            items.append({"trace_id": trace_id, "timestamp": rfc3339(start), "time_unix_nano": str(start), **summary})
+        if (one := summaries.get(trace_id)) is not None:
+            items.append(
+                {
+                    "trace_id": trace_id,
+                    "timestamp": rfc3339(one.start),
+                    "time_unix_nano": str(one.start),
+                    "service": one.service,
+                    "name": one.name,
+                    "duration_ns": one.duration,
+                    "spans": one.spans,
+                    "errors": one.errors,
+                }
+            )
     return json(
         {"items": items, "stats": page["stats"], "next_cursor": page["next_cursor"], "partial": page["partial"]}
     )
@@ -98,10 +108,10 @@ async def traces(body: SignalQuery, principal: Reader, platform: Platform) -> Re
 @api.get("/traces/{trace_id}", tags=["signals"], response_model=Trace, responses=errors(401, 403, 404, 422))
 async def trace(trace_id: str, principal: Reader, platform: Platform) -> Response:
     """All spans of a trace in order of start."""
-    return json({"trace_id": trace_id.lower(), "spans": await platform.traces.spans(principal.tenant, trace_id)})
+    return json({"trace_id": trace_id.lower(), "spans": await platform.traces.spans(principal.scope, trace_id)})
 
 
 @api.get("/traces/{trace_id}/logs", tags=["signals"], response_model=TraceLogs, responses=errors(401, 403, 404, 422))
 async def trace_logs(trace_id: str, principal: Reader, platform: Platform) -> Response:
     """Log records of a trace in order of time."""
-    return json({"items": await platform.traces.logs(principal.tenant, trace_id)})
+    return json({"items": await platform.traces.logs(principal.scope, trace_id)})

@@ -13,10 +13,7 @@ import orjson
 
 from observastack.backend.search.model import Selection, TimeRange
 from observastack.backend.sources import SourceName
-
-Position = tuple[int, int]
-"""(ts, id) of the last item given out; the next page holds what lies strictly beyond it."""
-LEAST_ID = -(1 << 63)
+from observastack.backend.stores.ports import Position
 
 
 class BadCursor(ValueError):
@@ -25,7 +22,10 @@ class BadCursor(ValueError):
 
 @dataclass(frozen=True)
 class Walk:
-    """The fixed time range of a walk, and for each source that is not exhausted the position (None: not begun)."""
+    """The fixed time range of a walk, and for each source that is not exhausted the position (None: not begun).
+
+    A position is that of the last item given out; the next page holds what lies strictly beyond it.
+    """
 
     time_range: TimeRange
     positions: dict[SourceName, Position | None]

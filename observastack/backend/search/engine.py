@@ -5,22 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import psycopg
-from psycopg.rows import TupleRow
-from psycopg_pool import PoolTimeout
-
 from observastack import defects
-from observastack.backend.database import Database
-from observastack.backend.deadline import within
 from observastack.backend.errors import ApiError, unavailable
 from observastack.backend.search import cursor as cursors
 from observastack.backend.search.cursor import Position, Walk
 from observastack.backend.search.filters import BadFilter, conditions
 from observastack.backend.search.model import SignalQuery, sources_of
-from observastack.backend.search.rows import item
+from observastack.backend.stores.embedded.rows import item
 from observastack.backend.search.slices import Found, Slice, read
 from observastack.backend.sources import TIMEOUT_S, SourceFailed, SourceName, Sources
 
@@ -34,23 +29,29 @@ class Outcome:
     found: Found | None
     status: str
     reason: str | None = None
+    latency_ms: float = 0.0
 
 
 class Search:
     """Answers pages. Sources fail one by one: the page says which, and is an error only if all did."""
 
-    def __init__(self, database: Database, sources: Sources) -> None:
-        self._database, self._sources = database, sources
+    def __init__(self, stores: Stores, sources: Sources) -> None:
+        self._stores, self._sources = stores, sources
 
-    async def page(self, tenant: int, query: SignalQuery, kind: str) -> dict[str, Any]:
+    async def page(self, tenant: Tenant, query: SignalQuery, kind: str) -> dict[str, Any]:
         """A SearchResult. Raises ApiError 422 for a filter or cursor without meaning, 503 when every source failed."""
         began = time.perf_counter()
-        await delayed_by_defect()
         descending = query.sort_order == "desc"
-        mark = cursors.fingerprint(tenant, query, f"{kind} {query.sort_order}")
+        mark = cursors.fingerprint(tenant.number, query, f"{kind} {query.sort_order}")
         walk = _walk(query, kind, mark)
-        slices = {name: _slice(name, tenant, query, walk, position) for name, position in walk.positions.items()}
-        outcomes = dict(zip(slices, await asyncio.gather(*(self._ask(one) for one in slices.values())), strict=True))
+        selected = selection(query, walk.time_range)
+        self.check(tuple(walk.positions), selected)
+        await delayed_by_defect()
+        wanted = {
+            name: Wanted(selected, position, descending, query.limit) for name, position in walk.positions.items()
+        }
+        answers = await asyncio.gather(*(self.ask(name, tenant, one) for name, one in wanted.items()))
+        outcomes = dict(zip(wanted, answers, strict=True))
         if outcomes and all(outcome.found is None for outcome in outcomes.values()):
             raise unavailable(", ".join(f"{name} ({outcome.reason})" for name, outcome in outcomes.items()))
         taken, positions = merge(
@@ -60,35 +61,66 @@ class Search:
             outcome.found is None or (not outcome.found.complete and len(outcome.found.rows) < query.limit)
             for outcome in outcomes.values()
         )
-        items = [item(name, row) for name, row in taken]
+        items = [row[2] for _, row in taken]
         return {
             "items": items,
             "stats": {
                 "matched": len(items),
                 "latency_ms": round((time.perf_counter() - began) * 1000, 3),
-                "sources": _statuses(kind, outcomes, items),
+                "sources": self._statuses(kind, outcomes, items),
             },
             "facets": facets(items),
             "next_cursor": cursors.encode(mark, Walk(walk.time_range, positions)) if positions else None,
             "partial": partial,
         }
 
-    async def _ask(self, wanted: Slice) -> Outcome:
+    def check(self, names: Iterable[SourceName], selected: Selected) -> None:
+        """Before any source is asked. Raises ApiError 422 for a filter without meaning."""
         try:
-            found = await within(TIMEOUT_S, self._read(wanted))
-        except SourceFailed as failure:
-            return Outcome(None, "error", failure.reason)
-        except (TimeoutError, psycopg.errors.QueryCanceled):
-            return Outcome(None, "timeout", "took too long")
-        except (psycopg.OperationalError, PoolTimeout):
-            return Outcome(None, "error", "the store is not available")
-        cut_short = not found.complete and len(found.rows) < wanted.limit
-        return Outcome(found, "partial" if cut_short else "ok", "budget used up" if cut_short else None)
+            for name in names:
+                self._stores.of(name).check(selected)
+        except BadFilter as error:
+            raise ApiError(422, str(error), code="bad_filter") from None
 
-    async def _read(self, wanted: Slice) -> Found:
-        await self._sources.enter(wanted.source)
-        async with self._database.listing(wanted.tenant) as connection:
-            return await read(connection, wanted)
+    async def ask(self, name: SourceName, tenant: Tenant, wanted: Wanted) -> Outcome:
+        """One source's page, or why there is none. Raises ApiError 422 for what only the store finds to be wrong."""
+        began = time.perf_counter()
+        try:
+            found = await self._sources.ask(name, lambda: self._stores.of(name).page(tenant, wanted))
+        except SourceFailed as failure:
+            return Outcome(None, failure.status, failure.reason, _ms_since(began))
+        except BadFilter as error:
+            raise ApiError(422, str(error), code="bad_filter") from None
+        cut_short = not found.complete and len(found.rows) < wanted.limit
+        status, reason = ("partial", "budget used up") if cut_short else ("ok", None)
+        return Outcome(found, status, reason, _ms_since(began))
+
+    def _statuses(self, kind: str, outcomes: dict[SourceName, Outcome], items: list[Any]) -> dict[str, dict[str, Any]]:
+        given = Counter(one["source"] for one in items)
+        statuses: dict[str, dict[str, Any]] = {}
+        for name in sources_of(kind):
+            outcome = outcomes.get(name, Outcome(None, "ok"))  # not asked any more: exhausted on an earlier page
+            statuses[name] = self.status(name, outcome, given[name])
+        return statuses
+
+    def status(self, name: SourceName, outcome: Outcome, count: int) -> dict[str, Any]:
+        """The SourceStatus of an outcome; count: of its items that are given out."""
+        return {
+            "status": outcome.status,
+            "count": count,
+            "reason": outcome.reason,
+            "implementation": self._stores.of(name).implementation,
+            "latency_ms": outcome.latency_ms,
+        }
+
+
+def selection(query: Selection, time_range: TimeRange) -> Selected:
+    """The query as stores take it; the range is the cursor's on a later page."""
+    return Selected(time_range.start, time_range.end, tuple(query.filters), query.free_text)
+
+
+def _ms_since(began: float) -> float:
+    return round((time.perf_counter() - began) * 1000, 3)
 
 
 async def delayed_by_defect() -> None:
@@ -101,7 +133,7 @@ def merge(
     before: dict[SourceName, Position | None],
     limit: int,
     descending: bool,
-) -> tuple[list[tuple[SourceName, TupleRow]], dict[SourceName, Position | None]]:
+) -> tuple[list[tuple[SourceName, Row]], dict[SourceName, Position | None]]:
     """The page in time order, and where each source that is not exhausted goes on.
 
     No item is given out beyond the point up to which *every* answering source was searched: a later page would
@@ -154,29 +186,3 @@ def _walk(query: SignalQuery, kind: str, mark: str) -> Walk:
         return cursors.decode(query.cursor, mark)
     except cursors.BadCursor as error:
         raise ApiError(422, str(error), code="bad_cursor") from None
-
-
-def _slice(name: SourceName, tenant: int, query: SignalQuery, walk: Walk, position: Position | None) -> Slice:
-    try:
-        wanted = conditions(name, query.filters, query.free_text)
-    except BadFilter as error:
-        raise ApiError(422, str(error), code="bad_filter") from None
-    return Slice(
-        name,
-        tenant,
-        wanted,
-        walk.time_range.start,
-        walk.time_range.end,
-        position,
-        query.sort_order == "desc",
-        query.limit,
-    )
-
-
-def _statuses(kind: str, outcomes: dict[SourceName, Outcome], items: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    given = Counter(one["source"] for one in items)
-    statuses: dict[str, dict[str, Any]] = {}
-    for name in sources_of(kind):
-        outcome = outcomes.get(name, Outcome(None, "ok"))  # not asked any more: exhausted on an earlier page
-        statuses[name] = {"status": outcome.status, "count": given[name], "reason": outcome.reason}
-    return statuses

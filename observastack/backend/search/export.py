@@ -1,4 +1,4 @@
-"""Everything that matches, as NDJSON in ascending time, from one snapshot; read as fast as the caller takes it."""
+"""Everything that matches, as NDJSON in ascending time; read as fast as the caller takes it."""
 
 from __future__ import annotations
 
@@ -7,64 +7,51 @@ import contextlib
 import heapq
 from collections.abc import AsyncIterator, Sequence
 from operator import itemgetter
-from typing import Any
 
 import orjson
-from psycopg import AsyncServerCursor
-from psycopg.rows import TupleRow
 
-from observastack import defects
-from observastack.backend.database import Connection, Database
 from observastack.backend.errors import ApiError, unavailable
-from observastack.backend.search.engine import delayed_by_defect
-from observastack.backend.search.filters import BadFilter, Conditions, conditions
+from observastack.backend.search.engine import delayed_by_defect, selection
+from observastack.backend.search.fields import BadFilter
 from observastack.backend.search.model import ExportQuery, sources_of
-from observastack.backend.search.rows import line, select
 from observastack.backend.sources import SourceFailed, SourceName, Sources
+from observastack.backend.stores.ports import Line, Selected, Stores, Tenant
 
-# Rows fetched, encoded and sent at a time: a few milliseconds of work, so that other requests get their turn.
-BATCH = 500
-FETCH_TIMEOUT_MS = 30_000
 CONCURRENT = 4
 
 
 class Export:
     """Streams items. A stream that fails breaks off without its last line; it never looks complete."""
 
-    def __init__(self, database: Database, sources: Sources) -> None:
-        self._database, self._sources = database, sources
+    def __init__(self, stores: Stores, sources: Sources) -> None:
+        self._stores, self._sources = stores, sources
         self._turns = asyncio.Semaphore(CONCURRENT)
 
-    async def start(self, tenant: int, query: ExportQuery) -> AsyncIterator[bytes]:
+    async def start(self, tenant: Tenant, query: ExportQuery) -> AsyncIterator[bytes]:
         """The stream, its first batch already read. Raises ApiError 422 or 503 while a status can still be sent."""
         names = sources_of(query.type)
-        try:
-            wanted = {name: conditions(name, query.filters, query.free_text) for name in names}
-        except BadFilter as error:
-            raise ApiError(422, str(error), code="bad_filter") from None
-        await delayed_by_defect()
+        selected = selection(query, query.time_range)
+        name = names[0]
         try:
             for name in names:
+                self._stores.of(name).check(selected)
+            await delayed_by_defect()
+            for name in names:
                 await self._sources.enter(name)
+            stream = self._stream(tenant, selected, names)
+            first = await anext(stream)
+        except BadFilter as error:
+            raise ApiError(422, str(error), code="bad_filter") from None
         except SourceFailed as failure:
-            raise unavailable(f"{name} ({failure.reason})") from None
-        stream = self._stream(tenant, query, wanted)
-        first = await anext(stream)
+            raise unavailable(f"{name} ({failure.reason})" if len(names) == 1 else failure.reason) from None
         return _chained(first, stream)
 
-    async def _stream(
-        self, tenant: int, query: ExportQuery, wanted: dict[SourceName, Conditions]
-    ) -> AsyncIterator[bytes]:
+    async def _stream(self, tenant: Tenant, selected: Selected, names: Sequence[SourceName]) -> AsyncIterator[bytes]:
         count = 0
-        async with (
-            self._turns,
-            self._database.exporting(tenant, timeout_ms=FETCH_TIMEOUT_MS) as connection,
-            contextlib.AsyncExitStack() as stack,
-        ):
-            batches: list[AsyncIterator[list[tuple[int, bytes]]]] = []
-            for name, filters in wanted.items():
-                reader = await stack.enter_async_context(_open(connection, name, tenant, query, filters))
-                batches.append(_batches(name, reader))
+        async with self._turns, contextlib.AsyncExitStack() as stack:
+            batches = [
+                await stack.enter_async_context(self._stores.of(name).export(tenant, selected)) for name in names
+            ]
             merged = batches[0] if len(batches) == 1 else _merged(batches)
             async for batch in merged:
                 count += len(batch)
@@ -73,33 +60,9 @@ class Export:
         yield orjson.dumps({"end": True, "count": count, "partial": False}, option=orjson.OPT_APPEND_NEWLINE)
 
 
-@contextlib.asynccontextmanager
-async def _open(
-    connection: Connection, name: SourceName, tenant: int, query: ExportQuery, filters: Conditions
-) -> AsyncIterator[AsyncServerCursor[TupleRow]]:
-    parameters: dict[str, Any] = {
-        **filters.parameters,
-        "start": query.time_range.start,
-        "end": query.time_range.end,
-        "tenant": tenant,
-    }
-    where = f"s.ts >= %(start)s AND s.ts < %(end)s{filters.sql}"
-    if not defects.active("list_leak"):
-        where = f"s.tenant_id = %(tenant)s AND {where}"
-    async with connection.cursor(name=f"export_{name}") as cursor:
-        await cursor.execute(select(name, where, descending=False).encode(), parameters)
-        yield cursor
-
-
-async def _batches(name: SourceName, cursor: AsyncServerCursor[TupleRow]) -> AsyncIterator[list[tuple[int, bytes]]]:
-    """(ts, line) in order, a batch at a time."""
-    while rows := await cursor.fetchmany(BATCH):
-        yield [(row[0], line(name, row)) for row in rows]
-
-
-async def _merged(sources: Sequence[AsyncIterator[list[tuple[int, bytes]]]]) -> AsyncIterator[list[tuple[int, bytes]]]:
+async def _merged(sources: Sequence[AsyncIterator[list[Line]]]) -> AsyncIterator[list[Line]]:
     """Batches of several sources, merged by time: what no source can still come before is given out."""
-    held: list[list[tuple[int, bytes]]] = [await anext(source, []) for source in sources]
+    held: list[list[Line]] = [await anext(source, []) for source in sources]
     while any(held):
         # Everything up to the earliest end of a held batch is complete; that source is then read on.
         edge = min(batch[-1][0] for batch in held if batch)

@@ -114,9 +114,13 @@ class Item(BaseModel):
 
 
 class SourceStatus(BaseModel):
+    """implementation: the adapter that was asked. reason: why the status is not ok."""
+
     status: Literal["ok", "partial", "error", "timeout"]
     count: int
     reason: str | None = None
+    implementation: str
+    latency_ms: float
 
 
 class Stats(BaseModel):

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from observastack.backend.search.cursor import LEAST_ID
 from observastack.backend.search.engine import merge
-from observastack.backend.search.slices import Found
+from observastack.backend.stores.ports import LEAST_ID, Found
 from observastack.tests.backend.serving import SECOND, Backend, Store
 
 HOUR = 3600 * SECOND

@@ -38,6 +38,12 @@ def select(source: SourceName, where: str, *, descending: bool, limit: str | Non
     return text if limit is None else f"{text} LIMIT {limit}"
 
 
+def tables(source: SourceName, *, resource: bool) -> str:
+    """What to read from for the columns of `s` (and `x`); with `r` only where a resource's attributes are asked for."""
+    found = _SELECT[source][1]
+    return found if resource else found.partition(" LEFT JOIN resources")[0]
+
+
 def item(source: SourceName, row: tuple[Any, ...]) -> dict[str, Any]:
     """The search item of a row of `select`."""
     match source:

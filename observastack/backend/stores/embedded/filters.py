@@ -10,11 +10,19 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from observastack.backend.search.fields import (
+    SEVERITIES,
+    BadFilter,
+    bounds,
+    hexadecimal,
+    numeric,
+    pattern,
+    string,
+    wants_presence,
+)
 from observastack.backend.search.model import Filter
 from observastack.backend.sources import SourceName
-
-SEVERITIES = {"trace": 1, "debug": 5, "info": 9, "warn": 13, "warning": 13, "error": 17, "fatal": 21}
-"""Lowest severity number of each range (OpenTelemetry logs data model); a range has four numbers."""
+from observastack.backend.stores.ports import SEVERITIES as SEVERITY_NAMES
 
 _COLUMNS: dict[SourceName, dict[str, str]] = {
     "logs": {
@@ -41,10 +49,6 @@ _INDEXED = frozenset({"service", "trace_id"})
 _TEXTS = frozenset({"service", "body", "name"})
 _NUMBERS = frozenset({"severity", "status", "kind", "duration_ns", "value"})
 _FREE_TEXT: dict[SourceName, str] = {"logs": "s.body", "traces": "s.name", "metrics": "x.name"}
-
-
-class BadFilter(ValueError):
-    """The filter has no meaning; the text says why."""
 
 
 @dataclass
@@ -81,6 +85,37 @@ def conditions(source: SourceName, filters: Sequence[Filter], free_text: str | N
     return result
 
 
+def facet(bound: Conditions, source: SourceName, name: str) -> str | None:
+    """SQL for the text of a field's value, by which items are counted; None when this signal has no such field.
+
+    Raises BadFilter.
+    """
+    head, _, key = name.partition(".")
+    if head in ("attributes", "resource"):
+        if not key:
+            raise BadFilter(f"{name}: name the key, as in {head}.<key>")
+        column = _COLUMNS[source]["attributes"] if head == "attributes" else "r.attrs"
+        return f"{column} ->> {bound.bind(key)}::text"
+    if not any(name in columns for columns in _COLUMNS.values()):
+        raise BadFilter(f"unknown field {name}")
+    if (column := _COLUMNS[source].get(name)) is None:
+        return None
+    match name:
+        case "severity":
+            return severity_name(column)
+        case "trace_id":
+            return f"replace({column}::text, '-', '')"
+        case "span_id":
+            return f"lpad(to_hex({column}), 16, '0')"
+        case _:
+            return f"{column}::text"
+
+
+def severity_name(column: str) -> str:
+    """SQL for the name of a severity number: every four numbers have one."""
+    return f"(ARRAY{list(SEVERITY_NAMES)})[CASE WHEN {column} <= 0 THEN 1 ELSE least(({column} + 3) / 4, 6) + 1 END]"
+
+
 def _condition(bound: Conditions, source: SourceName, one: Filter) -> str:
     name, _, key = one.field.partition(".")
     if name in ("attributes", "resource"):
@@ -106,11 +141,11 @@ def _condition(bound: Conditions, source: SourceName, one: Filter) -> str:
 def _text(bound: Conditions, column: str, one: Filter) -> str:
     match one.operator:
         case "equals" | "not_equals":
-            return f"{column} = {bound.bind(_string(one))}"
+            return f"{column} = {bound.bind(string(one))}"
         case "contains":
-            return _contains(bound, column, _string(one))
+            return _contains(bound, column, string(one))
         case "regex":
-            return _matches(bound, column, _pattern(one))
+            return _matches(bound, column, pattern(one))
         case "exists":
             return _exists(f"{column} IS NOT NULL", one)
         case _:
@@ -120,11 +155,11 @@ def _text(bound: Conditions, column: str, one: Filter) -> str:
 def _number(bound: Conditions, column: str, one: Filter) -> str:
     match one.operator:
         case "equals" | "not_equals":
-            return f"{column} = {bound.bind(_numeric(one, one.value))}"
+            return f"{column} = {bound.bind(numeric(one, one.value))}"
         case "gt" | "lt":
-            return f"{column} {'>' if one.operator == 'gt' else '<'} {bound.bind(_numeric(one, one.value))}"
+            return f"{column} {'>' if one.operator == 'gt' else '<'} {bound.bind(numeric(one, one.value))}"
         case "range":
-            low, high = _bounds(one)
+            low, high = bounds(one)
             return f"{column} BETWEEN {bound.bind(low)} AND {bound.bind(high)}"
         case "exists":
             return _exists(f"{column} IS NOT NULL", one)
@@ -152,13 +187,13 @@ def _severity(bound: Conditions, column: str, one: Filter) -> str:
 def _trace_id(bound: Conditions, column: str, one: Filter) -> str:
     if one.operator == "exists":
         return _exists(f"{column} IS NOT NULL", one)
-    return f"{column} = {bound.bind(_hex(one, 32))}::uuid"
+    return f"{column} = {bound.bind(hexadecimal(one, 32))}::uuid"
 
 
 def _span_id(bound: Conditions, column: str, one: Filter) -> str:
     if one.operator == "exists":
         return _exists(f"{column} IS NOT NULL", one)
-    value = int(_hex(one, 16), 16)
+    value = int(hexadecimal(one, 16), 16)
     return f"{column} = {bound.bind(value - (1 << 64) if value >> 63 else value)}"
 
 
@@ -168,11 +203,11 @@ def _json(bound: Conditions, column: str, key: str, one: Filter) -> str:
         case "equals" | "not_equals":
             if isinstance(one.value, bool) or (isinstance(one.value, int | float) and math.isfinite(one.value)):
                 return f"{column} @> {bound.bind(Jsonb({key: one.value}))}"
-            return f"{column} ->> {name} = {bound.bind(_string(one))}"
+            return f"{column} ->> {name} = {bound.bind(string(one))}"
         case "contains":
-            return _contains(bound, f"({column} ->> {name})", _string(one))
+            return _contains(bound, f"({column} ->> {name})", string(one))
         case "regex":
-            return _matches(bound, f"({column} ->> {name})", _pattern(one))
+            return _matches(bound, f"({column} ->> {name})", pattern(one))
         case "exists":
             return _exists(f"{column} ? {name}", one)
         case _:
@@ -201,48 +236,4 @@ def _matches(bound: Conditions, column: str, pattern: str) -> str:
 
 
 def _exists(condition: str, one: Filter) -> str:
-    if one.value not in (None, True, False):
-        raise BadFilter(f"{one.field}: exists takes true or false")
-    return condition if one.value is not False else f"NOT ({condition})"
-
-
-def _string(one: Filter) -> str:
-    if not isinstance(one.value, str):
-        raise BadFilter(f"{one.field}: {one.operator} needs a text")
-    if "\0" in one.value:
-        raise BadFilter(f"{one.field}: a text cannot contain the character NUL")
-    return one.value
-
-
-def _pattern(one: Filter) -> str:
-    pattern = _string(one)
-    if len(pattern) > 500:
-        raise BadFilter(f"{one.field}: the regular expression is longer than 500 characters")
-    return pattern
-
-
-def _hex(one: Filter, digits: int) -> str:
-    if one.operator not in ("equals", "not_equals"):
-        raise BadFilter(f"{one.operator} does not apply to {one.field}")
-    value = _string(one).lower()
-    if not re.fullmatch(f"[0-9a-f]{{{digits}}}", value):
-        raise BadFilter(f"{one.field}: must have {digits} hexadecimal digits")
-    return value
-
-
-def _numeric(one: Filter, value: Any) -> int | float:
-    if isinstance(value, str):
-        try:
-            value = int(value) if re.fullmatch(r"-?\d{1,30}", value) else float(value)
-        except ValueError:
-            value = None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise BadFilter(f"{one.field}: {one.operator} needs a number")
-    return value
-
-
-def _bounds(one: Filter) -> tuple[int | float, int | float]:
-    value = [one.value.get("from"), one.value.get("to")] if isinstance(one.value, dict) else one.value
-    if not isinstance(value, list) or len(value) != 2:
-        raise BadFilter(f"{one.field}: range needs [low, high]")
-    return _numeric(one, value[0]), _numeric(one, value[1])
+    return condition if wants_presence(one) else f"NOT ({condition})"

@@ -1,0 +1,1 @@
+"""Where the signals lie: one port per signal (`ports`), and an adapter of it for each kind of store."""

@@ -1,0 +1,19 @@
+"""Which adapter serves which signal: what the configuration says."""
+
+from __future__ import annotations
+
+from observastack.backend.database import Database
+from observastack.backend.stores.embedded.metrics import EmbeddedMetrics
+from observastack.backend.stores.embedded.signal import EmbeddedSignal
+from observastack.backend.stores.embedded.traces import EmbeddedTraces
+from observastack.backend.stores.ports import Stores
+from observastack.config import Config
+
+
+def choose(config: Config, database: Database) -> Stores:
+    """Nothing is connected yet."""
+    return Stores(
+        logs=EmbeddedSignal("logs", database),
+        metrics=EmbeddedMetrics("metrics", database),
+        traces=EmbeddedTraces("traces", database),
+    )

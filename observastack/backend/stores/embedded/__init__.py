@@ -1,0 +1,1 @@
+"""The platform's own PostgreSQL as the store of all three signals."""
