@@ -12,12 +12,11 @@ from typing import Any
 from observastack import defects
 from observastack.backend.errors import ApiError, unavailable
 from observastack.backend.search import cursor as cursors
-from observastack.backend.search.cursor import Position, Walk
-from observastack.backend.search.filters import BadFilter, conditions
-from observastack.backend.search.model import SignalQuery, sources_of
-from observastack.backend.stores.embedded.rows import item
-from observastack.backend.search.slices import Found, Slice, read
-from observastack.backend.sources import TIMEOUT_S, SourceFailed, SourceName, Sources
+from observastack.backend.search.cursor import Walk
+from observastack.backend.search.fields import BadFilter
+from observastack.backend.search.model import Selection, SignalQuery, TimeRange, sources_of
+from observastack.backend.sources import SourceFailed, SourceName, Sources
+from observastack.backend.stores.ports import Found, Position, Row, Selected, Stores, Tenant, Wanted
 
 SLOW_SEARCH_S = 6.0
 

@@ -8,10 +8,16 @@ from observastack.backend.stores.embedded.signal import EmbeddedSignal
 from observastack.backend.stores.embedded.traces import EmbeddedTraces
 from observastack.backend.stores.ports import Stores
 from observastack.config import Config
+from observastack.errors import ConfigError
 
 
 def choose(config: Config, database: Database) -> Stores:
-    """Nothing is connected yet."""
+    """Nothing is connected yet. Raises ConfigError for an adapter that does not exist."""
+    for signal in ("logs", "metrics", "traces"):
+        if (name := getattr(config.stores, signal)) != "embedded":
+            raise ConfigError(
+                f"stores.{signal}: no adapter {name}", file=config.file, remedy="embedded is there for every signal"
+            )
     return Stores(
         logs=EmbeddedSignal("logs", database),
         metrics=EmbeddedMetrics("metrics", database),

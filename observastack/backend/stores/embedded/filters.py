@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -94,8 +93,8 @@ def facet(bound: Conditions, source: SourceName, name: str) -> str | None:
     if head in ("attributes", "resource"):
         if not key:
             raise BadFilter(f"{name}: name the key, as in {head}.<key>")
-        column = _COLUMNS[source]["attributes"] if head == "attributes" else "r.attrs"
-        return f"{column} ->> {bound.bind(key)}::text"
+        owner = _COLUMNS[source]["attributes"] if head == "attributes" else "r.attrs"
+        return f"{owner} ->> {bound.bind(key)}::text"
     if not any(name in columns for columns in _COLUMNS.values()):
         raise BadFilter(f"unknown field {name}")
     if (column := _COLUMNS[source].get(name)) is None:
