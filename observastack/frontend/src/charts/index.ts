@@ -1,0 +1,9 @@
+import "../styles/parts.css";
+
+export { between, borderAt, fromWire, merge, selectedTotal, type Bucket, type TimeSelection } from "./buckets";
+export type { Point } from "./decimate";
+export { Histogram, HistogramLegend, keyColour } from "./Histogram";
+export { LineChart, MOST_SERIES, type Marker, type Series } from "./LineChart";
+export { queryStep, timeLabel, timeTicks, type Range, type Zone } from "./scale";
+export { SeriesTable } from "./SeriesTable";
+export { Sparkline } from "./Sparkline";

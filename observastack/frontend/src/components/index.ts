@@ -1,0 +1,21 @@
+import "../styles/parts.css";
+
+export { Assignee, Avatar, Badge, Label, ServiceTag, SevText, StatusBadge, type BadgeKind } from "./Badge";
+export { Banner } from "./Banner";
+export { Button, ButtonGroup, IconButton, type ButtonProps, type ButtonVariant } from "./Button";
+export { copyText } from "./copy";
+export { DataTable, type Column, type Selection, type Sort } from "./DataTable";
+export { ConfirmDialog, Dialog } from "./Dialog";
+export { EmptyArt, EmptyState } from "./EmptyState";
+export { Field, Find, Input, Select, SelectField, TextField, type Choice } from "./Field";
+export { AddChip, FilterChip } from "./FilterChip";
+export { Forbidden } from "./Forbidden";
+export { Icon, type IconName } from "./Icon";
+export { Menu, Popover, type MenuItem } from "./Menu";
+export { Meter, SegBar, type Segment } from "./Meter";
+export { Pager } from "./Pager";
+export { registerServices, seriesColour, serviceColour } from "./serviceColours";
+export { Skeleton, SkeletonBlock, SkeletonRows } from "./Skeleton";
+export { Switch } from "./Switch";
+export { Tabs, type Tab } from "./Tabs";
+export { ToastProvider, useToast, type ToastMessage, type ToastTone } from "./Toast";
