@@ -1,5 +1,3 @@
-import "../styles/parts.css";
-
 export { between, borderAt, fromWire, merge, selectedTotal, type Bucket, type TimeSelection } from "./buckets";
 export type { Point } from "./decimate";
 export { Histogram, HistogramLegend, keyColour } from "./Histogram";

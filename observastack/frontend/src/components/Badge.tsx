@@ -1,6 +1,5 @@
 /** Small labels. Colour never stands alone: the word or an icon is always there. */
 import type { CSSProperties, ReactNode } from "react";
-import { initials } from "../app/roles";
 import { Icon, type IconName } from "./Icon";
 import { serviceColour } from "./serviceColours";
 
@@ -74,6 +73,13 @@ export function ServiceTag({ service }: { service: string | null | undefined }) 
       <span className="trunc" title={service}>{service}</span>
     </span>
   );
+}
+
+/** Up to two initials of a name or a user name. */
+export function initials(name: string): string {
+  const words = name.split(/[\s._@-]+/).filter(Boolean);
+  const letters = words.length > 1 ? [words[0]?.[0], words.at(-1)?.[0]] : [name.slice(0, 2)];
+  return letters.join("").toUpperCase();
 }
 
 function tone(name: string): string {

@@ -1,6 +1,4 @@
-import "../styles/parts.css";
-
-export { Assignee, Avatar, Badge, Label, ServiceTag, SevText, StatusBadge, type BadgeKind } from "./Badge";
+export { Assignee, Avatar, Badge, initials, Label, ServiceTag, SevText, StatusBadge, type BadgeKind } from "./Badge";
 export { Banner } from "./Banner";
 export { Button, ButtonGroup, IconButton, type ButtonProps, type ButtonVariant } from "./Button";
 export { copyText } from "./copy";
