@@ -105,13 +105,25 @@ class Ingest:
 
 @dataclass(frozen=True)
 class Auth:
+    """Who issues access tokens. Times in seconds.
+
+    method: `local` (own log-in; both key files) or `oidc` (an OpenID provider, found by discovery at `issuer`).
+    client_id: the frontend's, at the provider. leeway_s: how far the provider's clock may be off. keys_interval_s: the
+    least time between two requests for keys that are not known; keys_age_s: after which known ones are asked for again.
+    refresh_ttl_s: with oidc, how long a session may go on at the provider: so long an ended one is remembered.
+    """
+
     issuer: str
     audience: str
-    public_key_file: Path
+    public_key_file: Path | None = None
     method: str = "local"
     private_key_file: Path | None = None
     access_ttl_s: int = 300
     refresh_ttl_s: int = 86400
+    client_id: str = "observastack-frontend"
+    leeway_s: int = 0
+    keys_interval_s: float = 10.0
+    keys_age_s: float = 300.0
 
 
 @dataclass(frozen=True)

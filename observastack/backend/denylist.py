@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from observastack import defects
 
 
 class Denylist:
-    """Holds token ids and families of tokens. Raises redis.exceptions.RedisError when Redis does not answer."""
+    """Holds token ids, families of tokens and sessions of an identity provider. Raises redis.exceptions.RedisError when Redis does not answer."""
 
     def __init__(self, client: Redis) -> None:
         self._client = client
@@ -15,7 +18,12 @@ class Denylist:
         await self._client.set(_key(identifier), b"1", ex=max(ttl_s, 1))
 
     async def contains(self, *identifiers: str) -> bool:
-        return bool(await self._client.exists(*map(_key, identifiers)))
+        try:
+            return bool(await self._client.exists(*map(_key, identifiers)))
+        except RedisError:
+            if defects.active("denylist_fail_open"):
+                return False
+            raise
 
 
 def _key(identifier: str) -> str:

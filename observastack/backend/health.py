@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 
 from observastack.backend.database import Connection, Database
 from observastack.backend.deadline import within
+from observastack.identity.keys import RemoteKeys
 
 PROBE_TIMEOUT_S = 1.0
 _QUESTION = "SELECT 1 FROM tenants LIMIT 1"
@@ -32,14 +33,17 @@ class Status:
 class Health:
     """Probes with connections of its own: a pool that is busy is not a server that is down."""
 
-    def __init__(self, database: Database, redis: Redis) -> None:
-        self._database, self._redis = database, redis
+    def __init__(self, database: Database, redis: Redis, keys: RemoteKeys | None = None) -> None:
+        self._database, self._redis, self._keys = database, redis, keys
         self._connection: Connection | None = None
         self.last: dict[str, bool] = {}
 
     async def check(self) -> list[Status]:
         """One status per dependency, in a fixed order; takes at most the probe's time limit."""
-        found = list(await asyncio.gather(_timed("postgres", self._postgres), _timed("redis", self._ping)))
+        probes = [_timed("postgres", self._postgres), _timed("redis", self._ping)]
+        if self._keys is not None:
+            probes.append(_identity(self._keys))
+        found = list(await asyncio.gather(*probes))
         self.last = {status.name: status.ready for status in found}
         return found
 
@@ -69,6 +73,15 @@ class Health:
 
     async def _ping(self) -> None:
         await self._redis.ping()
+
+
+async def _identity(keys: RemoteKeys) -> Status:
+    """With keys the platform serves whether or not the provider answers; without any it can let nobody in."""
+    started = time.perf_counter()
+    if not keys.known:
+        await asyncio.wait({asyncio.wrap_future(keys.refresh())}, timeout=PROBE_TIMEOUT_S)
+    took = round((time.perf_counter() - started) * 1000, 3)
+    return Status("identity_provider", keys.known, took, None if keys.known else keys.reason)
 
 
 async def _timed(name: str, probe: Callable[[], Coroutine[Any, Any, None]]) -> Status:

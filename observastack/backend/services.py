@@ -80,7 +80,7 @@ def build(config: Config) -> Services:
         tenants=Tenants(database),
         audit=Audit(database),
         idempotency=Idempotency(redis),
-        health=Health(database, redis),
+        health=Health(database, redis, tokens.remote),
         telemetry=Telemetry(),
         sources=sources,
         stores=stores,

@@ -18,7 +18,7 @@ from observastack.ingest.health import DatabaseProbe
 from observastack.ingest.log import log
 from observastack.ingest.pipeline import Answer, Full, Pipeline, Request
 from observastack.ingest.responses import JSON, PROTOBUF, Response, document, error, success
-from observastack.ingest.tokens import Forbidden, TokenVerifier, Unauthorized
+from observastack.ingest.tokens import Forbidden, TokenVerifier, Unauthorized, Undecided
 from observastack.store.rows import SIGNALS, Signal
 
 Scope = MutableMapping[str, Any]
@@ -62,6 +62,7 @@ class Gateway:
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         self._pipeline.start()
+        self._tokens.fetch_keys()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         if not await asyncio.to_thread(self._pipeline.stop, self._settings.shutdown_s):
@@ -109,13 +110,16 @@ class Gateway:
     async def _export(self, signal: Signal, headers: dict[bytes, bytes], receive: Receive, request_id: str) -> Response:
         # The tenant comes from the token alone: X-Scope-OrgID and the like are never looked at.
         try:
-            writer = self._tokens.writer(_text(headers, b"authorization"))
+            writer = await self._tokens.writer(_text(headers, b"authorization"))
         except Unauthorized as reason:
             await self._drain(headers, receive)
             raise Refused(401, "unauthorized", str(reason), www_authenticate="Bearer") from None
         except Forbidden as reason:
             await self._drain(headers, receive)
             raise Refused(403, "forbidden", str(reason)) from None
+        except Undecided as reason:
+            await self._drain(headers, receive)
+            raise Refused(503, "unavailable", str(reason), retry_after="1") from None
         try:
             json, gzip, key = _format(headers)
         except Refused:

@@ -1,16 +1,21 @@
-"""Access tokens: who writes, and for which tenant."""
+"""Access tokens: who writes, and for which tenant.
+
+The gateway does not ask the deny-list: a session that was ended can write until its access token expires, some minutes
+at most. Asking would make Redis a dependency of every write, which today survives everything but PostgreSQL; and what
+ends by a logout is a person's session, while telemetry is written by agents, whose account is disabled instead.
+"""
 
 from __future__ import annotations
 
 import re
 import time
 from dataclasses import dataclass
-from typing import Any
 
-import jwt
-
-from observastack.config import Auth, read_secret
-from observastack.errors import ConfigError
+from observastack import defects
+from observastack.config import Auth
+from observastack.identity.claims import Expired, InvalidToken, KeysUnavailable, NotOneTenant
+from observastack.identity.keys import keys_of
+from observastack.identity.verify import Verifier
 
 WRITERS = frozenset({"agent", "tenant_admin"})
 _TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -25,6 +30,10 @@ class Forbidden(Exception):
     """A valid token that may not write: 403."""
 
 
+class Undecided(Exception):
+    """No token can be judged, because the issuer's keys are not known: 503."""
+
+
 @dataclass(frozen=True, slots=True)
 class Writer:
     """tenant: exactly one key. expires: Unix seconds."""
@@ -34,51 +43,50 @@ class Writer:
 
 
 class TokenVerifier:
-    """RS256 and nothing else, with audience, issuer and expiry. Raises ConfigError for an unusable key.
+    """Who writes, by a token that the shared verifier accepts. Raises ConfigError for an unusable key.
 
     A verified token is remembered until it expires: the signature costs more than all the rest of a small request.
     """
 
     def __init__(self, auth: Auth) -> None:
-        file = auth.public_key_file
-        try:
-            self._key: Any = jwt.get_algorithm_by_name("RS256").prepare_key(read_secret(file))
-        except (jwt.InvalidKeyError, ValueError, TypeError) as error:
-            raise ConfigError(
-                "is not an RSA public key in PEM format", file=file, remedy="see auth.public_key_file"
-            ) from error
-        self._issuer, self._audience = auth.issuer, auth.audience
+        self._keys = keys_of(auth)
+        self._verifier = Verifier(auth, self._keys)
         self._known: dict[str, Writer] = {}
 
-    def writer(self, authorization: str | None) -> Writer:
-        """From the value of the Authorization header. Raises Unauthorized, Forbidden."""
+    def fetch_keys(self) -> None:
+        """Begin to ask the issuer, in a thread: the first write need not wait for it."""
+        if not self._keys.known:
+            self._keys.refresh()
+
+    async def writer(self, authorization: str | None) -> Writer:
+        """From the value of the Authorization header. Raises Unauthorized, Forbidden, Undecided."""
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not (token := token.strip()):
             raise Unauthorized("a bearer token is required")
         known = self._known.get(token)
         if known is None:
-            known = self._verify(token)
+            known = await self._verify(token)
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
             self._known[token] = known
-        if known.expires <= time.time():
+        if known.expires <= time.time() and not defects.active("token_no_exp"):
             self._known.pop(token, None)
             raise Unauthorized("the token has expired")
         return known
 
-    def _verify(self, token: str) -> Writer:
+    async def _verify(self, token: str) -> Writer:
         try:
-            claims = jwt.decode(
-                token, self._key, algorithms=["RS256"], audience=self._audience, issuer=self._issuer,
-                options={"require": ["exp", "aud", "iss", "sub"]},
-            )  # fmt: skip
-        except jwt.ExpiredSignatureError:
+            claims = await self._verifier.verified(token)
+        except Expired:
             raise Unauthorized("the token has expired") from None
-        except jwt.InvalidTokenError:
+        except InvalidToken:
             raise Unauthorized("the token is not valid here") from None  # why not is nobody's business
-        tenant, roles = claims.get("tenant_id"), claims.get("roles")
-        if not isinstance(tenant, str) or not _TENANT.fullmatch(tenant):
+        except NotOneTenant:
+            raise Forbidden("the token must name exactly one tenant") from None
+        except KeysUnavailable:
+            raise Undecided("the identity provider is not available") from None
+        if claims.tenant is None or not _TENANT.fullmatch(claims.tenant):
             raise Forbidden("the token must name exactly one tenant")
-        if not isinstance(roles, list) or not any(isinstance(role, str) and role in WRITERS for role in roles):
+        if WRITERS.isdisjoint(claims.roles):
             raise Forbidden("writing telemetry needs the role agent or tenant_admin")
-        return Writer(tenant, float(claims["exp"]))
+        return Writer(claims.tenant, float(claims.expires))

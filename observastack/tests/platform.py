@@ -105,6 +105,7 @@ class Tokens:
 
     def __init__(self, config: Config) -> None:
         assert config.auth.private_key_file is not None
+        assert config.auth.public_key_file is not None
         self._auth = config.auth
         self._private = config.auth.private_key_file.read_bytes()
         key = serialization.load_pem_public_key(config.auth.public_key_file.read_bytes())

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from observastack import defects
 from observastack.store.passwords import hash_password, verify_password
 
 
@@ -22,6 +23,8 @@ class Passwords:
         loop = asyncio.get_running_loop()
         against = stored if stored is not None else await asyncio.wrap_future(self._nobody)
         fits = await loop.run_in_executor(self._executor, verify_password, against, password)
+        if not fits and defects.active("password_case_insensitive"):
+            fits = await loop.run_in_executor(self._executor, verify_password, against, password.swapcase())
         return fits and stored is not None
 
     def close(self) -> None:

@@ -10,13 +10,16 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from observastack.backend.auth.roles import Permission, granted
-from observastack.backend.auth.tokens import Claims, InvalidToken
-from observastack.backend.errors import ApiError, unauthenticated
+from observastack.backend.auth.tokens import Claims, InvalidToken, KeysUnavailable, NotOneTenant
+from observastack.backend.errors import ApiError, unauthenticated, unavailable
 from observastack.backend.services import Services, services
 from observastack.backend.stores.ports import Tenant
 
 bearer = HTTPBearer(
-    auto_error=False, scheme_name="bearer", bearerFormat="JWT", description="Access token of /auth/login"
+    auto_error=False,
+    scheme_name="bearer",
+    bearerFormat="JWT",
+    description="Access token of /auth/login, or of the identity provider",
 )
 
 
@@ -49,20 +52,31 @@ class Principal:
         return permission in granted(self.claims.roles)
 
 
+async def claims_of(platform: Services, token: str) -> Claims:
+    """Of a token whose session goes on. Raises ApiError 401; 403 (not exactly one tenant); 503 when the deny-list or,
+    before it was ever reached, the identity provider cannot be asked: an unknown answer must not let anyone in."""
+    try:
+        claims = await platform.tokens.verified(token)
+    except InvalidToken:
+        raise unauthenticated() from None
+    except NotOneTenant:
+        raise ApiError(403, "the account does not belong to exactly one tenant", code="tenant_required") from None
+    except KeysUnavailable:
+        raise unavailable("the identity provider") from None
+    if await platform.denylist.contains(claims.jti, claims.family):
+        raise unauthenticated("the session has ended")
+    return claims
+
+
 async def current(
     request: Request,
     platform: Annotated[Services, Depends(services)],
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
 ) -> Principal:
-    """Raises ApiError 401; 503 when the deny-list cannot be asked: an unknown answer must not let anyone in."""
+    """Raises ApiError as `claims_of` does."""
     if credentials is None:
         raise unauthenticated()
-    try:
-        claims = platform.tokens.verify(credentials.credentials)
-    except InvalidToken:
-        raise unauthenticated() from None
-    if await platform.denylist.contains(claims.jti, claims.family):
-        raise unauthenticated("the session has ended")
+    claims = await claims_of(platform, credentials.credentials)
     number = None
     if claims.tenant is not None:
         number = await platform.tenants.number(claims.tenant)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
+from observastack import defects
 from observastack.backend.auth.passwords import Passwords
 from observastack.backend.auth.tokens import Subject, Tokens
 from observastack.backend.database import Connection, Database
@@ -38,11 +39,13 @@ class Sessions:
         """Raises ApiError 401 (unknown, wrong password or disabled: one answer) or 403 (not exactly one tenant)."""
         async with self._database.app() as connection:
             row = await _account(connection, "username = %s", username)
+        if row is None and defects.active("login_enumerates"):
+            raise unauthenticated("no such user")
         # No connection is held meanwhile: hashing takes longer than all statements together.
         if not await self._passwords.matches(row["password_hash"] if row else None, password):
             raise unauthenticated("wrong user name or password")
         assert row is not None
-        if not row["enabled"]:
+        if not row["enabled"] and not defects.active("disabled_user_logs_in"):
             raise unauthenticated("wrong user name or password")
         subject = _subject(row)
         async with self._database.app() as connection:
@@ -53,15 +56,15 @@ class Sessions:
         """Raises ApiError 401 for a token that is unknown, expired, revoked or used; the last ends its family."""
         async with self._database.app() as connection:
             cursor = await connection.execute(
-                "UPDATE refresh_tokens SET used_at = now() WHERE token_hash = %s AND used_at IS NULL"
-                " AND revoked_at IS NULL AND expires_at > now() RETURNING family, user_id",
-                (_hash(token),),
+                "UPDATE refresh_tokens SET used_at = now() WHERE token_hash = %s AND (used_at IS NULL OR %s)"
+                " AND revoked_at IS NULL AND (expires_at > now() OR %s) RETURNING family, user_id",
+                (_hash(token), defects.active("refresh_reuse"), defects.active("refresh_never_expires")),
             )
             taken = await cursor.fetchone()
             if taken is not None:
                 family, user = taken
                 row = await _account(connection, "id = %s", user)
-                if row is None or not row["enabled"]:
+                if row is None or not (row["enabled"] or defects.active("refresh_when_disabled")):
                     raise unauthenticated("the session has ended")
                 subject = _subject(row)
                 return subject, await self._pair(connection, subject, family)
@@ -69,16 +72,17 @@ class Sessions:
                 "SELECT family FROM refresh_tokens WHERE token_hash = %s AND used_at IS NOT NULL", (_hash(token),)
             )
             reused = await cursor.fetchone()
-        if reused is not None:
+        if reused is not None and not defects.active("reuse_keeps_family"):
             await self.end(reused[0])
         raise unauthenticated("the session has ended")
 
     async def end(self, family: UUID) -> None:
         """Revoke a login: its refresh tokens in PostgreSQL, its access tokens in the deny-list."""
-        async with self._database.app() as connection:
-            await connection.execute(
-                "UPDATE refresh_tokens SET revoked_at = now() WHERE family = %s AND revoked_at IS NULL", (family,)
-            )
+        if not defects.active("logout_keeps_refresh"):
+            async with self._database.app() as connection:
+                await connection.execute(
+                    "UPDATE refresh_tokens SET revoked_at = now() WHERE family = %s AND revoked_at IS NULL", (family,)
+                )
         await self._denylist.add(family.hex, self._auth.access_ttl_s)
 
     async def _pair(self, connection: Connection, subject: Subject, family: UUID) -> Pair:
@@ -101,6 +105,8 @@ async def _account(connection: Connection, where: str, value: Any) -> dict[str, 
 def _subject(row: dict[str, Any]) -> Subject:
     """Raises ApiError 403: an account acts for exactly one tenant; a platform admin may belong to none."""
     tenants, roles = row["tenants"], tuple(row["roles"])
+    if len(tenants) > 1 and defects.active("two_tenants_first_wins"):
+        tenants = tenants[:1]
     if len(tenants) != 1 and not (not tenants and "admin" in roles):
         raise ApiError(403, "the account does not belong to exactly one tenant", code="tenant_required")
     return Subject(row["id"], row["username"], row["email"], tenants[0] if tenants else None, roles)

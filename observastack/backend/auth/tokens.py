@@ -1,8 +1,8 @@
-"""Access tokens: RS256 JWTs of the `local` issuer, and the key set that lets others check them."""
+"""Access tokens of the backend: issued by the `local` issuer, verified whoever issued them."""
 
 from __future__ import annotations
 
-import hashlib
+import asyncio
 import secrets
 import time
 from dataclasses import dataclass
@@ -12,35 +12,17 @@ from uuid import UUID
 
 import jwt
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from jwt.algorithms import RSAAlgorithm
 
 from observastack.config import Auth
 from observastack.errors import ConfigError
+from observastack.identity.claims import Claims, InvalidToken, KeysUnavailable, NotOneTenant
+from observastack.identity.discovery import Provider
+from observastack.identity.keys import RemoteKeys, key_id, keys_of, public_key
+from observastack.identity.verify import ALGORITHM, PATIENCE_S, Verifier
 
-ALGORITHM = "RS256"
-REQUIRED = ["sub", "aud", "iss", "iat", "exp", "jti"]
-
-
-class InvalidToken(Exception):
-    """Not a token of this issuer for this audience, or no longer valid."""
-
-
-@dataclass(frozen=True)
-class Claims:
-    """What a verified token says. expires: Unix seconds; family: the login that it descends from."""
-
-    subject: str
-    username: str
-    email: str
-    tenant: str | None
-    roles: tuple[str, ...]
-    jti: str
-    expires: int
-
-    @property
-    def family(self) -> str:
-        return self.jti.partition(".")[0]
+__all__ = ["Claims", "InvalidToken", "KeysUnavailable", "LocalIssuer", "NotOneTenant", "Subject", "Tokens"]
 
 
 @dataclass(frozen=True)
@@ -54,14 +36,14 @@ class Subject:
     roles: tuple[str, ...]
 
 
-class Tokens:
-    """Signs and verifies with one key pair. Raises ConfigError when the keys cannot be read or are not a pair."""
+class LocalIssuer:
+    """Signs with the platform's own key. Raises ConfigError when the keys cannot be read or are not a pair."""
 
     def __init__(self, auth: Auth) -> None:
         if auth.private_key_file is None:
             raise ConfigError("auth.private_key_file is missing", remedy="the local issuer needs a signing key")
         self._auth = auth
-        self._public = _public_key(auth.public_key_file)
+        self._public = public_key(auth)
         self._private = _private_key(auth.private_key_file)
         if self._private.public_key().public_numbers() != self._public.public_numbers():
             raise ConfigError(
@@ -86,55 +68,45 @@ class Tokens:
         }
         return jwt.encode(claims, self._private, algorithm=ALGORITHM, headers={"kid": self.kid})
 
-    def verify(self, token: str) -> Claims:
-        """Raises InvalidToken: wrong signature, algorithm, key, issuer, audience, time, or a claim of a wrong type."""
-        try:
-            header = jwt.get_unverified_header(token)
-            if header.get("kid", self.kid) != self.kid:
-                raise InvalidToken("unknown key")
-            claims = jwt.decode(
-                token,
-                self._public,
-                algorithms=[ALGORITHM],
-                audience=self._auth.audience,
-                issuer=self._auth.issuer,
-                options={"require": REQUIRED},
-            )
-        except jwt.PyJWTError as error:
-            raise InvalidToken(str(error)) from error
-        tenant, roles = claims.get("tenant_id"), claims.get("roles")
-        if not (tenant is None or isinstance(tenant, str)) or not isinstance(roles, list):
-            raise InvalidToken("tenant_id or roles have a wrong type")
-        return Claims(
-            subject=str(claims["sub"]),
-            username=str(claims.get("preferred_username", "")),
-            email=str(claims.get("email", "")),
-            tenant=tenant,
-            roles=tuple(str(role) for role in roles),
-            jti=str(claims["jti"]),
-            expires=int(claims["exp"]),
-        )
-
     def key_set(self) -> dict[str, Any]:
         """The JSON Web Key Set (RFC 7517) with the one public key."""
         key = RSAAlgorithm.to_jwk(self._public, as_dict=True)
         return {"keys": [{**key, "kid": self.kid, "use": "sig", "alg": ALGORITHM}]}
 
 
-def key_id(public: RSAPublicKey) -> str:
-    """First 16 hexadecimal digits of the SHA-256 of the key's SubjectPublicKeyInfo (DER)."""
-    encoded = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return hashlib.sha256(encoded).hexdigest()[:16]
+class Tokens:
+    """Verifies, and issues when the method is `local`. Raises ConfigError for keys that cannot be used."""
 
+    def __init__(self, auth: Auth) -> None:
+        self.keys = keys_of(auth)
+        self.local = LocalIssuer(auth) if auth.method == "local" else None
+        self._verifier = Verifier(auth, self.keys)
 
-def _public_key(file: Path) -> RSAPublicKey:
-    try:
-        key = serialization.load_pem_public_key(file.read_bytes())
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"the public key cannot be read: {error}", file=file) from error
-    if not isinstance(key, RSAPublicKey):
-        raise ConfigError("the public key is not an RSA key", file=file)
-    return key
+    @property
+    def remote(self) -> RemoteKeys | None:
+        """The OpenID provider's keys and metadata; None with the local issuer."""
+        return self.keys if isinstance(self.keys, RemoteKeys) else None
+
+    def issue(self, subject: Subject, family: UUID) -> str:
+        """As LocalIssuer.issue; nobody logs in here with another issuer."""
+        assert self.local is not None
+        return self.local.issue(subject, family)
+
+    async def provider(self) -> Provider | None:
+        """The OpenID provider's endpoints, asked for if they are not known; None as long as it was never reached."""
+        if (remote := self.remote) is None:
+            return None
+        if remote.provider is None:
+            await asyncio.wait({asyncio.wrap_future(remote.refresh())}, timeout=PATIENCE_S)
+        return remote.provider
+
+    async def verified(self, token: str) -> Claims:
+        """Raises InvalidToken, NotOneTenant, KeysUnavailable. May wait for the issuer's keys, never blocks the loop."""
+        return await self._verifier.verified(token)
+
+    def verify(self, token: str) -> Claims:
+        """As `verified`, with the keys that are known now."""
+        return self._verifier.verify(token)
 
 
 def _private_key(file: Path) -> RSAPrivateKey:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictStr
 
+from observastack import defects
 from observastack.backend.audit import Entry
 from observastack.backend.auth.principal import Caller
-from observastack.backend.errors import ApiError
+from observastack.backend.errors import ApiError, not_found
 from observastack.backend.routes.documented import errors, json
 from observastack.backend.services import Services, services
 
 api = APIRouter(tags=["auth"])
 root = APIRouter(tags=["auth"])
 Platform = Annotated[Services, Depends(services)]
+ENDPOINTS = ("authorization_endpoint", "token_endpoint", "end_session_endpoint")
+SCOPES = "openid profile email"
 
 
 class Login(BaseModel):
@@ -50,10 +54,18 @@ class Profile(BaseModel):
 
 
 class AuthInfo(BaseModel):
+    """What a client needs to sign in. client_id and the endpoints are null with the local issuer; with an identity
+    provider they come from its discovery document, and are null too as long as it was never reached."""
+
     method: str
     issuer: str
     audience: str
-    jwks_uri: str
+    jwks_uri: str | None
+    client_id: str | None
+    authorization_endpoint: str | None
+    token_endpoint: str | None
+    end_session_endpoint: str | None
+    scopes: str | None
 
 
 class KeySet(BaseModel):
@@ -63,20 +75,30 @@ class KeySet(BaseModel):
 @api.get("/auth/auth-info", response_model=AuthInfo)
 async def auth_info(platform: Platform) -> Response:
     """How to authenticate here."""
-    auth = platform.config.auth
-    jwks = f"{auth.issuer.rstrip('/')}/.well-known/jwks.json"
-    return json({"method": auth.method, "issuer": auth.issuer, "audience": auth.audience, "jwks_uri": jwks})
+    auth, remote = platform.config.auth, platform.tokens.remote
+    known: dict[str, Any] = {"method": auth.method, "issuer": auth.issuer, "audience": auth.audience}
+    if remote is None:
+        known["jwks_uri"] = f"{auth.issuer.rstrip('/')}/.well-known/jwks.json"
+        return json(known | dict.fromkeys(("client_id", *ENDPOINTS, "scopes")))
+    known |= {"client_id": auth.client_id, "scopes": SCOPES}
+    provider = await platform.tokens.provider()
+    for name in ("jwks_uri", *ENDPOINTS):
+        known[name] = None if provider is None else provider.endpoint(name)
+    return json(known)
 
 
-@root.get("/.well-known/jwks.json", response_model=KeySet)
+@root.get("/.well-known/jwks.json", response_model=KeySet, responses=errors(404))
 async def key_set(platform: Platform) -> Response:
-    """Public keys of the issuer (RFC 7517)."""
-    return json(platform.tokens.key_set())
+    """Public keys of the local issuer (RFC 7517); 404 where somebody else issues the tokens."""
+    if platform.tokens.local is None:
+        raise not_found()
+    return json(platform.tokens.local.key_set())
 
 
-@api.post("/auth/login", response_model=TokenPair, responses=errors(401, 403, 422))
+@api.post("/auth/login", response_model=TokenPair, responses=errors(401, 403, 422, 501))
 async def login(body: Login, request: Request, platform: Platform) -> Response:
     """User name and password for a pair of tokens. One answer for unknown, wrong and disabled."""
+    _own_sessions(platform)
     try:
         subject, pair = await platform.sessions.login(body.username, body.password)
     except ApiError as refused:
@@ -86,20 +108,28 @@ async def login(body: Login, request: Request, platform: Platform) -> Response:
     return json({**pair.__dict__, "token_type": "bearer"})
 
 
-@api.post("/auth/refresh", response_model=TokenPair, responses=errors(401, 403, 422))
+@api.post("/auth/refresh", response_model=TokenPair, responses=errors(401, 403, 422, 501))
 async def refresh(body: Refresh, platform: Platform) -> Response:
     """A refresh token for a new pair. It is good once: a second use ends every session that came from its login."""
+    _own_sessions(platform)
     _, pair = await platform.sessions.refresh(body.refresh_token)
     return json({**pair.__dict__, "token_type": "bearer"})
 
 
 @api.post("/auth/logout", status_code=204, response_class=Response, responses=errors(401))
 async def logout(request: Request, principal: Caller, platform: Platform) -> Response:
-    """End the session: this access token and all that came from the same login are refused from now on."""
-    claims = principal.claims
-    await platform.denylist.add(claims.jti, platform.config.auth.access_ttl_s)
-    if (family := _uuid(claims.family)) is not None:
-        await platform.sessions.end(family)
+    """End the session: this access token and all that came from the same login are refused from now on.
+
+    At an identity provider the session itself goes on: a client ends it at `end_session_endpoint`.
+    """
+    claims, auth = principal.claims, platform.config.auth
+    if not defects.active("logout_noop"):
+        await platform.denylist.add(claims.jti, max(auth.access_ttl_s, claims.expires - int(time.time())))
+        if claims.session is not None:
+            # The provider goes on giving tokens to a session that it does not know to be over.
+            await platform.denylist.add(claims.session, auth.refresh_ttl_s)
+        elif (family := _uuid(claims.family)) is not None:
+            await platform.sessions.end(family)
     await platform.audit.record(request, Entry("logout", claims.username, True, claims.tenant))
     return Response(status_code=204)
 
@@ -117,6 +147,12 @@ async def me(principal: Caller) -> Response:
             "roles": list(claims.roles),
         }
     )
+
+
+def _own_sessions(platform: Services) -> None:
+    """Raises ApiError 501 where an identity provider does it."""
+    if platform.tokens.local is None:
+        raise ApiError(501, "sign in at the identity provider")
 
 
 def _uuid(text: str) -> UUID | None:

@@ -26,7 +26,15 @@ class Capabilities(BaseModel):
 @api.get("/meta/capabilities", response_model=Capabilities, responses=errors(401))
 async def capabilities(_: Caller, platform: Annotated[Services, Depends(services)]) -> Response:
     """What can be asked of this deployment."""
-    features = ["auth.local", "search", "search.export", "logs", "metrics", "metrics.promql", "traces"]
+    features = [
+        f"auth.{platform.config.auth.method}",
+        "search",
+        "search.export",
+        "logs",
+        "metrics",
+        "metrics.promql",
+        "traces",
+    ]
     if platform.config.test_data_api:
         features.append("test_data")
     document: dict[str, Any] = {

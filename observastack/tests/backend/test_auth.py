@@ -150,7 +150,6 @@ def _forged(claims: dict[str, Any]) -> str:
         {"jti": None},
         {"aud": None},
         {"sub": None},
-        {"tenant_id": ["acme", "globex"]},
         {"tenant_id": "no-such-tenant"},
         {"tenant_id": "acme|globex"},
     ],
@@ -164,6 +163,7 @@ def test_a_forged_token_is_refused(served: Backend, mint: Tokens) -> None:
     good = mint("acme", ("viewer",))
     claims = jwt.decode(good, options={"verify_signature": False})
     header, payload, signature = good.split(".")
+    assert served.config.auth.public_key_file is not None
     public = served.config.auth.public_key_file.read_bytes()
     unsigned = jwt.encode(claims, "", algorithm="none")
     for token in (

@@ -68,6 +68,7 @@ def test_a_token_with_wrong_claims_is_401(gateway: Gateway, tokens: Tokens, clai
 def test_tokens_not_signed_by_the_issuer_are_401(gateway: Gateway, tokens: Tokens, platform_config: Config) -> None:
     good = tokens()
     payload = jwt.decode(good, options={"verify_signature": False})
+    assert platform_config.auth.public_key_file is not None
     public = platform_config.auth.public_key_file.read_bytes()
 
     # HS256 with the public key as secret, the classic confusion of algorithms; PyJWT refuses to make one, so by hand.
