@@ -1,8 +1,28 @@
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { createRoot } from "react-dom/client";
+import { RouterProvider } from "react-router";
 
+import { isStatus } from "./app/errors";
+import { router } from "./app/router";
 import "./styles/tokens.css";
 import "./styles/components.css";
+import "./styles/parts.css";
+
+const client = new QueryClient({
+  defaultOptions: {
+    queries: {
+      // What the server refused it refuses again; what did not arrive may arrive the second time.
+      retry: (failures, error) => failures < 1 && isStatus(error, 0, 502, 504),
+      refetchOnWindowFocus: false,
+      staleTime: 10_000,
+    },
+  },
+});
 
 const root = document.getElementById("root");
 if (root === null) throw new Error("index.html has no #root");
-createRoot(root).render(<h1>ObservaStack</h1>);
+createRoot(root).render(
+  <QueryClientProvider client={client}>
+    <RouterProvider router={router} />
+  </QueryClientProvider>,
+);

@@ -168,6 +168,11 @@ export class Auth {
     if (this.status === "signed-in") this.forget("expired");
   }
 
+  /** From expired to signed out: the dialog was answered, the sign-in follows. */
+  leave(): void {
+    this.forget("signed-out");
+  }
+
   private async resume(): Promise<void> {
     const refresh = this.around.storage.getItem(REFRESH);
     if (refresh !== null) {

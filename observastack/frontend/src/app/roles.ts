@@ -26,9 +26,3 @@ export function roleFor(permission: Permission): Role {
 export function mainRole(me: Pick<Me, "roles">): Role | null {
   return RANK.find((role) => me.roles.includes(role)) ?? me.roles[0] ?? null;
 }
-
-export function initials(name: string): string {
-  const words = name.split(/[\s._-]+/).filter(Boolean);
-  const letters = words.length > 1 ? [words[0], words.at(-1)] : [name.slice(0, 2)];
-  return letters.map((word, _, all) => (all.length > 1 ? word?.slice(0, 1) : word) ?? "").join("").toUpperCase();
-}

@@ -1,0 +1,5 @@
+import { Page } from "../../app/Page";
+
+export default function Search() {
+  return <Page title="Search">…</Page>;
+}

@@ -1,0 +1,5 @@
+import { Page } from "../../app/Page";
+
+export default function Trace() {
+  return <Page title="Trace">…</Page>;
+}
