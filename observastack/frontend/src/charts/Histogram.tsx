@@ -7,9 +7,10 @@
 import { useMemo, useRef, useState, type CSSProperties, type KeyboardEvent, type PointerEvent } from "react";
 import { Button, IconButton } from "../components/Button";
 import { formatCount } from "../format/quantity";
+import type { Zone } from "../format/clock";
 import { GridLines, TimeAxis, ValueAxis } from "./Axes";
 import { between, borderAt, bucketTotal, merge, selectedTotal, type Bucket, type TimeSelection } from "./buckets";
-import { countTicks, percent, timeLabel, timeTicks, type Zone } from "./scale";
+import { countTicks, percent, timeLabel, timeTicks } from "./scale";
 import { useNarrow } from "./useNarrow";
 
 export interface HistogramProps {

@@ -5,9 +5,10 @@
  */
 import { useMemo, useRef, type CSSProperties, type PointerEvent } from "react";
 import { formatValue, type Unit } from "../format/quantity";
+import type { Zone } from "../format/clock";
 import { GridLines, TimeAxis, ValueAxis } from "./Axes";
 import { decimate, nearest, runs, summary, type Point } from "./decimate";
-import { percent, timeLabel, timeTicks, valueTicks, type Range, type Zone } from "./scale";
+import { percent, timeLabel, timeTicks, valueTicks, type Range } from "./scale";
 import { stack } from "./stack";
 import { useNarrow } from "./useNarrow";
 

@@ -2,6 +2,7 @@ export { between, borderAt, fromWire, merge, selectedTotal, type Bucket, type Ti
 export type { Point } from "./decimate";
 export { Histogram, HistogramLegend, keyColour } from "./Histogram";
 export { LineChart, MOST_SERIES, type Marker, type Series } from "./LineChart";
-export { queryStep, timeLabel, timeTicks, type Range, type Zone } from "./scale";
+export { queryStep, timeLabel, timeTicks, type Range } from "./scale";
+export type { Zone } from "../format/clock";
 export { SeriesTable } from "./SeriesTable";
 export { Sparkline } from "./Sparkline";

@@ -1,4 +1,6 @@
 /** Scales and ticks. Positions are percent of the plot, so a chart needs no measuring and is sharp at every width. */
+import type { Zone } from "../format/clock";
+
 
 export interface Range {
   from: number;
@@ -55,7 +57,6 @@ export interface TimeTick {
   label: string;
 }
 
-export type Zone = "utc" | "browser";
 
 function offset_ms(t: number, zone: Zone): number {
   return zone === "utc" ? 0 : -new Date(t).getTimezoneOffset() * MINUTE;

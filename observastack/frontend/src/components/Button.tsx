@@ -12,6 +12,7 @@ export interface ButtonProps extends ComponentPropsWithRef<"button"> {
   pressed?: boolean | undefined;
   /** Why it cannot be used now; a text disables it. */
   reason?: string | null | undefined;
+  "data-testid"?: string | undefined;
   /** Something is on its way: no second press. */
   busy?: boolean | undefined;
 }
