@@ -7,7 +7,7 @@
 import { useMemo, useRef, useState, type CSSProperties, type KeyboardEvent, type PointerEvent } from "react";
 import { Button, IconButton } from "../components/Button";
 import { formatCount } from "../format/quantity";
-import type { Zone } from "../format/clock";
+import type { Zone } from "../time/clock";
 import { GridLines, TimeAxis, ValueAxis } from "./Axes";
 import { between, borderAt, bucketTotal, merge, selectedTotal, type Bucket, type TimeSelection } from "./buckets";
 import { countTicks, percent, timeLabel, timeTicks } from "./scale";

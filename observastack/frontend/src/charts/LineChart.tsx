@@ -5,7 +5,7 @@
  */
 import { useMemo, useRef, type CSSProperties, type PointerEvent } from "react";
 import { formatValue, type Unit } from "../format/quantity";
-import type { Zone } from "../format/clock";
+import type { Zone } from "../time/clock";
 import { GridLines, TimeAxis, ValueAxis } from "./Axes";
 import { decimate, nearest, runs, summary, type Point } from "./decimate";
 import { percent, timeLabel, timeTicks, valueTicks, type Range } from "./scale";

@@ -1,5 +1,5 @@
 /** Scales and ticks. Positions are percent of the plot, so a chart needs no measuring and is sharp at every width. */
-import type { Zone } from "../format/clock";
+import type { Zone } from "../time/clock";
 
 
 export interface Range {

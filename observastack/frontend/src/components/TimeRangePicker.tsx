@@ -1,73 +1,80 @@
 /** The range of time of a page: a quick choice, or two moments typed. */
 import { useState, type FormEvent } from "react";
-import { fieldText, zoneName, type Zone } from "../format/clock";
-import { formatDuration } from "../format/duration";
+import { type Zone, zoneName } from "../time/clock";
+import { bounds, lastSeconds, last, lengthOf, parseBound, problem, QUICK, resolve, shift, title, typed, type Range } from "../time/range";
 import { Button, IconButton } from "./Button";
 import { TextField } from "./Field";
 import { Icon } from "./Icon";
 import { Popover } from "./Menu";
-import { parseMoment, rangeLabel, resolve, shift, spanText, type TimeRangeValue } from "./timeRange";
+
+export type QuickRanges = readonly { label: string; short: string; seconds: number }[];
 
 export interface TimeRangePickerProps {
-  value: TimeRangeValue;
-  onChange: (value: TimeRangeValue) => void;
+  value: Range;
+  onChange: (value: Range) => void;
   tz: Zone;
-  /** Quick choices, seconds. */
-  quick?: readonly number[] | undefined;
+  quick?: QuickRanges | undefined;
+  /** Live tail has no end: the button says so and the range waits. */
+  live?: boolean | undefined;
   "data-testid"?: string | undefined;
 }
 
-const QUICK = [300, 900, 1800, 10_800, 86_400, 604_800];
-
-function words(seconds: number): string {
-  if (seconds === 86_400) return "24 hours";
-  return formatDuration(seconds).replace(/ min$/, " minutes").replace(/ h$/, seconds === 3600 ? " hour" : " hours");
+interface PanelProps {
+  value: Range;
+  onChange: (value: Range) => void;
+  tz: Zone;
+  quick: QuickRanges;
+  close: () => void;
+  testId: string;
 }
 
-function Panel({ value, onChange, tz, quick, close }: Required<Pick<TimeRangePickerProps, "value" | "onChange" | "tz" | "quick">> & { close: () => void }) {
+function Panel({ value, onChange, tz, quick, close, testId }: PanelProps) {
   const [now] = useState(() => Date.now());
+  const [from, setFrom] = useState(() => typed(value.from, now, tz));
+  const [to, setTo] = useState(() => typed(value.to, now, tz));
+  const [wrong, setWrong] = useState<ReturnType<typeof problem>>(null);
   const span = resolve(value, now);
-  const [from, setFrom] = useState(() => fieldText(span.from, tz));
-  const [to, setTo] = useState(() => fieldText(span.to, tz));
-  const [error, setError] = useState<{ from?: string; to?: string }>({});
-  const length = formatDuration((span.to - span.from) / 1000);
-  const take = (next: TimeRangeValue) => {
+  const length = lengthOf((span.to - span.from) / 1000);
+  const take = (next: Range) => {
     onChange(next);
     close();
   };
   const apply = (event: FormEvent) => {
     event.preventDefault();
-    const [start, end] = [parseMoment(from, now, tz), parseMoment(to, now, tz)];
-    if (start === null) return setError({ from: "Not a time that can be read" });
-    if (end === null) return setError({ to: "Not a time that can be read" });
-    if (end <= start) return setError({ to: "The end must be after the start" });
-    const relative = /^now-(\d+[smhdw])$/.exec(from.trim());
-    take(relative && to.trim() === "now" ? { last: Math.round((end - start) / 1000) } : { from: start, to: end });
+    event.stopPropagation();
+    const [start, end] = [parseBound(from, now, tz), parseBound(to, now, tz)];
+    const found = problem(start, end, now);
+    setWrong(found);
+    if (!found && start !== null && end !== null) take({ from: start, to: end });
   };
   const move = (direction: -1 | 1) => {
-    const next = resolve(shift(value, direction, now), now);
+    const next = shift(value, direction, now);
     onChange(next);
-    setFrom(fieldText(next.from, tz));
-    setTo(fieldText(next.to, tz));
+    setFrom(typed(next.from, now, tz));
+    setTo(typed(next.to, now, tz));
   };
   return (
     <>
       <form className="abs" onSubmit={apply} noValidate>
-        <TextField label="From" mono value={from} error={error.from} onChange={(event) => setFrom(event.target.value)} data-testid="time-range-from" />
-        <TextField label="To" mono value={to} error={error.to} onChange={(event) => setTo(event.target.value)} data-testid="time-range-to" />
-        <p className="muted" style={{ fontSize: "var(--fs-2)" }}>Times are {zoneName(tz)}. <code>now-30m</code> and <code>09:00</code> work too.</p>
+        <TextField label="From" mono value={from} error={wrong?.field === "from" ? wrong.text : null}
+          onChange={(event) => setFrom(event.target.value)} data-testid={`${testId}-from`} />
+        <TextField label="To" mono value={to} error={wrong?.field === "to" ? wrong.text : null}
+          onChange={(event) => setTo(event.target.value)} data-testid={`${testId}-to`} />
+        <p className="muted" style={{ fontSize: "var(--fs-2)" }}>
+          Times are {zoneName(tz, now)}. <code>now-30m</code> and <code>09:00</code> work too.
+        </p>
         <div className="flex between">
           <span className="group">
-            <IconButton icon="chevron-left" label={`Shift back by ${length}`} onClick={() => move(-1)} data-testid="time-range-back" />
-            <IconButton icon="chevron-right" label={`Shift forward by ${length}`} onClick={() => move(1)} data-testid="time-range-forward" />
+            <IconButton icon="chevron-left" label={`Shift back by ${length}`} onClick={() => move(-1)} data-testid={`${testId}-back`} />
+            <IconButton icon="chevron-right" label={`Shift forward by ${length}`} onClick={() => move(1)} data-testid={`${testId}-forward`} />
           </span>
-          <Button variant="primary" type="submit" data-testid="time-range-apply">Apply range</Button>
+          <Button variant="primary" type="submit" data-testid={`${testId}-apply`}>Apply range</Button>
         </div>
       </form>
       <div className="quick">
-        {quick.map((seconds) => (
-          <button key={seconds} type="button" aria-pressed={"last" in value && value.last === seconds} onClick={() => take({ last: seconds })}>
-            Last {words(seconds)}<span className="end mono">{spanText(seconds)}</span>
+        {quick.map(({ label, short, seconds }) => (
+          <button key={seconds} type="button" aria-pressed={lastSeconds(value) === seconds} onClick={() => take(last(seconds))}>
+            {label}<span className="end mono">{short}</span>
           </button>
         ))}
       </div>
@@ -75,14 +82,21 @@ function Panel({ value, onChange, tz, quick, close }: Required<Pick<TimeRangePic
   );
 }
 
-export function TimeRangePicker({ value, onChange, tz, quick = QUICK, "data-testid": testId = "time-range" }: TimeRangePickerProps) {
+export function TimeRangePicker({ value, onChange, tz, quick = QUICK, live = false, "data-testid": testId = "time-range" }: TimeRangePickerProps) {
+  const now = Date.now();
   return (
     <Popover label="Time range" align="end" className="trange" data-testid={`${testId}-menu`}
       trigger={{
         "data-testid": testId, icon: "clock",
-        children: <><span className="num">{rangeLabel(value, Date.now(), tz)}</span><Icon name="chevron-down" small /></>,
-      } as const}>
-      {(close) => <Panel value={value} onChange={onChange} tz={tz} quick={quick} close={close} />}
+        children: (
+          <>
+            <span className="num">{live ? "Live" : title(value, now, tz)}</span>
+            {!live && lastSeconds(value) !== null && <span className="muted num hide-s wide-only">{bounds(resolve(value, now), now, tz)}</span>}
+            <Icon name="chevron-down" small />
+          </>
+        ),
+      }}>
+      {(close) => <Panel value={value} onChange={onChange} tz={tz} quick={quick} close={close} testId={testId} />}
     </Popover>
   );
 }

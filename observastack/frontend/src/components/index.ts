@@ -17,5 +17,4 @@ export { Skeleton, SkeletonBlock, SkeletonRows } from "./Skeleton";
 export { Switch } from "./Switch";
 export { Tabs, type Tab } from "./Tabs";
 export { ToastProvider, useToast, type ToastMessage, type ToastTone } from "./Toast";
-export { TimeRangePicker } from "./TimeRangePicker";
-export { fromAddress, parseMoment, rangeLabel, resolve, shift, spanText, toAddress, type Resolved, type TimeRangeValue } from "./timeRange";
+export { TimeRangePicker, type QuickRanges } from "./TimeRangePicker";
