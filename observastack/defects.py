@@ -58,6 +58,19 @@ REGISTRY: dict[str, Defect] = {
         Defect("two_tenants_first_wins", "a user of two tenants is let into the first", "security"),
         Defect("login_enumerates", "an unknown user name is answered differently from a wrong password", "security"),
         Defect("password_case_insensitive", "a password with upper and lower case swapped is accepted", "security"),
+        Defect("no_rbac_admin", "every role may administer the own tenant", "security"),
+        Defect("tenant_admin_sees_all", "a tenant_admin administers every tenant", "security"),
+        Defect("suspended_tenant_reads", "a suspended tenant's tokens go on working", "security"),
+        Defect("user_disable_noop", "deactivating a user changes nothing, though the answer says so", "e2e"),
+        Defect("role_change_ignored", "new roles of a user are acknowledged but not stored", "e2e"),
+        Defect("audit_skipped", "nothing is written to the audit log", "security"),
+        Defect("refusals_unaudited", "refused administrative acts are not recorded", "security"),
+        Defect("admin_unaudited", "what a platform admin reads across tenants is not recorded", "security"),
+        Defect("limit_ignored", "requests beyond the rate limit are answered", "security"),
+        Defect("rate_limit_off_by_tenant", "one tenant's requests use up the limit of all", "security"),
+        Defect("rate_limit_no_retry_after", "429 comes without Retry-After", "contract"),
+        Defect("cache_key_without_tenant", "cached answers are given to whichever tenant asks the same", "security"),
+        Defect("request_id_missing", "answers carry no X-Request-ID", "contract"),
     )
 }
 

@@ -24,6 +24,7 @@ from observastack.config import Config, Role
 Connection = psycopg.AsyncConnection[TupleRow]
 Pool = AsyncConnectionPool[Connection]
 
+EVERY_TENANT = "*"
 ACQUIRE_TIMEOUT_S = 2.0
 STATEMENT_TIMEOUT_MS = 5_000
 APP_TIMEOUT_S = 3.0
@@ -85,9 +86,13 @@ class Database:
             yield connection
 
     @contextlib.asynccontextmanager
-    async def app(self, *, timeout_s: float = APP_TIMEOUT_S) -> AsyncIterator[Connection]:
-        """A transaction on users, refresh tokens and the audit log. Raises TimeoutError when the server is silent."""
+    async def app(self, *, timeout_s: float = APP_TIMEOUT_S, scope: str = EVERY_TENANT) -> AsyncIterator[Connection]:
+        """A transaction on users, refresh tokens and the audit log. Raises TimeoutError when the server is silent.
+
+        scope: the key of the one tenant whose users and audit entries it sees.
+        """
         async with asyncio.timeout(timeout_s), _working(self._app) as connection, connection.transaction():
+            await connection.execute("SELECT set_config('app.scope',%s,true)", (scope,))
             yield connection
 
     async def dedicated(self, role: Role) -> Connection:

@@ -10,6 +10,7 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from observastack import defects
 from observastack.backend.errors import ApiError, as_api_error, envelope
 from observastack.backend.telemetry import Telemetry
 
@@ -37,7 +38,7 @@ class RequestScope:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
+                message["headers"] = [*message.get("headers", ()), *_added(scope, request_id)]
             await send(message)
 
         self._telemetry.in_flight += 1
@@ -56,6 +57,15 @@ class RequestScope:
             self._telemetry.in_flight -= 1
             method = scope["method"] if scope["method"] in _METHODS else "other"
             self._telemetry.observe(method, _route(scope), status, time.perf_counter() - started)
+
+
+def _added(scope: Scope, request_id: str) -> list[tuple[bytes, bytes]]:
+    """The request's id, and what a limiter has to say about the caller's use."""
+    said: dict[str, str] = scope.get("observastack.headers", {})
+    added = [(name.lower().encode(), value.encode()) for name, value in said.items()]
+    if not defects.active("request_id_missing"):
+        added.append((b"x-request-id", request_id.encode()))
+    return added
 
 
 def _limited(receive: Receive) -> Receive:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from fastapi import Request
@@ -9,14 +10,22 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from observastack.backend.admin.service import Administration
+from observastack.backend.admin.settings import SettingsAdministration
+from observastack.backend.admin.tenants import TenantAdministration
+from observastack.backend.admin.users import UserAdministration
+from observastack.backend.admin.volume import Volume
 from observastack.backend.audit import Audit
+from observastack.backend.auth.accounts import Accounts
 from observastack.backend.auth.passwords import Passwords
 from observastack.backend.auth.sessions import Sessions
 from observastack.backend.auth.tokens import Tokens
+from observastack.backend.cache import Cache
 from observastack.backend.database import Database
 from observastack.backend.denylist import Denylist
 from observastack.backend.health import Health
 from observastack.backend.idempotency import Idempotency
+from observastack.backend.limits import Limiter
 from observastack.backend.metrics import Metrics
 from observastack.backend.search.engine import Search
 from observastack.backend.search.export import Export
@@ -51,6 +60,11 @@ class Services:
     metrics: Metrics
     traces: Traces
     test_data: TestData
+    admin: Administration
+    accounts: Accounts
+    limiter: Limiter
+    cache: Cache
+    started: float
 
     async def open(self) -> None:
         await self.database.open()
@@ -68,7 +82,10 @@ def build(config: Config) -> Services:
     database = Database(config)
     redis = _redis(config)
     tokens, passwords, denylist = Tokens(config.auth), Passwords(), Denylist(redis)
-    sources, stores = Sources(config.stores.timeout_s), choose(config, database)
+    sources, stores, telemetry = Sources(config.stores.timeout_s), choose(config, database), Telemetry()
+    tenants, audit, cache = Tenants(database), Audit(database), Cache(redis)
+    sessions = Sessions(config.auth, database, denylist, tokens=tokens, passwords=passwords, tenants=tenants)
+    accounts = Accounts(database)
     return Services(
         config=config,
         database=database,
@@ -76,12 +93,12 @@ def build(config: Config) -> Services:
         tokens=tokens,
         passwords=passwords,
         denylist=denylist,
-        sessions=Sessions(config.auth, database, denylist, tokens, passwords),
-        tenants=Tenants(database),
-        audit=Audit(database),
+        sessions=sessions,
+        tenants=tenants,
+        audit=audit,
         idempotency=Idempotency(redis),
         health=Health(database, redis, tokens.remote),
-        telemetry=Telemetry(),
+        telemetry=telemetry,
         sources=sources,
         stores=stores,
         search=Search(stores, sources),
@@ -89,6 +106,17 @@ def build(config: Config) -> Services:
         metrics=Metrics(stores.metrics, sources),
         traces=Traces(stores, sources),
         test_data=TestData(config, database),
+        admin=Administration(
+            TenantAdministration(database, audit, tenants, Volume(database, stores, sources, cache)),
+            UserAdministration(
+                database, audit, tenants, sessions=sessions, passwords=passwords, method=config.auth.method
+            ),
+            SettingsAdministration(config, database, audit, tenants),
+        ),
+        accounts=accounts,
+        limiter=Limiter(redis, telemetry),
+        cache=cache,
+        started=time.monotonic(),
     )
 
 

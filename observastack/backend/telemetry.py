@@ -16,6 +16,7 @@ class Telemetry:
         self._buckets: dict[tuple[str, str], list[int]] = {}
         self._sums: dict[tuple[str, str], float] = {}
         self.in_flight = 0
+        self.limiter_failures = 0
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
         counted = (method, route, status)
@@ -46,6 +47,9 @@ class Telemetry:
         yield "# HELP observastack_http_requests_in_flight Requests being answered."
         yield "# TYPE observastack_http_requests_in_flight gauge"
         yield f"observastack_http_requests_in_flight {self.in_flight}"
+        yield "# HELP observastack_rate_limit_failures_total Requests let through because the limiter did not answer."
+        yield "# TYPE observastack_rate_limit_failures_total counter"
+        yield f"observastack_rate_limit_failures_total {self.limiter_failures}"
         yield "# HELP observastack_dependency_up Whether the last probe of a dependency succeeded."
         yield "# TYPE observastack_dependency_up gauge"
         for name, up in sorted(dependencies.items()):

@@ -1,30 +1,99 @@
-"""Tenant names as the store knows them: by number."""
+"""Tenants as the requests know them: number in the store, name, whether they are served, their own settings."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import psycopg
+from psycopg_pool import PoolTimeout
+
 from observastack.backend.database import Database
+from observastack.backend.deadline import within
+
+log = logging.getLogger("observastack.backend")
+
+FRESH_S = 2.0
+"""Another process learns of a suspended tenant after this long at most."""
+_PATIENCE_S = 1.0
+
+
+@dataclass(frozen=True)
+class Home:
+    """A row of `tenants`. settings: only what the tenant has set itself."""
+
+    number: int
+    key: str
+    name: str
+    color: str | None
+    active: bool
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Tenants:
-    """Looks a tenant's number up once: a number never changes, and tenants are not deleted."""
+    """All tenants in memory, read again when older than FRESH_S; while PostgreSQL is away the old ones stay good."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._numbers: dict[str, int] = {}
+        self._known: dict[str, Home] = {}
+        self._read_at = float("-inf")
+        self._reading = asyncio.Lock()
+
+    async def find(self, key: str) -> Home | None:
+        """None for a tenant that does not exist. Raises when nothing was ever read and PostgreSQL does not answer."""
+        if self._stale():
+            await self._refresh()
+        if key not in self._known:
+            await self._read()
+        return self._known.get(key)
 
     async def number(self, key: str) -> int | None:
-        """None for a tenant that does not exist."""
-        if key not in self._numbers:
-            self._numbers.update(await self.all())
-        return self._numbers.get(key)
+        """The key of the tenant in the store; None for a tenant that does not exist."""
+        found = await self.find(key)
+        return None if found is None else found.number
 
     async def all(self) -> dict[str, int]:
-        """Every tenant's number by its key."""
-        async with self._database.app() as connection:
-            rows = await (await connection.execute("SELECT key, id FROM tenants")).fetchall()
-        return {str(key): int(number) for key, number in rows}
+        """Every tenant's number by its key, as of now."""
+        await self._read()
+        return {key: tenant.number for key, tenant in self._known.items()}
 
     async def key(self, number: int) -> str:
-        if number not in self._numbers.values():
-            self._numbers.update(await self.all())
-        return next(key for key, value in self._numbers.items() if value == number)
+        """Raises StopIteration for a number that no tenant has."""
+        if all(tenant.number != number for tenant in self._known.values()):
+            await self._read()
+        return next(key for key, tenant in self._known.items() if tenant.number == number)
+
+    def forget(self) -> None:
+        """A tenant was changed here: the next request reads."""
+        self._read_at = float("-inf")
+
+    def _stale(self) -> bool:
+        return time.monotonic() - self._read_at > FRESH_S
+
+    async def _refresh(self) -> None:
+        if not self._known:
+            await self._read()
+            return
+        if self._reading.locked():
+            return  # somebody reads already; what is known is good enough meanwhile
+        async with self._reading:
+            try:
+                await within(_PATIENCE_S, self._read())
+            except (psycopg.Error, PoolTimeout, TimeoutError) as error:
+                log.warning("tenants cannot be read again: %s", type(error).__name__)
+                self._read_at = time.monotonic()
+
+    async def _read(self) -> None:
+        async with self._database.app() as connection:
+            cursor = await connection.execute("SELECT id, key, name, color, status, settings::text FROM tenants")
+            rows = await cursor.fetchall()
+        self._known = {
+            key: Home(number, key, name, color, status == "active", orjson.loads(settings))
+            for number, key, name, color, status, settings in rows
+        }
+        self._read_at = time.monotonic()

@@ -24,6 +24,11 @@ def rfc3339(ns: int) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{fraction:09d}Z"
 
 
+def iso(moment: datetime) -> str:
+    """A time of PostgreSQL as `2026-11-23T03:12:42.123456Z`."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
 def parse_time(text: str | int) -> int:
     """RFC 3339 (up to nine digits of fraction) or nanoseconds as a decimal string. Raises ValueError."""
     text = str(text).strip()

@@ -11,13 +11,17 @@ from typing import Any
 from observastack.errors import PlatformError
 
 TENANT_KEY = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+COLOR = re.compile(r"#[0-9a-f]{6}")
 ROLES = frozenset({"viewer", "editor", "analyst", "tenant_admin", "agent", "admin"})
 
 
 @dataclass(frozen=True)
 class Tenant:
+    """color: #rrggbb, by which the user interface marks the tenant."""
+
     key: str
     name: str
+    color: str | None = None
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class User:
     tenants: tuple[str, ...]
     roles: tuple[str, ...]
     enabled: bool
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,10 @@ def load_identities(file: Path) -> Identities:
 def _tenant(item: dict[str, Any], file: Path) -> Tenant:
     if not TENANT_KEY.fullmatch(item["id"]):
         raise PlatformError(f"tenant {item['id']!r} is not a tenant id", file=file, remedy=f"use {TENANT_KEY.pattern}")
-    return Tenant(item["id"], item.get("name") or item["id"])
+    color = item.get("color")
+    if color is not None and not (isinstance(color, str) and COLOR.fullmatch(color)):
+        raise PlatformError(f"tenant {item['id']}: {color!r} is not a color", file=file, remedy="write it as #rrggbb")
+    return Tenant(item["id"], item.get("name") or item["id"], color)
 
 
 def _user(item: dict[str, Any], known: set[str], file: Path) -> User:
@@ -68,4 +76,12 @@ def _user(item: dict[str, Any], known: set[str], file: Path) -> User:
         remedy = f"use one of {', '.join(sorted(ROLES))}"
         raise PlatformError(f"user {name}: unknown role {unknown[0]!r}", file=file, remedy=remedy)
     email = item.get("email") or f"{name}@example.invalid"
-    return User(name, item["password"], email, tenants, tuple(item["roles"]), bool(item.get("enabled", True)))
+    return User(
+        name,
+        item["password"],
+        email,
+        tenants,
+        tuple(item["roles"]),
+        bool(item.get("enabled", True)),
+        item.get("name") or "",
+    )

@@ -85,18 +85,20 @@ def _grant_test_data(connection: psycopg.Connection, allowed: bool) -> None:
 def _seed(connection: psycopg.Connection, identities: Identities) -> None:
     for tenant in identities.tenants:
         connection.execute(
-            "INSERT INTO tenants(key, name) VALUES (%s, %s) ON CONFLICT (key) DO UPDATE SET name = excluded.name",
-            (tenant.key, tenant.name),
+            "INSERT INTO tenants(key, name, color) VALUES (%s, %s, %s) ON CONFLICT (key) DO UPDATE"
+            " SET name = excluded.name, color = coalesce(excluded.color, tenants.color)",
+            (tenant.key, tenant.name, tenant.color),
         )
     stored: dict[str, str] = dict(connection.execute("SELECT username, password_hash FROM users").fetchall())
     with ThreadPoolExecutor() as pool:  # argon2 releases the interpreter lock
         hashes = list(pool.map(lambda user: _password_hash(user, stored.get(user.username)), identities.users))
     for user, password_hash in zip(identities.users, hashes, strict=True):
         connection.execute(
-            "INSERT INTO users(username, email, password_hash, tenants, roles, enabled) VALUES (%s, %s, %s, %s, %s, %s) "
+            "INSERT INTO users(username, email, password_hash, tenants, roles, enabled, name) VALUES (%s, %s, %s, %s, %s, %s, %s) "
             "ON CONFLICT (username) DO UPDATE SET email = excluded.email, password_hash = excluded.password_hash, "
-            "tenants = excluded.tenants, roles = excluded.roles, enabled = excluded.enabled",
-            (user.username, user.email, password_hash, list(user.tenants), list(user.roles), user.enabled),
+            "tenants = excluded.tenants, roles = excluded.roles, enabled = excluded.enabled, "
+            "name = coalesce(nullif(excluded.name, ''), users.name)",
+            (user.username, user.email, password_hash, list(user.tenants), list(user.roles), user.enabled, user.name),
         )
 
 

@@ -21,6 +21,14 @@ CREATE TABLE IF NOT EXISTS tenants(
   key        text NOT NULL UNIQUE CHECK (key ~ '^[a-z0-9][a-z0-9-]{0,62}$'),
   name       text NOT NULL,
   created_at timestamptz NOT NULL DEFAULT now());
+ALTER TABLE tenants
+  ADD COLUMN IF NOT EXISTS status text NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'suspended')),
+  ADD COLUMN IF NOT EXISTS color text,                               -- #rrggbb
+  ADD COLUMN IF NOT EXISTS retention_days int CHECK (retention_days BETWEEN 1 AND 3650),
+  ADD COLUMN IF NOT EXISTS settings jsonb NOT NULL DEFAULT '{}';     -- what differs from the platform's settings
+CREATE TABLE IF NOT EXISTS platform_settings(                        -- one row: what applies to tenants that set nothing
+  one      boolean PRIMARY KEY DEFAULT true CHECK (one),
+  settings jsonb NOT NULL DEFAULT '{}');
 CREATE TABLE IF NOT EXISTS users(
   id            uuid PRIMARY KEY DEFAULT gen_random_uuid(),          -- claim `sub`
   username      text NOT NULL UNIQUE,
@@ -30,6 +38,11 @@ CREATE TABLE IF NOT EXISTS users(
   roles         text[] NOT NULL DEFAULT '{}',
   enabled       boolean NOT NULL DEFAULT true,
   created_at    timestamptz NOT NULL DEFAULT now());
+ALTER TABLE users
+  ADD COLUMN IF NOT EXISTS name text NOT NULL DEFAULT '',
+  ADD COLUMN IF NOT EXISTS last_seen timestamptz,
+  ADD COLUMN IF NOT EXISTS method text NOT NULL DEFAULT 'local',     -- local, oidc: who checks the password
+  ADD COLUMN IF NOT EXISTS preferences jsonb NOT NULL DEFAULT '{}';
 CREATE TABLE IF NOT EXISTS refresh_tokens(
   id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   family     uuid NOT NULL,                                          -- one login; reuse of a used token revokes the whole family
@@ -41,6 +54,7 @@ CREATE TABLE IF NOT EXISTS refresh_tokens(
   revoked_at timestamptz);
 CREATE INDEX IF NOT EXISTS refresh_tokens_family ON refresh_tokens(family);
 CREATE INDEX IF NOT EXISTS refresh_tokens_expiry ON refresh_tokens(expires_at);
+CREATE INDEX IF NOT EXISTS refresh_tokens_user ON refresh_tokens(user_id);
 CREATE TABLE IF NOT EXISTS audit_log(                                -- append only: no role of the platform may change or delete
   id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   ts         timestamptz NOT NULL DEFAULT now(),
@@ -131,9 +145,18 @@ DO $$ DECLARE t text; BEGIN
     END IF;
     EXECUTE format('ALTER TABLE %I ALTER tenant_id SET DEFAULT current_setting(''app.tenant_id'')::int', t);
   END LOOP;
-  FOREACH t IN ARRAY ARRAY['tenants','users','refresh_tokens','audit_log'] LOOP
+  FOREACH t IN ARRAY ARRAY['tenants','platform_settings','users','refresh_tokens','audit_log'] LOOP
     EXECUTE format('ALTER TABLE %I OWNER TO obs_owner', t);
   END LOOP;
+  -- Accounts of one tenant, by its key: app.scope is a tenant's key, or '*' for a login and for the platform's own admins.
+  FOREACH t IN ARRAY ARRAY['users','audit_log'] LOOP
+    EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+    EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+  END LOOP;
+  IF NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = 'users'::regclass AND polname = 'scope') THEN
+    CREATE POLICY scope ON users USING (current_setting('app.scope', true) = '*' OR tenants = ARRAY[current_setting('app.scope', true)]);
+    CREATE POLICY scope ON audit_log USING (current_setting('app.scope', true) = '*' OR tenant = current_setting('app.scope', true));
+  END IF;
 END $$;
 
 -- A partition for one day (days since 1970) without an ACCESS EXCLUSIVE lock on the parent: CREATE LIKE, then ATTACH.
@@ -165,7 +188,8 @@ GRANT EXECUTE ON FUNCTION ensure_partition(text, int) TO obs_ingest;
 -- obs_read: SELECT under RLS. obs_ingest: BYPASSRLS because COPY FROM is refused under RLS, but it may neither name tenant_id
 -- (column grants) nor SELECT a signal: the tenant can only come from app.tenant_id. obs_app: accounts, never signals.
 GRANT SELECT ON tenants TO obs_read, obs_ingest, obs_app;
-GRANT INSERT (key, name), UPDATE (name) ON tenants TO obs_app;
+GRANT INSERT (key, name, color, retention_days), UPDATE (name, status, color, retention_days, settings), DELETE ON tenants TO obs_app;
+GRANT SELECT, INSERT, UPDATE ON platform_settings TO obs_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON users, refresh_tokens TO obs_app;
 GRANT SELECT, INSERT ON audit_log TO obs_app;
 GRANT SELECT, INSERT, DELETE ON search_history TO obs_app;

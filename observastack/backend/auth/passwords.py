@@ -27,5 +27,9 @@ class Passwords:
             fits = await loop.run_in_executor(self._executor, verify_password, against, password.swapcase())
         return fits and stored is not None
 
+    async def hashed(self, password: str) -> str:
+        """The argon2id hash as a PHC string."""
+        return await asyncio.get_running_loop().run_in_executor(self._executor, hash_password, password)
+
     def close(self) -> None:
         self._executor.shutdown(wait=False, cancel_futures=True)

@@ -9,11 +9,14 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from observastack import defects
 from observastack.backend.auth.roles import Permission, granted
 from observastack.backend.auth.tokens import Claims, InvalidToken, KeysUnavailable, NotOneTenant
 from observastack.backend.errors import ApiError, unauthenticated, unavailable
+from observastack.backend.limits import admit
 from observastack.backend.services import Services, services
 from observastack.backend.stores.ports import Tenant
+from observastack.backend.tenants import Home
 
 bearer = HTTPBearer(
     auto_error=False,
@@ -25,10 +28,14 @@ bearer = HTTPBearer(
 
 @dataclass(frozen=True)
 class Principal:
-    """A verified caller. tenant_number: the key of the tenant in the store; None for a platform admin."""
+    """A verified caller. tenant_number: the key of the tenant in the store; None for a platform admin.
+
+    home: the tenant as it is stored.
+    """
 
     claims: Claims
     tenant_number: int | None
+    home: Home | None = None
 
     @property
     def tenant(self) -> int:
@@ -68,6 +75,12 @@ async def claims_of(platform: Services, token: str) -> Claims:
     return claims
 
 
+def check_served(home: Home | None) -> None:
+    """Raises ApiError 403 for a suspended tenant."""
+    if home is not None and not home.active and not defects.active("suspended_tenant_reads"):
+        raise ApiError(403, "the tenant is suspended", code="tenant_suspended")
+
+
 async def current(
     request: Request,
     platform: Annotated[Services, Depends(services)],
@@ -77,13 +90,15 @@ async def current(
     if credentials is None:
         raise unauthenticated()
     claims = await claims_of(platform, credentials.credentials)
-    number = None
-    if claims.tenant is not None:
-        number = await platform.tenants.number(claims.tenant)
-        if number is None:
-            raise unauthenticated()
+    home = None if claims.tenant is None else await platform.tenants.find(claims.tenant)
+    if claims.tenant is not None and home is None:
+        raise unauthenticated()
+    principal = Principal(claims, None if home is None else home.number, home)
     request.scope["observastack.user"] = claims.username
-    return Principal(claims, number)
+    request.scope["observastack.principal"] = principal
+    check_served(home)
+    await admit(request, platform, home)
+    return principal
 
 
 Caller = Annotated[Principal, Depends(current)]

@@ -14,6 +14,7 @@ from observastack.backend.auth.tokens import Subject, Tokens
 from observastack.backend.database import Connection, Database
 from observastack.backend.denylist import Denylist
 from observastack.backend.errors import ApiError, unauthenticated
+from observastack.backend.tenants import Tenants
 from observastack.config import Auth
 
 
@@ -30,9 +31,16 @@ class Sessions:
     """A login starts a family of refresh tokens; each is good for one use, a second use ends the family."""
 
     def __init__(
-        self, auth: Auth, database: Database, denylist: Denylist, tokens: Tokens, passwords: Passwords
+        self,
+        auth: Auth,
+        database: Database,
+        denylist: Denylist,
+        *,
+        tokens: Tokens,
+        passwords: Passwords,
+        tenants: Tenants,
     ) -> None:
-        self._auth, self._database, self._denylist = auth, database, denylist
+        self._auth, self._database, self._denylist, self._tenants = auth, database, denylist, tenants
         self._tokens, self._passwords = tokens, passwords
 
     async def login(self, username: str, password: str) -> tuple[Subject, Pair]:
@@ -48,8 +56,10 @@ class Sessions:
         if not row["enabled"] and not defects.active("disabled_user_logs_in"):
             raise unauthenticated("wrong user name or password")
         subject = _subject(row)
+        await self._served(subject)
         async with self._database.app() as connection:
             await connection.execute("DELETE FROM refresh_tokens WHERE expires_at < now()")
+            await connection.execute("UPDATE users SET last_seen = now() WHERE id = %s", (subject.id,))
             return subject, await self._pair(connection, subject, uuid4())
 
     async def refresh(self, token: str) -> tuple[Subject, Pair]:
@@ -67,6 +77,7 @@ class Sessions:
                 if row is None or not (row["enabled"] or defects.active("refresh_when_disabled")):
                     raise unauthenticated("the session has ended")
                 subject = _subject(row)
+                await self._served(subject)
                 return subject, await self._pair(connection, subject, family)
             cursor = await connection.execute(
                 "SELECT family FROM refresh_tokens WHERE token_hash = %s AND used_at IS NOT NULL", (_hash(token),)
@@ -84,6 +95,23 @@ class Sessions:
                     "UPDATE refresh_tokens SET revoked_at = now() WHERE family = %s AND revoked_at IS NULL", (family,)
                 )
         await self._denylist.add(family.hex, self._auth.access_ttl_s)
+
+    async def end_all(self, user: UUID) -> None:
+        """Revoke every login of a user."""
+        async with self._database.app() as connection:
+            cursor = await connection.execute(
+                "UPDATE refresh_tokens SET revoked_at = coalesce(revoked_at, now()) WHERE user_id = %s RETURNING family",
+                (user,),
+            )
+            families = {row[0] for row in await cursor.fetchall()}
+        for family in families:
+            await self._denylist.add(family.hex, self._auth.access_ttl_s)
+
+    async def _served(self, subject: Subject) -> None:
+        """Raises ApiError 403 for an account of a suspended tenant."""
+        home = None if subject.tenant is None else await self._tenants.find(subject.tenant)
+        if home is not None and not home.active and not defects.active("suspended_tenant_reads"):
+            raise ApiError(403, "the tenant is suspended", code="tenant_suspended")
 
     async def _pair(self, connection: Connection, subject: Subject, family: UUID) -> Pair:
         refresh = secrets.token_urlsafe(32)

@@ -11,10 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field, StrictStr
 
 from observastack import defects
 from observastack.backend.audit import Entry
+from observastack.backend.auth.accounts import Preferences, PreferencesUpdate
 from observastack.backend.auth.principal import Caller
+from observastack.backend.auth.roles import granted
 from observastack.backend.errors import ApiError, not_found
+from observastack.backend.limits import admit_login
 from observastack.backend.routes.documented import errors, json
 from observastack.backend.services import Services, services
+from observastack.backend.wire import rfc3339
 
 api = APIRouter(tags=["auth"])
 root = APIRouter(tags=["auth"])
@@ -45,12 +49,26 @@ class TokenPair(BaseModel):
     expires_in: int
 
 
+class HomeTenant(BaseModel):
+    id: str
+    name: str
+    color: str | None
+
+
 class Profile(BaseModel):
+    """expires_at: when the access token does. method: local or oidc."""
+
     sub: str
     preferred_username: str
+    name: str
     email: str
     tenant_id: str | None
+    tenant: HomeTenant | None
     roles: list[str]
+    permissions: list[str]
+    expires_at: str
+    method: str
+    preferences: Preferences
 
 
 class AuthInfo(BaseModel):
@@ -99,6 +117,7 @@ async def key_set(platform: Platform) -> Response:
 async def login(body: Login, request: Request, platform: Platform) -> Response:
     """User name and password for a pair of tokens. One answer for unknown, wrong and disabled."""
     _own_sessions(platform)
+    await admit_login(request, platform, body.username)
     try:
         subject, pair = await platform.sessions.login(body.username, body.password)
     except ApiError as refused:
@@ -135,18 +154,31 @@ async def logout(request: Request, principal: Caller, platform: Platform) -> Res
 
 
 @api.get("/auth/me", response_model=Profile, responses=errors(401))
-async def me(principal: Caller) -> Response:
-    """The caller as the token says."""
-    claims = principal.claims
+async def me(principal: Caller, platform: Platform) -> Response:
+    """The caller: what the token says, and what is kept about the account."""
+    claims, home = principal.claims, principal.home
+    account = await platform.accounts.get(claims, platform.config.auth.method)
     return json(
         {
             "sub": claims.subject,
             "preferred_username": claims.username,
+            "name": account.name,
             "email": claims.email,
             "tenant_id": claims.tenant,
+            "tenant": None if home is None else {"id": home.key, "name": home.name, "color": home.color},
             "roles": list(claims.roles),
+            "permissions": sorted(granted(claims.roles)),
+            "expires_at": rfc3339(claims.expires * 10**9),
+            "method": account.method,
+            "preferences": account.preferences.model_dump(),
         }
     )
+
+
+@api.put("/auth/me/preferences", response_model=Preferences, responses=errors(401, 403, 404, 422))
+async def preferences(body: PreferencesUpdate, principal: Caller, platform: Platform) -> Response:
+    """Keep the caller's own preferences; what is not sent stays as it is."""
+    return json((await platform.accounts.prefer(principal.claims, body)).model_dump())
 
 
 def _own_sessions(platform: Services) -> None:

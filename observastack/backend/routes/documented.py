@@ -15,8 +15,10 @@ MEANINGS = {
     401: "No valid token",
     403: "The caller's roles do not allow this",
     404: "No such object, or not the caller's",
+    409: "The state of the object does not allow this",
     413: "The body is too large",
     422: "The request does not have the documented form",
+    429: "Too many requests; Retry-After says when to come back",
     501: "Valid, but not supported by this store",
     503: "A dependency does not answer",
 }

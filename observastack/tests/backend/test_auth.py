@@ -33,12 +33,32 @@ def test_a_login_gives_a_token_that_says_who_it_is(served: Backend) -> None:
     assert (pair["token_type"], pair["expires_in"]) == ("bearer", 300)
     profile = me(served, pair["access_token"]).json()
     assert profile.pop("sub")
+    assert profile.pop("expires_at").endswith("Z")
+    assert "alerts:write" in profile.pop("permissions")
     assert profile == {
         "preferred_username": "acme-editor",
+        "name": "",
         "email": "acme-editor@example.test",
         "tenant_id": "acme",
+        "tenant": {"id": "acme", "name": "Acme", "color": None},
         "roles": ["editor"],
-    }
+        "method": "local",
+        "preferences": {
+            "theme": "system", "time_zone": "browser", "default_range_s": 3600, "single_keys": True,
+            "relative_times": True,
+        },
+    }  # fmt: skip
+
+
+def test_preferences_are_kept_one_by_one_and_are_the_own(served: Backend) -> None:
+    changed = served.call("globex-editor", "PUT", "/auth/me/preferences", json={"theme": "dark"})
+    assert changed.status_code == 200
+    served.call("globex-editor", "PUT", "/auth/me/preferences", json={"time_zone": "utc"})
+    kept = served.get("globex-editor", "/auth/me").json()["preferences"]
+    assert (kept["theme"], kept["time_zone"], kept["default_range_s"]) == ("dark", "utc", 3600)
+    assert served.get("globex-viewer", "/auth/me").json()["preferences"]["theme"] == "system"
+    for bad in ({"theme": "pink"}, {"default_range_s": 1}, {"default_range_s": "x"}, {"other": 1}, {"single_keys": 1}):
+        assert served.call("globex-editor", "PUT", "/auth/me/preferences", json=bad).status_code == 422
 
 
 def test_the_token_verifies_with_the_published_key_set(served: Backend) -> None:
