@@ -14,19 +14,21 @@ from typing import Any
 from observastack import defects
 from observastack.config import Config
 from observastack.ingest.counters import Counters
+from observastack.ingest.formats import ROUTES, Route, Unsupported, told
 from observastack.ingest.health import DatabaseProbe
 from observastack.ingest.log import log
-from observastack.ingest.pipeline import Answer, Full, Pipeline, Request
-from observastack.ingest.responses import JSON, PROTOBUF, Response, document, error, success
+from observastack.ingest.pipeline import Pipeline
+from observastack.ingest.queueing import Full
+from observastack.ingest.request import Answer, Format, Request
+from observastack.ingest.responses import Response, document, error, success
+from observastack.ingest.store_health import StoreProbe, store_probes
 from observastack.ingest.tokens import Forbidden, TokenVerifier, Unauthorized, Undecided
-from observastack.store.rows import SIGNALS, Signal
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 BODY_TIMEOUT_S = 30.0
-_ROUTES: dict[str, Signal] = {f"/v1/{signal}": signal for signal in SIGNALS}
 _MAX_KEY = 255
 
 
@@ -52,6 +54,7 @@ class Gateway:
         self._tokens = TokenVerifier(config.auth)
         self._pipeline = Pipeline(config, self._counters)
         self._probe = DatabaseProbe(config.database.connection("ingest"))
+        self._stores: dict[str, StoreProbe] = store_probes(config.stores)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -76,15 +79,19 @@ class Gateway:
         try:
             response = await self._route(scope["method"], scope["path"], headers, receive, request_id)
         except Refused as refused:
-            response = error(refused.status, refused.code, refused.message, request_id, **refused.headers)
-            if signal := _ROUTES.get(scope["path"]):
-                self._counters.add("observastack_ingest_requests_total", signal=signal, status=str(refused.status))
+            response = error(refused.status, refused.code, refused.message, request_id, headers=refused.headers)
+            if route := ROUTES.get(scope["path"]):
+                self._counters.add(
+                    "observastack_ingest_requests_total", signal=route.signal, status=str(refused.status)
+                )
         except Disconnected:
             return
         except Exception as failure:  # the client gets an envelope, the operator the reason
             log("request.error", request_id=request_id, error=repr(failure))
             response = error(500, "internal", "the request could not be handled", request_id)
         names = {"content-type": response.content_type, "content-length": str(len(response.body)), **response.headers}
+        if response.status == 204:  # has no body, so it has neither (RFC 9110, 8.6)
+            names = dict(response.headers)
         names["x-request-id"] = request_id
         raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in names.items()]
         await send({"type": "http.response.start", "status": response.status, "headers": raw})
@@ -93,9 +100,9 @@ class Gateway:
     async def _route(
         self, method: str, path: str, headers: dict[bytes, bytes], receive: Receive, request_id: str
     ) -> Response:
-        if signal := _ROUTES.get(path):
+        if route := ROUTES.get(path):
             _allow(method, "POST")
-            return await self._export(signal, headers, receive, request_id)
+            return await self._export(route, headers, receive, request_id)
         if path == "/health/live":
             _allow(method, "GET", "HEAD")
             return document(200, {"status": "alive"})
@@ -107,7 +114,7 @@ class Gateway:
             return Response(200, self._metrics().encode(), "text/plain; version=0.0.4; charset=utf-8")
         raise Refused(404, "not_found", "no such path")
 
-    async def _export(self, signal: Signal, headers: dict[bytes, bytes], receive: Receive, request_id: str) -> Response:
+    async def _export(self, route: Route, headers: dict[bytes, bytes], receive: Receive, request_id: str) -> Response:
         # The tenant comes from the token alone: X-Scope-OrgID and the like are never looked at.
         try:
             writer = await self._tokens.writer(_text(headers, b"authorization"))
@@ -121,12 +128,12 @@ class Gateway:
             await self._drain(headers, receive)
             raise Refused(503, "unavailable", str(reason), retry_after="1") from None
         try:
-            json, gzip, key = _format(headers)
+            format_, gzip, key = _format(route, headers)
         except Refused:
             await self._drain(headers, receive)
             raise
         body = await self._body(headers, receive)
-        self._counters.add("observastack_ingest_bytes_total", len(body), signal=signal)
+        self._counters.add("observastack_ingest_bytes_total", len(body), signal=route.signal)
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Answer] = loop.create_future()
 
@@ -134,7 +141,7 @@ class Gateway:
             loop.call_soon_threadsafe(lambda: None if future.done() else future.set_result(outcome))
 
         try:
-            self._pipeline.queue.put(Request(signal, writer.tenant, body, gzip, json, key, answer))
+            self._pipeline.put(Request(route.signal, writer.tenant, body, gzip, format_, key, answer))
         except Full:
             raise Refused(429, "too_many_requests", "the write queue is full") from None
         try:
@@ -144,8 +151,8 @@ class Gateway:
             message = "no answer from the store in time; retry with the same Idempotency-Key"
             return error(503, "unavailable", message, request_id)
         if outcome.status == 200:
-            return success(signal, outcome.rejected, outcome.message, json=json)
-        return error(outcome.status, outcome.code, outcome.message, request_id)
+            return success(route, outcome.rejected, outcome.message, request_id, json=format_ == "otlp_json")
+        return error(outcome.status, outcome.code, outcome.message, request_id, retry_after_s=outcome.retry_after_s)
 
     async def _body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
         """The whole body. Raises Refused, Disconnected."""
@@ -178,41 +185,36 @@ class Gateway:
             await self._body(headers, receive)
 
     async def _ready(self) -> Response:
-        probe = await self._probe.ask()
-        writers = self._pipeline.alive()
-        ready = (probe.ok and writers) or defects.active("health_lies")
         lying = defects.active("health_lies")
-        postgres = {"status": "up" if probe.ok or lying else "down", "latency_ms": probe.latency_ms}
-        if probe.reason is not None and not lying:
-            postgres["reason"] = probe.reason
-        content = {
-            "status": "ready" if ready else "not_ready",
-            "dependencies": {"postgres": postgres, "writers": {"status": "up" if writers or lying else "down"}},
-        }
+        names = ("postgres", *self._stores)
+        probes = await asyncio.gather(self._probe.ask(), *(store.ask() for store in self._stores.values()))
+        dependencies: dict[str, dict[str, Any]] = {}
+        for name, probe in zip(names, probes, strict=True):
+            dependencies[name] = {"status": "up" if probe.ok or lying else "down", "latency_ms": probe.latency_ms}
+            if probe.reason is not None and not lying:
+                dependencies[name]["reason"] = probe.reason
+        dependencies["writers"] = {"status": "up" if self._pipeline.alive() or lying else "down"}
+        ready = all(dependency["status"] == "up" for dependency in dependencies.values())
+        content = {"status": "ready" if ready else "not_ready", "dependencies": dependencies}
         return document(200 if ready else 503, content)
 
     def _metrics(self) -> str:
-        waiting = self._pipeline.queue
+        requests, size = self._pipeline.waiting()
         return self._counters.text(
-            {
-                "observastack_ingest_queue_requests": waiting.requests,
-                "observastack_ingest_queue_bytes": waiting.bytes,
-            }
+            {"observastack_ingest_queue_requests": requests, "observastack_ingest_queue_bytes": size}
         )
 
 
-def _format(headers: dict[bytes, bytes]) -> tuple[bool, bool, str | None]:
-    """(JSON, gzip, idempotency key). Raises Refused."""
-    kind = (_text(headers, b"content-type") or "").partition(";")[0].strip().lower()
-    if kind not in (JSON, PROTOBUF):
-        raise Refused(415, "unsupported_media_type", f"use {PROTOBUF} or {JSON}")
-    encoding = (_text(headers, b"content-encoding") or "identity").strip().lower()
-    if encoding not in ("gzip", "identity"):
-        raise Refused(415, "unsupported_media_type", "use gzip or no content encoding")
+def _format(route: Route, headers: dict[bytes, bytes]) -> tuple[Format, bool, str | None]:
+    """(format, gzip, idempotency key). Raises Refused."""
+    try:
+        format_, gzip = told(route, _text(headers, b"content-type") or "", _text(headers, b"content-encoding") or "")
+    except Unsupported as reason:
+        raise Refused(415, "unsupported_media_type", str(reason)) from None
     key = _text(headers, b"idempotency-key")
     if key is not None and not (0 < len(key) <= _MAX_KEY and key.isascii() and key.isprintable()):
         raise Refused(400, "invalid_request", f"Idempotency-Key must be 1 to {_MAX_KEY} printable ASCII characters")
-    return kind == JSON, encoding == "gzip", key
+    return format_, gzip, key
 
 
 def _allow(method: str, *methods: str) -> None:

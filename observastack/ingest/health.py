@@ -12,7 +12,7 @@ import psycopg
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One look at the database. reason: the kind of failure, no internals."""
+    """One look at a dependency. reason: the kind of failure, no internals."""
 
     ok: bool
     latency_ms: float

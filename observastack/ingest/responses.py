@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -11,10 +12,8 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
+from observastack.ingest.formats import JSON, PROTOBUF, Route
 from observastack.store.rows import Signal
-
-JSON = "application/json"
-PROTOBUF = "application/x-protobuf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +26,15 @@ class Response:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-def success(signal: Signal, rejected: int, message: str, *, json: bool) -> Response:
-    """Export…ServiceResponse; partial_success is set when items were rejected."""
+def success(route: Route, rejected: int, message: str, request_id: str, *, json: bool) -> Response:
+    """Export…ServiceResponse; partial_success is set when items were rejected.
+
+    Loki and remote write know no partial success: theirs is a 400, which no client of theirs sends again, though the
+    accepted items are stored. That is what Loki and Prometheus themselves answer.
+    """
+    signal = route.signal
+    if route.api != "otlp":
+        return error(400, "partly_rejected", message, request_id) if rejected else Response(204, b"", "text/plain")
     if json:
         partial = {_REJECTED_JSON[signal]: str(rejected), "errorMessage": message}  # int64 is a text in protobuf's JSON
         return document(200, {"partialSuccess": partial} if rejected else {})
@@ -39,12 +45,15 @@ def document(status: int, content: Any) -> Response:
     return Response(status, orjson.dumps(content), JSON)
 
 
-def error(status: int, code: str, message: str, request_id: str, **headers: str) -> Response:
-    """{"error": {code, message, request_id, details}}; 429 and 503 ask for a retry after a second."""
+def error(
+    status: int, code: str, message: str, request_id: str, *, retry_after_s: int = 1,
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> Response:  # fmt: skip
+    """{"error": {code, message, request_id, details}}; 429 and 503 say when to come again."""
     content = {"error": {"code": code, "message": message, "request_id": request_id, "details": []}}
     names = {name.replace("_", "-"): value for name, value in headers.items()}
     if status in (429, 503):
-        names.setdefault("retry-after", "1")
+        names.setdefault("retry-after", str(retry_after_s))
     return Response(status, orjson.dumps(content), JSON, names)
 
 

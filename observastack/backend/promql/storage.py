@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,35 +11,10 @@ from observastack.backend.database import Connection
 from observastack.backend.promql.evaluate import LOOKBACK_NS, Data, Labels, Series
 from observastack.backend.promql.nodes import Matcher, Op, Selector, TooMuch
 from observastack.backend.stores.ports import Tenant
+from observastack.store.labels import labels_of
 
 MAX_SERIES = 50_000
 MAX_SAMPLES = 2_000_000
-_INVALID = re.compile(r"[^a-zA-Z0-9_]")
-
-
-def label_name(attribute: str) -> str:
-    """An OpenTelemetry attribute key as a Prometheus label (OTLP compatibility specification)."""
-    name = _INVALID.sub("_", attribute)
-    return f"key_{name}" if name[:1].isdigit() else name
-
-
-def labels_of(
-    name: str, service: str, tenant: str, resource: dict[str, Any], attributes: dict[str, Any]
-) -> dict[str, str]:
-    """Labels of a series: resource attributes, above them the points' own, above them what nobody can send.
-
-    Keys that become the same label are joined with `;` in the order of the keys, as the specification says.
-    """
-    labels: dict[str, str] = {}
-    for source in (resource, attributes):
-        own: dict[str, str] = {}
-        for key in sorted(source):
-            label = label_name(key)
-            text = _text(source[key])
-            own[label] = f"{own[label]};{text}" if label in own else text
-        labels.update(own)
-    labels.update(__name__=name, service=service, tenant=tenant)
-    return {label: value for label, value in labels.items() if value}
 
 
 async def load(
@@ -138,7 +112,3 @@ async def _samples(
             times.append(ts)
             values.append(value)
     return found
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else orjson.dumps(value).decode()

@@ -35,10 +35,17 @@ class Batch:
     resources: dict[int, ResourceRow] = field(default_factory=dict)
     series: dict[int, SeriesRow] = field(default_factory=dict)
     rejected: Counter[str] = field(default_factory=Counter)
+    refused: int = 0
+    """How many of the rows the store itself would not take; they are among the rejected."""
 
     def reject(self, reason: str, count: int = 1) -> None:
         if count:
             self.rejected[reason] += count
+
+    def refuse(self, reason: str, count: int) -> None:
+        """The store would not take so many of the rows."""
+        self.reject(reason, count)
+        self.refused += count
 
     @property
     def rejected_items(self) -> int:

@@ -20,7 +20,7 @@ def decode_spans(body: bytes, tenant: int, dictionary: Dictionary, first_id: int
         resource = dictionary.resource(tenant, group.resource, batch)
         for scope in group.scope_spans:
             for span in scope.spans:
-                if reason := _fault(span):
+                if reason := fault(span):
                     batch.reject(reason)
                     continue
                 start, end, parent = (
@@ -52,7 +52,7 @@ def decode_spans(body: bytes, tenant: int, dictionary: Dictionary, first_id: int
     return batch
 
 
-def _fault(span: Span) -> str | None:
+def fault(span: Span) -> str | None:
     """Why the span cannot be stored."""
     if len(span.trace_id) != 16 or span.trace_id == _ZERO_TRACE or len(span.span_id) != 8 or span.span_id == _ZERO_SPAN:
         return "trace_id must have 16 bytes and span_id 8, not all zero"

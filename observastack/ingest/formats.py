@@ -1,0 +1,72 @@
+"""What a body is, told by path and headers; every format becomes OTLP protobuf.
+
+The modules of other systems' formats are imported by the first request that needs them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from observastack.ingest.body import gunzip
+from observastack.ingest.otlp.otlp_json import json_to_protobuf
+from observastack.ingest.request import Format, Request
+from observastack.store.rows import SIGNALS, Signal
+
+JSON = "application/json"
+PROTOBUF = "application/x-protobuf"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A path that is written to."""
+
+    signal: Signal
+    api: Literal["otlp", "loki", "remote_write"] = "otlp"
+
+
+ROUTES: dict[str, Route] = {
+    **{f"/v1/{signal}": Route(signal) for signal in SIGNALS},
+    "/loki/api/v1/push": Route("logs", "loki"),
+    "/api/v1/write": Route("metrics", "remote_write"),
+}
+
+
+class Unsupported(ValueError):
+    """No such format on this path: 415. The text says which there are."""
+
+
+def told(route: Route, content_type: str, encoding: str) -> tuple[Format, bool]:
+    """(format, gzip). Raises Unsupported."""
+    kind, _, parameters = (part.strip().lower() for part in content_type.partition(";"))
+    encoding = encoding.strip().lower() or "identity"
+    if route.api == "otlp":
+        if kind not in (JSON, PROTOBUF):
+            raise Unsupported(f"use {PROTOBUF} or {JSON}")
+        if encoding not in ("gzip", "identity"):
+            raise Unsupported("use gzip or no content encoding")
+        return "otlp_json" if kind == JSON else "otlp", encoding == "gzip"
+    if route.api == "loki":
+        if kind == JSON and encoding in ("gzip", "identity"):
+            return "loki_json", encoding == "gzip"
+        if kind != PROTOBUF or encoding not in ("snappy", "identity"):  # the body is snappy, said or not
+            raise Unsupported(f"use {PROTOBUF} (snappy), or {JSON} with gzip or no content encoding")
+        return "loki", False
+    if kind != PROTOBUF or encoding != "snappy" or "v2" in parameters:
+        raise Unsupported(f"use remote write 1.0: {PROTOBUF} with content encoding snappy")
+    return "remote_write", False
+
+
+def to_otlp(request: Request, limit: int) -> bytes:
+    """The request's body as an OTLP request in protobuf, inflated to at most `limit` bytes. Raises BadRequest, TooLarge."""
+    body = gunzip(request.body, limit) if request.gzip else request.body
+    if request.format == "otlp":
+        return body
+    if request.format == "otlp_json":
+        return json_to_protobuf(request.signal, body)
+    from observastack.ingest.foreign import loki_push, remote_write, snappy
+
+    if request.format == "loki_json":
+        return loki_push.to_otlp(body, json=True)
+    inflated = snappy.inflate(body, limit)
+    return loki_push.to_otlp(inflated, json=False) if request.format == "loki" else remote_write.to_otlp(inflated)
