@@ -38,6 +38,29 @@ REGISTRY: dict[str, Defect] = {
         ),
         Defect("web_security_headers_missing", "pages come without Content-Security-Policy and its kin", "security"),
         Defect("spa_cache_leak", "browsers may store API answers and show them to the next user", "e2e"),
+        Defect("alert_never_fires", "the alert webhook is answered as if its alerts were stored; they are not", "e2e"),
+        Defect("alert_refire_ignored", "a resolved alert that fires again stays resolved", "e2e"),
+        Defect("alert_resolve_lost", "the source's message that an alert has ended changes nothing", "e2e"),
+        Defect("alert_ack_resolved_ok", "acknowledging a resolved alert is accepted", "contract"),
+        Defect("alert_duplicate_fingerprint", "every delivery of an alert makes a new alert", "e2e"),
+        Defect("alert_refire_keeps_assignee", "an alert that fires again still has its old assignee", "e2e"),
+        Defect("ack_noop", "acknowledging an alert is answered with success and not stored", "e2e"),
+        Defect(
+            "assign_unchecked", "an alert can be assigned to users of other tenants and to nobody's name", "security"
+        ),
+        Defect("no_rbac_alerts", "whoever may read alerts may also act on them", "security"),
+        Defect("alert_list_leak", "the list of alerts shows those of every tenant", "security"),
+        Defect("alert_audit_missing", "what people do with alerts is not in the audit log", "security"),
+        Defect("history_lost", "an alert's history stays empty", "e2e"),
+        Defect("silence_without_tenant", "a silence also holds for the alerts of other tenants", "security"),
+        Defect("silence_never_ends", "alerts stay silenced after the end of the silence", "e2e"),
+        Defect(
+            "silence_regex_unanchored", "a regular expression of a silence need not fit the whole value", "contract"
+        ),
+        Defect("webhook_no_auth", "the alert webhook takes alerts without a token", "security"),
+        Defect(
+            "bulk_all_or_nothing_lies", "an action on many alerts reports success for those that failed", "contract"
+        ),
         Defect("slow_search", "every search takes at least 6 s more", "load"),
         Defect("token_no_exp", "an access token is good for ever", "security"),
         Defect("nbf_unchecked", "an access token is good before its time", "security"),

@@ -11,7 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 from observastack import defects
 from observastack.backend import errors
 from observastack.backend.middleware import RequestScope
-from observastack.backend.routes import admin, auth, health, meta, metrics, search, test_data
+from observastack.backend.routes import admin, alerts, auth, health, meta, metrics, search, silences, test_data
 from observastack.backend.services import build
 from observastack.config import Config
 
@@ -47,11 +47,11 @@ def create_app(config: Config) -> FastAPI:
             CORSMiddleware,
             allow_origins=list(config.cors_origins),
             allow_methods=["GET", "POST", "PUT", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "X-Request-ID"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-Request-ID"],
             expose_headers=["X-Request-ID"],
         )
     app.add_middleware(RequestScope, telemetry=services.telemetry)
-    for area in (health, auth, meta, search, metrics, admin):
+    for area in (health, auth, meta, search, metrics, admin, silences, alerts):
         app.include_router(area.api, prefix=PREFIX)
     if config.test_data_api and config.environment != "production":
         app.include_router(test_data.api, prefix=PREFIX)

@@ -15,6 +15,11 @@ from observastack.backend.admin.settings import SettingsAdministration
 from observastack.backend.admin.tenants import TenantAdministration
 from observastack.backend.admin.users import UserAdministration
 from observastack.backend.admin.volume import Volume
+from observastack.backend.alerts.actions import Actions
+from observastack.backend.alerts.clock import Clock
+from observastack.backend.alerts.intake import Intake
+from observastack.backend.alerts.listing import Listing
+from observastack.backend.alerts.silences import Silences
 from observastack.backend.audit import Audit
 from observastack.backend.auth.accounts import Accounts
 from observastack.backend.auth.passwords import Passwords
@@ -65,11 +70,18 @@ class Services:
     limiter: Limiter
     cache: Cache
     started: float
+    alerts: Listing
+    alert_actions: Actions
+    silences: Silences
+    intake: Intake
+    clock: Clock
 
     async def open(self) -> None:
         await self.database.open()
+        self.clock.start()
 
     async def close(self) -> None:
+        await self.clock.close()
         self.passwords.close()
         await self.health.close()
         await self.redis.aclose()
@@ -86,6 +98,7 @@ def build(config: Config) -> Services:
     tenants, audit, cache = Tenants(database), Audit(database), Cache(redis)
     sessions = Sessions(config.auth, database, denylist, tokens=tokens, passwords=passwords, tenants=tenants)
     accounts = Accounts(database)
+    clock = Clock(database, tenants)
     return Services(
         config=config,
         database=database,
@@ -117,6 +130,11 @@ def build(config: Config) -> Services:
         limiter=Limiter(redis, telemetry),
         cache=cache,
         started=time.monotonic(),
+        alerts=Listing(database),
+        alert_actions=Actions(database, audit),
+        silences=Silences(database, audit, tenants, clock.changed),
+        intake=Intake(database, audit),
+        clock=clock,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -52,6 +52,16 @@ def parse_time(text: str | int) -> int:
     if not 0 <= ns <= MAX_NS:
         raise ValueError("a time must lie between 1970 and 2262")
     return ns
+
+
+def moment(ns: int) -> datetime:
+    """Nanoseconds since the epoch as a datetime, cut to microseconds."""
+    return _EPOCH + timedelta(microseconds=ns // 1000)
+
+
+def nanoseconds(time: datetime) -> int:
+    """A datetime with an offset, exactly."""
+    return (time - _EPOCH) // timedelta(microseconds=1) * 1000
 
 
 def hex_id(value: int | None) -> str | None:

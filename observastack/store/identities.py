@@ -57,6 +57,30 @@ def load_identities(file: Path) -> Identities:
         raise PlatformError(f"lacks or misuses {error}", file=file, remedy="see the identities format") from error
 
 
+def load_webhook_tokens(file: Path | None) -> dict[str, str]:
+    """The bearer token of each tenant's alert webhook: {tenant: token}. Raises PlatformError."""
+    if file is None:
+        return {}
+    try:
+        document = json.loads(file.read_bytes())
+    except OSError as error:
+        raise PlatformError(
+            f"cannot be read: {error.strerror}", file=file, remedy="correct webhook_tokens_file"
+        ) from error
+    except ValueError as error:
+        raise PlatformError(f"is not JSON: {error}", file=file, remedy="correct the file") from error
+    good = isinstance(document, dict) and all(
+        isinstance(token, str) and len(token) >= 24 for token in document.values()
+    )
+    if not good or len(set(document.values())) < len(document):
+        raise PlatformError(
+            "is not {tenant: token} with tokens of at least 24 characters, each another",
+            file=file,
+            remedy="make new ones",
+        )
+    return dict(document)
+
+
 def _tenant(item: dict[str, Any], file: Path) -> Tenant:
     if not TENANT_KEY.fullmatch(item["id"]):
         raise PlatformError(f"tenant {item['id']!r} is not a tenant id", file=file, remedy=f"use {TENANT_KEY.pattern}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.resources import files
@@ -11,7 +12,7 @@ from psycopg import sql
 
 from observastack.config import Config, Database
 from observastack.errors import PlatformError
-from observastack.store.identities import Identities, User, load_identities
+from observastack.store.identities import Identities, User, load_identities, load_webhook_tokens
 from observastack.store.passwords import hash_password, verify_password
 
 ROLE_NAMES = {"read": "obs_read", "ingest": "obs_ingest", "app": "obs_app"}
@@ -35,6 +36,7 @@ def migrate(config: Config) -> Migrated:
                 f"database.{key}.user is {found}", file=config.file, remedy=f"the role is called {name}"
             )
     identities = load_identities(config.identities_file)
+    webhook_tokens = load_webhook_tokens(config.webhook_tokens_file)
     try:
         created = _create_database(config.database)
         with psycopg.connect(**config.database.connection("owner")) as connection:
@@ -42,6 +44,7 @@ def migrate(config: Config) -> Migrated:
             _set_passwords(connection, config.database)
             _grant_test_data(connection, config.test_data_api)
             _seed(connection, identities)
+            _seed_webhook_tokens(connection, webhook_tokens)
     except psycopg.Error as error:
         where = f"PostgreSQL at {config.database.host}:{config.database.port}"
         remedy = f"see that it runs and that {config.database.owner.user} is a superuser"
@@ -99,6 +102,16 @@ def _seed(connection: psycopg.Connection, identities: Identities) -> None:
             "tenants = excluded.tenants, roles = excluded.roles, enabled = excluded.enabled, "
             "name = coalesce(nullif(excluded.name, ''), users.name)",
             (user.username, user.email, password_hash, list(user.tenants), list(user.roles), user.enabled, user.name),
+        )
+
+
+def _seed_webhook_tokens(connection: psycopg.Connection, tokens: dict[str, str]) -> None:
+    """Only the hash is stored. A tenant that the file does not name keeps what it has."""
+    for tenant, token in tokens.items():
+        connection.execute(
+            "INSERT INTO webhook_tokens(token_hash, tenant_id) SELECT %s, id FROM tenants WHERE key = %s "
+            "ON CONFLICT (tenant_id) DO UPDATE SET token_hash = excluded.token_hash",
+            (hashlib.sha256(token.encode()).digest(), tenant),
         )
 
 

@@ -117,6 +117,56 @@ CREATE TABLE IF NOT EXISTS idempotency(
   PRIMARY KEY (tenant_id, key));
 CREATE INDEX IF NOT EXISTS idempotency_created ON idempotency USING brin(created);
 
+-- Alerts --------------------------------------------------------------------------------------------------------------
+CREATE TABLE IF NOT EXISTS webhook_tokens(                           -- asked before the tenant is known: no row-level security
+  token_hash bytea PRIMARY KEY,                                      -- sha256 of the token; the token itself is stored nowhere
+  tenant_id  int NOT NULL UNIQUE REFERENCES tenants ON DELETE CASCADE);
+CREATE TABLE IF NOT EXISTS alerts(
+  tenant_id int NOT NULL, id uuid NOT NULL DEFAULT gen_random_uuid(),
+  fingerprint text NOT NULL,                                         -- of the labels, as the sender counts it
+  severity smallint NOT NULL CHECK (severity BETWEEN 0 AND 3),       -- 0 critical 1 error 2 warning 3 info: worst first
+  title text NOT NULL, source text NOT NULL, service text,
+  status text NOT NULL CHECK (status IN ('active','acknowledged','silenced','resolved')),
+  assignee text,
+  labels jsonb NOT NULL, annotations jsonb NOT NULL, generator_url text,
+  starts_at timestamptz NOT NULL, ends_at timestamptz,
+  acknowledged_at timestamptz, acknowledged_by text, resolved_at timestamptz,
+  created_at timestamptz NOT NULL DEFAULT now(), updated_at timestamptz NOT NULL DEFAULT now(),
+  source_seen_at timestamptz,                                        -- when the Alertmanager itself last listed it
+  PRIMARY KEY (tenant_id, id), UNIQUE (tenant_id, fingerprint));
+CREATE INDEX IF NOT EXISTS alerts_worst ON alerts(tenant_id, severity, starts_at DESC, id DESC);
+CREATE INDEX IF NOT EXISTS alerts_newest ON alerts(tenant_id, starts_at DESC, id DESC);
+CREATE TABLE IF NOT EXISTS alert_history(
+  tenant_id int NOT NULL, id bigint GENERATED ALWAYS AS IDENTITY, alert_id uuid NOT NULL,
+  ts timestamptz NOT NULL DEFAULT now(), action text NOT NULL, username text, note text,
+  PRIMARY KEY (tenant_id, alert_id, id),
+  FOREIGN KEY (tenant_id, alert_id) REFERENCES alerts ON DELETE CASCADE);
+CREATE TABLE IF NOT EXISTS silences(
+  tenant_id int NOT NULL, id uuid NOT NULL DEFAULT gen_random_uuid(),
+  matchers jsonb NOT NULL,                                           -- [{name, value, is_regex, is_equal}], without the tenant's
+  starts_at timestamptz NOT NULL, ends_at timestamptz NOT NULL CHECK (ends_at > starts_at),
+  comment text NOT NULL, created_by text NOT NULL, created_at timestamptz NOT NULL DEFAULT now(),
+  deleted_at timestamptz,
+  PRIMARY KEY (tenant_id, id));
+CREATE INDEX IF NOT EXISTS silences_current ON silences(tenant_id, ends_at) WHERE deleted_at IS NULL;
+CREATE TABLE IF NOT EXISTS alert_silences(                           -- which silence's matchers fit which alert, whatever the time
+  tenant_id int NOT NULL, alert_id uuid NOT NULL, silence_id uuid NOT NULL,
+  PRIMARY KEY (tenant_id, alert_id, silence_id),
+  FOREIGN KEY (tenant_id, alert_id) REFERENCES alerts ON DELETE CASCADE,
+  FOREIGN KEY (tenant_id, silence_id) REFERENCES silences ON DELETE CASCADE);
+CREATE INDEX IF NOT EXISTS alert_silences_of ON alert_silences(tenant_id, silence_id);
+-- What the live stream follows: one row for each write of a transaction, in it. Readers go by xid and stop at the oldest
+-- transaction that is still open (pg_snapshot_xmin): what they have passed can gain no row any more, whoever commits when.
+CREATE TABLE IF NOT EXISTS arrivals(
+  tenant_id int NOT NULL,
+  xid bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint,    -- bigint: xid8's operators are not leakproof
+  seq bigint GENERATED ALWAYS AS IDENTITY,
+  signal text NOT NULL,                                              -- logs, traces, metrics, alerts
+  first_ts bigint, last_ts bigint, first_id bigint, last_id bigint, items int NOT NULL DEFAULT 1,
+  alert_id uuid,
+  created timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (tenant_id, xid, seq));
+
 -- btree only on the hot day: a trigram GIN makes the write four times as dear, and row-level security hides GIN from
 -- operators that are not leakproof anyway.
 CREATE INDEX IF NOT EXISTS logs_time ON logs(tenant_id, ts, id);
@@ -135,7 +185,8 @@ CREATE INDEX IF NOT EXISTS series_resource ON series(tenant_id, resource_id);
 -- Row-level security: the tenant of a transaction is set_config('app.tenant_id', <tenants.id>, true). No missing_ok: without
 -- the setting every statement fails. FORCE binds the owner of the tables too.
 DO $$ DECLARE t text; BEGIN
-  FOREACH t IN ARRAY ARRAY['resources','logs','spans','series','samples','idempotency','search_history'] LOOP
+  FOREACH t IN ARRAY ARRAY['resources','logs','spans','series','samples','idempotency','search_history',
+                           'alerts','alert_history','silences','alert_silences','arrivals'] LOOP
     EXECUTE format('ALTER TABLE %I OWNER TO obs_owner', t);
     EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
     EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
@@ -145,7 +196,7 @@ DO $$ DECLARE t text; BEGIN
     END IF;
     EXECUTE format('ALTER TABLE %I ALTER tenant_id SET DEFAULT current_setting(''app.tenant_id'')::int', t);
   END LOOP;
-  FOREACH t IN ARRAY ARRAY['tenants','platform_settings','users','refresh_tokens','audit_log'] LOOP
+  FOREACH t IN ARRAY ARRAY['tenants','platform_settings','users','refresh_tokens','audit_log','webhook_tokens'] LOOP
     EXECUTE format('ALTER TABLE %I OWNER TO obs_owner', t);
   END LOOP;
   -- Accounts of one tenant, by its key: app.scope is a tenant's key, or '*' for a login and for the platform's own admins.
@@ -193,6 +244,12 @@ GRANT SELECT, INSERT, UPDATE ON platform_settings TO obs_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON users, refresh_tokens TO obs_app;
 GRANT SELECT, INSERT ON audit_log TO obs_app;
 GRANT SELECT, INSERT, DELETE ON search_history TO obs_app;
+GRANT SELECT ON webhook_tokens TO obs_app;
+GRANT SELECT, INSERT, UPDATE ON alerts, silences TO obs_app;
+GRANT SELECT, INSERT ON alert_history TO obs_app;                    -- what happened cannot be unsaid
+GRANT SELECT, INSERT, DELETE ON alert_silences, arrivals TO obs_app;
+GRANT SELECT ON alerts, alert_history, silences, alert_silences, arrivals TO obs_read;
+GRANT INSERT (signal, first_ts, last_ts, first_id, last_id, items) ON arrivals TO obs_ingest;
 GRANT SELECT ON logs, spans, series, samples, resources TO obs_read;
 GRANT USAGE ON SEQUENCE item_blocks TO obs_ingest;
 GRANT INSERT (ts, id, resource_id, severity, span_id, trace_id, service, severity_text, body, attrs) ON logs TO obs_ingest;

@@ -46,6 +46,11 @@ def identities() -> dict[str, Any]:
     return {"tenants": [{"id": key, "name": key.title()} for key in TENANTS], "users": users}
 
 
+def webhook_token(tenant: str) -> str:
+    """The bearer of the tenant's alert webhook in test platforms."""
+    return f"webhook-token-of-{tenant}-for-tests"
+
+
 def make_keys(folder: Path) -> None:
     """jwt_private.pem and jwt_public.pem (RSA 2048)."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -63,6 +68,7 @@ def write_config(folder: Path, postgres: str, redis: str | None = None, **change
     if not (folder / "jwt_private.pem").exists():
         make_keys(folder)
     (folder / "identities.json").write_text(json.dumps(identities()))
+    (folder / "alert_webhook_tokens.json").write_text(json.dumps({key: webhook_token(key) for key in TENANTS}))
     server, cache = urlsplit(postgres), urlsplit(redis or f"redis://127.0.0.1:{free_port()}")
     api = free_port()
     document: dict[str, Any] = {
@@ -82,6 +88,7 @@ def write_config(folder: Path, postgres: str, redis: str | None = None, **change
             "access_ttl_s": 300, "refresh_ttl_s": 86400,
         },
         "identities_file": str(folder / "identities.json"),
+        "webhook_tokens_file": str(folder / "alert_webhook_tokens.json"),
         "test_data_api": True,
         "cors_origins": [],
     }  # fmt: skip

@@ -34,6 +34,8 @@ async def capabilities(_: Caller, platform: Annotated[Services, Depends(services
         "metrics",
         "metrics.promql",
         "traces",
+        "alerts",
+        "alerts.silences",
     ]
     if platform.config.test_data_api:
         features.append("test_data")

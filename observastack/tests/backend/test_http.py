@@ -65,7 +65,8 @@ def test_the_openapi_document_declares_security_and_errors(served: Backend) -> N
             if path.rsplit("/", 1)[-1] in open_to_all:
                 assert "security" not in operation, where
                 continue
-            assert operation["security"] == [{"bearer": []}], where
+            scheme = "webhook" if path.endswith("/webhook/alertmanager") else "bearer"
+            assert operation["security"] == [{scheme: []}], where
             assert {"401", "503"} <= set(operation["responses"]), where
             for status, answer in operation["responses"].items():
                 if status.startswith(("4", "5")):
@@ -86,6 +87,9 @@ def test_answers_have_the_declared_form(served: Backend) -> None:
         ("acme-viewer", "get", "/auth/me", None),
         ("acme-viewer", "get", "/auth/auth-info", None),
         ("acme-viewer", "get", "/meta/capabilities", None),
+        ("acme-viewer", "get", "/alerts", None),
+        ("acme-viewer", "get", "/alerts/statistics", None),
+        ("acme-viewer", "get", "/alerts/silences", None),
         ("platform-admin", "get", "/test-data/summary", None),
         ("platform-admin", "get", "/health/ready", None),
     ]

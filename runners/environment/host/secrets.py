@@ -42,6 +42,12 @@ def generate(folder: Path, passwords: Iterable[str], tenants: Mapping[str, str])
     if document != known:
         write_json(identities, document)
         changed.append(identities.name)
+    hooks = folder / "alert_webhook_tokens.json"
+    known = read_json(hooks)
+    document = {tenant: (known or {}).get(tenant) or password() for tenant in tenants}
+    if document != known:
+        write_json(hooks, document)
+        changed.append(hooks.name)
     for path in folder.iterdir():
         if path.stat().st_mode & 0o777 != 0o600:
             path.chmod(0o600)
@@ -98,6 +104,7 @@ def values(folder: Path) -> list[str]:
         found.append(path.read_text().strip())
     document = read_json(folder / "identities.json")
     found += [user["password"] for user in document["users"]] if document else []
+    found += (read_json(folder / "alert_webhook_tokens.json") or {}).values()
     key = folder / "jwt_private.pem"
     if key.exists():
         found += [line for line in key.read_text().splitlines() if line and not line.startswith("-----")]

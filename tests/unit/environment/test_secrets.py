@@ -53,5 +53,15 @@ def test_values_to_mask_include_passwords_and_the_private_key_but_not_the_public
     users = json.loads((folder / "identities.json").read_text())["users"]
     assert (folder / "postgres_password").read_text() in values
     assert {user["password"] for user in users} <= set(values)
+    assert set(json.loads((folder / "alert_webhook_tokens.json").read_text()).values()) < set(values)
     assert (folder / "jwt_private.pem").read_text().splitlines()[3] in values
     assert (folder / "jwt_public.pem").read_text().splitlines()[1] not in values
+
+
+def test_each_tenant_has_a_webhook_token_of_its_own_which_is_kept(tmp_path: Path) -> None:
+    secrets.generate(tmp_path / "secrets", [], {"acme": "Acme"})
+    first = json.loads((tmp_path / "secrets" / "alert_webhook_tokens.json").read_text())
+    secrets.generate(tmp_path / "secrets", [], TENANTS)
+    tokens = json.loads((tmp_path / "secrets" / "alert_webhook_tokens.json").read_text())
+    assert tokens["acme"] == first["acme"]
+    assert (set(tokens), len(set(tokens.values()))) == (set(TENANTS), 3)
