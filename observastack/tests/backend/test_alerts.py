@@ -175,7 +175,8 @@ class TestActions:
     def test_a_foreign_alert_is_as_one_that_does_not_exist(self, served: Backend) -> None:
         alert = fired(served, tenant="globex")
         missing = "00000000-0000-4000-8000-000000000000"
-        for action, body in (("acknowledge", {}), ("resolve", {}), ("assign", {"assignee": None})):
+        bodies: dict[str, dict[str, Any]] = {"acknowledge": {}, "resolve": {}, "assign": {"assignee": None}}
+        for action, body in bodies.items():
             answers = [
                 served.post("acme-editor", f"/alerts/{one}/{action}", body) for one in (alert["id"], missing, "x")
             ]
@@ -240,7 +241,7 @@ class TestBulk:
     def test_assign_and_silence_many(self, served: Backend) -> None:
         alerts = [fired(served) for _ in range(3)]
         ids = [alert["id"] for alert in alerts]
-        body = {"action": "assign", "ids": ids, "assignee": "acme-viewer"}
+        body: dict[str, Any] = {"action": "assign", "ids": ids, "assignee": "acme-viewer"}
         assert served.post("acme-editor", "/alerts/actions", body).json()["succeeded"] == 3
         body = {"action": "silence", "ids": ids[:2], "duration_s": 600, "note": "known"}
         silenced = served.post("acme-editor", "/alerts/actions", body).json()
