@@ -10,8 +10,29 @@ import socket
 import subprocess
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+
+from runners.environment.host import keycloak
+
+KEYCLOAK_ADMIN_PASSWORD = "only for tests on loopback"
+_WELL_KNOWN = "/.well-known/openid-configuration"
+
+
+@dataclass(frozen=True)
+class Keycloak:
+    """A running server of tests."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+    realm: str = "observastack"
+
+    @property
+    def issuer(self) -> str:
+        return f"{self.url}/realms/{self.realm}"
 
 
 def free_port() -> int:
@@ -100,6 +121,52 @@ def redis_server() -> Iterator[str]:
         finally:
             process.terminate()
             process.wait(10)
+
+
+@contextlib.contextmanager
+def keycloak_server(realm: Path, *, port: int | None = None, patience_s: float = 120) -> Iterator[Keycloak]:
+    """A Keycloak with the realm of this file, its data in a folder of its own. Raises FileNotFoundError.
+
+    Its admin is admin/KEYCLOAK_ADMIN_PASSWORD. Ready when the realm can be asked: 10 to 20 s, more on a busy machine.
+    """
+    found = keycloak.keycloak()
+    if found is None:
+        raise FileNotFoundError("no Keycloak on this machine (kc.sh in TESTBED_BIN_DIR or on PATH, and java)")
+    port = port or free_port()
+    with tempfile.TemporaryDirectory(prefix="testbed-kc-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        configuration = folder / "keycloak.conf"
+        settings = {
+            "bootstrap-admin-username": "admin", "bootstrap-admin-password": KEYCLOAK_ADMIN_PASSWORD,
+            "hostname": f"http://127.0.0.1:{port}", "http-enabled": "true", "http-host": "127.0.0.1", "http-port": port,
+            "http-management-host": "127.0.0.1", "http-management-port": 0,
+        }  # fmt: skip
+        configuration.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
+        own = keycloak.instance(found.folder, folder / "instances", realm)
+        log = folder / "log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                keycloak.command(found.folder, own, configuration), stdout=output, stderr=output, cwd=folder
+            )
+        server = Keycloak(f"http://127.0.0.1:{port}", process, log)
+        try:
+            _wait_for_realm(server, patience_s)
+            yield server
+        finally:
+            process.kill()
+            process.wait(20)
+
+
+def _wait_for_realm(server: Keycloak, patience_s: float) -> None:
+    deadline = time.monotonic() + patience_s
+    while time.monotonic() < deadline:
+        if server.process.poll() is not None:
+            raise RuntimeError(f"Keycloak ended with exit code {server.process.returncode}:\n{server.log.read_text()}")
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"{server.issuer}{_WELL_KNOWN}", timeout=5) as answer:
+            if answer.status == 200:
+                return
+        time.sleep(0.2)
+    raise TimeoutError(f"Keycloak is not ready after {patience_s} s:\n{server.log.read_text()[-2000:]}")
 
 
 def _unprivileged() -> str:

@@ -40,8 +40,8 @@ class Verifier:
             header = jwt.get_unverified_header(token)
             key = self._key(header)
             claims = jwt.decode(
-                token, key, algorithms=_algorithms(header), audience=self._auth.audience, issuer=self._auth.issuer,
-                leeway=self._auth.leeway_s, options=_options(header),
+                token, key, algorithms=[ALGORITHM], audience=self._auth.audience, issuer=self._auth.issuer,
+                leeway=self._auth.leeway_s, options=_options(token, header, key),
             )  # fmt: skip
         except jwt.ExpiredSignatureError as error:
             raise Expired(str(error)) from error
@@ -49,14 +49,14 @@ class Verifier:
             raise InvalidToken(str(error)) from error
         return _claims(claims)
 
-    def _key(self, header: dict[str, Any]) -> RSAPublicKey | jwt.PyJWK:
+    def _key(self, header: dict[str, Any]) -> RSAPublicKey:
         if not self._keys.known:
             raise KeysUnavailable("the issuer's keys are not known yet")
         kid = header.get("kid")
         key = self._keys.find(kid)
         if key is None:
             raise UnknownKey(f"key {kid!r} is not known")
-        return _as_secret(key) if _confused(header) else key
+        return key
 
 
 def _claims(claims: dict[str, Any]) -> Claims:
@@ -93,10 +93,12 @@ def _memberships(claims: dict[str, Any]) -> set[str]:
     return {name.removeprefix(GROUPS) for name in names if name.startswith(GROUPS)}
 
 
-def _options(header: dict[str, Any]) -> Any:
+def _options(token: str, header: dict[str, Any], key: RSAPublicKey) -> Any:
+    unsigned = header.get("alg") == "none" and defects.active("alg_none")
+    confused = header.get("alg") == "HS256" and defects.active("alg_confusion") and _keyed_with(token, key)
     return {
         "require": REQUIRED,
-        "verify_signature": not (header.get("alg") == "none" and defects.active("alg_none")),
+        "verify_signature": not (unsigned or confused),
         "verify_exp": not defects.active("token_no_exp"),
         "verify_nbf": not defects.active("nbf_unchecked"),
         "verify_iat": True,
@@ -105,19 +107,15 @@ def _options(header: dict[str, Any]) -> Any:
     }
 
 
-def _confused(header: dict[str, Any]) -> bool:
-    return header.get("alg") == "HS256" and defects.active("alg_confusion")
+def _keyed_with(token: str, key: RSAPublicKey) -> bool:
+    """Whether the published key, as an HMAC secret, signed this (RFC 8725, 2.1): part of the defect alg_confusion.
+    By hand, for PyJWT itself refuses to be confused."""
+    import hashlib
+    import hmac
 
-
-def _algorithms(header: dict[str, Any]) -> list[str]:
-    """Never the one that the token names: who may choose it signs with the public key as a secret (RFC 8725, 2.1)."""
-    return ["HS256"] if _confused(header) else [ALGORITHM]
-
-
-def _as_secret(key: RSAPublicKey) -> jwt.PyJWK:
-    """The published key as an HMAC secret: part of the defect alg_confusion."""
     from cryptography.hazmat.primitives import serialization
     from jwt.utils import base64url_encode
 
     pem = key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return jwt.PyJWK({"kty": "oct", "k": base64url_encode(pem).decode()}, "HS256")
+    signed, _, signature = token.rpartition(".")
+    return signature == base64url_encode(hmac.new(pem, signed.encode(), hashlib.sha256).digest()).decode()
