@@ -27,7 +27,7 @@ exit codes: 0 passed · 1 failed · 2 invalid or not ready · 3 error · 64 wron
 """
 
 # The order of `--help`. Each module registers its commands; all are cheap to import.
-_MODULES = ("environment", "campaign", "data", "load", "chaos", "results", "tui", "config")
+_MODULES = ("environment", "campaign", "data", "load", "chaos", "e2e", "results", "tui", "config")
 
 
 class _Collect(argparse.Action):

@@ -75,4 +75,7 @@ def remote_sinks(url: str, scenario: Scenario, target: Target) -> Callable[[], S
     for tenant in scenario.tenants:
         bearer(tenant)  # signed in before the clock runs
     delivery = scenario.file.delivery
-    return lambda: HttpSink(url, bearer, forget, gzip_level=int(delivery.gzip), timeout_s=delivery.timeout)
+    auth = target.profile.auth
+    return lambda: HttpSink(
+        url, bearer, forget, gzip_level=int(delivery.gzip), timeout_s=delivery.timeout, header=auth.header, scheme=auth.scheme
+    )  # fmt: skip

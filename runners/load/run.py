@@ -14,6 +14,7 @@ from runners.load.leaks import LeakCheck
 from runners.load.pace import Pace
 from runners.load.scenario import CHANGEABLE, Scenario, changes_of, load
 from runners.load.scoreboard import Scoreboard
+from runners.load.steps import STEPS
 from runners.load.users import Plan
 from runners.load.verdicts import outcomes, plan, verdict
 from runners.suite import Context, Verdict
@@ -44,6 +45,11 @@ def _run(context: Context, scenario: Scenario, target: Target) -> Verdict:
             operations[name] = operation
     if not operations.keys() & scenario.mix.keys():
         raise NotReady(f"target {target.name} has none of the operations of scenario {scenario.load}")
+    for name in set(operations) - set(scenario.mix):  # asked on behalf of others only
+        asking = [other for other in scenario.mix if STEPS[other].needs == name]
+        if not set(asking) & set(operations):
+            del operations[name]
+            absent[name] = f"not applicable: it is asked for {', '.join(asking)} only, which target {target.name} lacks"
     crowd = _crowd(scenario, target)
     tests = plan(scenario.load, scenario.operations)
     context.events.emit("run.started", plan=tests, scenario=scenario.load, users=scenario.users, target=target.name)

@@ -194,13 +194,14 @@ class OpenTrace(Step):
             return Problem("no list of spans")
         if not items:
             return Problem("trace without spans", f"trace {asked['trace_id']} was found by a search")
-        if isinstance(document, dict) and document.get("trace_id") != asked["trace_id"]:
-            return Problem("another trace", f"{document.get('trace_id')!r} instead of {asked['trace_id']!r}")
+        stated = document.get("trace_id") if isinstance(document, dict) else None
+        if stated is not None and stated != asked["trace_id"]:
+            return Problem("another trace", f"{stated!r} instead of {asked['trace_id']!r}")
         for span in items:
             if not isinstance(span, dict):
                 return Problem("span is not an object", type(span).__name__)
-            if span.get("trace_id", asked["trace_id"]) != asked["trace_id"]:
-                return Problem("span of another trace", f"{span['trace_id']!r} instead of {asked['trace_id']!r}")
+            if span.get("trace_id", stated) != asked["trace_id"]:  # one of the two must say it
+                return Problem("span of another trace", f"{span.get('trace_id')!r} instead of {asked['trace_id']!r}")
         return None
 
 

@@ -19,11 +19,12 @@ from runners.results.gates import check as check_gate
 
 _NAME = r"^[A-Za-z][A-Za-z0-9_-]*$"
 _SOURCE: dict[str, lookup.Kind] = {"scenario": "scenarios", "experiment": "experiments"}
-# suite -> action -> what the stage must name
+# suite -> action -> what the stage must name; empty: nothing
 ACTIONS: dict[str, dict[str, str]] = {
     "data": {"generate": "scenario", "audit": "of"},
     "load": {"run": "scenario"},
     "chaos": {"run": "experiment"},
+    "e2e": {"run": ""},
 }
 
 # suite -> action -> what may stand in `with`
@@ -31,6 +32,7 @@ PARAMETERS: dict[str, dict[str, tuple[str, ...]]] = {
     "data": {"generate": ("sink",), "audit": ("wait",)},
     "load": {"run": ("users", "rate", "spawn_rate", "tenants", "roles", "limit", "window")},
     "chaos": {"run": ("allow_foreign_actions",)},
+    "e2e": {"run": ("only", "kind", "workers")},
 }
 
 
@@ -171,7 +173,7 @@ def _check_kind(document: Document, at: tuple[str | int, ...], stage: StageModel
             raise document.error(f"stage {stage.name}: key '{key}' is missing", at, f"say what to run with '{key}:'")
         if key != wanted and given:
             what = f"stage {stage.name}: '{key}' means nothing to {stage.suite} {action}"
-            raise document.error(what, (*at, key), f"it takes '{wanted}:'")
+            raise document.error(what, (*at, key), f"it takes '{wanted}:'" if wanted else f"remove '{key}'")
     known = PARAMETERS[stage.suite][action]
     for key in stage.with_:
         if key not in known:

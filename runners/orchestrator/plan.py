@@ -140,10 +140,9 @@ def _ancestors(names: list[str], stages: list[StageModel]) -> set[str]:
 
 def _params(campaign: Campaign, stage: StageModel) -> dict[str, Any]:
     params = dict(stage.with_)
-    action = action_of(stage)
     if stage.suite == "chaos":
         params["experiment"] = str(campaign.files[stage.name])
-    elif action != "audit":
+    elif stage.name in campaign.files:
         params["scenario"] = str(campaign.files[stage.name])
         params["duration_s"] = stage.duration
         if stage.suite == "data":
@@ -232,7 +231,8 @@ def explain(spec: CampaignSpec) -> str:
         end = "…" if stage["end_s"] is None else f"{stage['end_s']:.0f} s"
         when = f"{start:>6} – {end:<6}"
         what = stage["params"].get("scenario") or stage["params"].get("experiment")
-        what = what.rsplit("/", 1)[-1] if what else f"of {stage['params'].get('of')}"
+        of = stage["params"].get("of")
+        what = what.rsplit("/", 1)[-1] if what else f"of {of}" if of else "all"
         notes = [f"during {stage['during']}"] if stage["during"] else []
         notes += [f"needs {', '.join(stage['needs'])}"] if stage["needs"] else []
         notes += [word for word in ("optional", "critical") if stage[word]]

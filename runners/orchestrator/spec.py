@@ -10,7 +10,7 @@ from typing import Any
 from runners.lib.errors import FileError
 from runners.lib.files import read_json
 
-MODULES = {"data": "runners.datagen", "load": "runners.load", "chaos": "runners.chaos"}
+MODULES = {"data": "runners.datagen", "load": "runners.load", "chaos": "runners.chaos", "e2e": "runners.e2e"}
 NEVER_RETRIED = ("load", "chaos")  # a second storm or a second crash is another experiment, not another try
 
 

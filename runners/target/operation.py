@@ -11,6 +11,12 @@ from runners.target import jsonpath, shape, template
 from runners.target.canonical import CANONICAL
 from runners.target.profile import OperationTemplate, Request
 
+_SOURCES = {
+    "search.logs": "logs", "search.traces": "traces", "search.metrics": "metrics", "logs.query": "logs",
+    "traces.get": "traces", "traces.logs": "logs",
+}  # fmt: skip
+"""What an item is that does not say so itself, by the operation that answers it."""
+
 
 @dataclass(frozen=True)
 class PreparedRequest:
@@ -62,6 +68,11 @@ class Operation:
         """Names that `request` must be given."""
         return self.template.variables
 
+    @property
+    def mentions(self) -> set[str]:
+        """Names that `request` can be given, the optional ones included."""
+        return self.template.mentions
+
     def request(self, **variables: Any) -> PreparedRequest:
         """Raises template.MissingVariable."""
         return prepare(self.template, self.base, variables)
@@ -78,7 +89,7 @@ class Operation:
 
     def shaped(self, item: Any) -> Any:
         """One item, as this operation answers it, in the canonical shape."""
-        return shape.canonical(item, self.template.item)
+        return shape.canonical(item, self.template.item, _SOURCES.get(self.name))
 
     def next_cursor(self, answer: Answer) -> str | None:
         """The cursor of the page that follows; None at the end, or when the profile does not say where it lies."""

@@ -103,6 +103,11 @@ class Request(Strict):
         """Variables that must be given."""
         return template.names([self.path, self.body, self.query, self.headers])
 
+    @property
+    def mentions(self) -> set[str]:
+        """Variables that may be given."""
+        return template.names([self.path, self.body, self.query, self.headers], optional=True)
+
 
 class Login(Request):
     token: PathText
@@ -164,12 +169,24 @@ class OperationTemplate(Request):
     probe: dict[str, Any] | Literal[False] = Field(default_factory=dict)
 
 
+class ErrorParts(Strict):
+    """Where an error's parts lie; null: errors do not carry it."""
+
+    code: PathText | None = "$.error.code"
+    message: PathText | None = "$.error.message"
+    request_id: PathText | None = "$.error.request_id"
+
+
 class Expect(Strict):
+    """Statuses by what they say; where an error's parts lie; the header of the request id (null: answers have none)."""
+
     unauthenticated: Statuses = (401,)
     forbidden: Statuses = (403,)
     foreign: Statuses = (403, 404)
     invalid: Statuses = (400, 422)
     dependency_down: Statuses = (503,)
+    error: ErrorParts = ErrorParts()
+    request_id: str | None = "X-Request-ID"
 
 
 class Profile(Strict):

@@ -14,10 +14,10 @@ from typing import Any
 from runners.target import jsonpath
 
 
-def canonical(item: Any, parts: Mapping[str, str]) -> Any:
+def canonical(item: Any, parts: Mapping[str, str], source: str | None = None) -> Any:
     """The item in the canonical shape; a part that the item lacks is left out. parts: dotted name -> JSONPath.
 
-    Without parts, and for what is no object, the item itself.
+    source: the signal of an item that does not say so itself. Without parts, and for what is no object, the item itself.
     """
     if not parts or not isinstance(item, dict):
         return item
@@ -31,4 +31,9 @@ def canonical(item: Any, parts: Mapping[str, str]) -> Any:
         for parent in parents:
             place = place.setdefault(parent, {})
         place[leaf] = found[0]
+    if isinstance(moment := shaped.get("time_unix_nano"), int):
+        shaped["time_unix_nano"] = str(moment)
+    if "time_unix_nano" in shaped:
+        shaped.setdefault("timestamp", shaped["time_unix_nano"])
+        shaped.setdefault("source", source)
     return shaped

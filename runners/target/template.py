@@ -68,13 +68,14 @@ def url_names(value: Any) -> set[str]:
     return set(_URL.findall(value)) if isinstance(value, str) else set()
 
 
-def names(value: Any) -> set[str]:
-    """Variables that must be given to fill this template."""
-    if isinstance(value, dict):
-        return set[str]().union(*(names(item) for item in value.values()))
-    if isinstance(value, list):
-        return set[str]().union(*(names(item) for item in value))
-    return {name for name, optional in _NAME.findall(value) if not optional} if isinstance(value, str) else set()
+def names(value: Any, *, optional: bool = False) -> set[str]:
+    """Variables that must be given to fill this template; with optional, those that may be too."""
+    if isinstance(value, dict | list):
+        inside = value.values() if isinstance(value, dict) else value
+        return set[str]().union(*(names(item, optional=optional) for item in inside))
+    if not isinstance(value, str):
+        return set()
+    return {name for name, may in _NAME.findall(value) if optional or not may}
 
 
 def fill(value: Any, variables: Mapping[str, Any]) -> Any:

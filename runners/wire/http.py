@@ -31,8 +31,8 @@ _MAX_ANSWER = 1 << 20
 
 
 class HttpSink:
-    """bearer(tenant) gives the token to send with; forget(tenant, token) drops one that
-    was answered with 401, so that the next is fresh."""
+    """bearer(tenant) gives the token to send with; forget(tenant, token) drops one that was answered with 401, so that the
+    next is fresh. header, scheme: how the token is sent."""
 
     def __init__(
         self,
@@ -42,6 +42,8 @@ class HttpSink:
         *,
         gzip_level: int = 1,
         timeout_s: float = 5,
+        header: str = "Authorization",
+        scheme: str = "Bearer",
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -50,6 +52,7 @@ class HttpSink:
         self._port = parts.port or (443 if self._secure else 80)
         self._base = parts.path.rstrip("/")
         self._bearer, self._forget = bearer, forget
+        self._header, self._scheme = header, scheme
         self._gzip_level, self._timeout_s = gzip_level, timeout_s
         self._connection: http.client.HTTPConnection | None = None
 
@@ -73,7 +76,7 @@ class HttpSink:
             self.close()
             return Answer(0, error=f"{type(error).__name__}: {error}")
         if response.status == 401 and self._forget is not None:
-            self._forget(parcel.tenant, headers["Authorization"].removeprefix("Bearer "))
+            self._forget(parcel.tenant, headers[self._header].removeprefix(self._scheme).strip())
         retry_after = _retry_after(response.getheader("Retry-After"))
         if not 200 <= response.status < 300:
             return Answer(response.status, 0, retry_after, content[:300].decode("utf-8", "replace"))
@@ -89,7 +92,7 @@ class HttpSink:
         if self._gzip_level:
             headers["Content-Encoding"] = "gzip"
         if self._bearer is not None:
-            headers["Authorization"] = "Bearer " + self._bearer(parcel.tenant)
+            headers[self._header] = f"{self._scheme} {self._bearer(parcel.tenant)}".strip()
         return headers
 
     def _connect(self) -> http.client.HTTPConnection:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from runners.lib import proc
+from tests.command import Testbed
 from tests.servers import postgres_binaries, redis_binary
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,32 +33,6 @@ def absent() -> str | None:
 
 
 pytestmark = [pytest.mark.environment, pytest.mark.skipif(absent() is not None, reason=str(absent()))]
-
-
-class Testbed:
-    __test__ = False
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-
-    def run(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "runners", "--home", str(self.home), *arguments],
-            cwd=ROOT, capture_output=True, text=True, timeout=240, check=False,
-        )  # fmt: skip
-        assert done.returncode == code, (
-            f"{arguments}: exit {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
-        )
-        return done
-
-    def json(self, *arguments: str, code: int = 0) -> Any:
-        """The one document that a query prints."""
-        lines = self.run(*arguments, "--json", code=code).stdout.splitlines()
-        assert len(lines) == 1, lines[:3]
-        return json.loads(lines[0])
-
-    def events(self, *arguments: str, code: int = 0) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.run(*arguments, "--json", code=code).stdout.splitlines()]
 
 
 @pytest.fixture(scope="module")

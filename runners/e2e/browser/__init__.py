@@ -1,0 +1,1 @@
+"""Journeys through the pages, in the machine's own Chromium."""

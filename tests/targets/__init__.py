@@ -1,0 +1,1 @@
+"""Deployments to test the testbed on that are not the reference platform."""
