@@ -41,5 +41,5 @@ def test_commands_in_the_manual_exist() -> None:
 
     text = build_parser().format_help()
     for page in PAGES:
-        for command in re.findall(r"^(?:\.venv/bin/)?testbed ([a-z]+)", page.read_text(), re.MULTILINE):
+        for command in re.findall(r"^(?:\.venv/bin/)?testbed ([a-z0-9]+)", page.read_text(), re.MULTILINE):
             assert re.search(rf"^    {command}\b", text, re.MULTILINE), f"{page.name}: testbed {command}"
