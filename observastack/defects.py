@@ -93,6 +93,10 @@ REGISTRY: dict[str, Defect] = {
         Defect("rate_limit_off_by_tenant", "one tenant's requests use up the limit of all", "security"),
         Defect("rate_limit_no_retry_after", "429 comes without Retry-After", "contract"),
         Defect("cache_key_without_tenant", "cached answers are given to whichever tenant asks the same", "security"),
+        Defect("history_leak", "the search history shows the searches of all users of the tenant", "security"),
+        Defect("correlate_leak", "correlation answers with another tenant's items", "security"),
+        Defect("aggregate_leak", "counts over time are another tenant's", "security"),
+        Defect("stream_ends_silently", "a streamed search that fails ends without an error event", "e2e"),
         Defect("request_id_missing", "answers carry no X-Request-ID", "contract"),
     )
 }

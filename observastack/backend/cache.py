@@ -25,7 +25,13 @@ class Cache:
         self._client = client
 
     async def answer(
-        self, tenant: int, name: str, question: Any, compute: Callable[[], Awaitable[dict[str, Any]]]
+        self,
+        tenant: int,
+        name: str,
+        question: Any,
+        compute: Callable[[], Awaitable[dict[str, Any]]],
+        *,
+        ttl_s: int = TTL_S,
     ) -> dict[str, Any]:
         """The stored answer, else a new one. What is `partial` is not kept: the next attempt may get further."""
         key = _key(tenant, name, question)
@@ -40,7 +46,7 @@ class Cache:
         answer = await compute()
         if not answer.get("partial"):
             try:
-                await self._client.set(key, orjson.dumps(answer), ex=TTL_S)
+                await self._client.set(key, orjson.dumps(answer), ex=ttl_s)
             except RedisError as error:
                 log.warning("cache: %s", error)
         return answer

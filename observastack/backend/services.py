@@ -32,8 +32,12 @@ from observastack.backend.health import Health
 from observastack.backend.idempotency import Idempotency
 from observastack.backend.limits import Limiter
 from observastack.backend.metrics import Metrics
+from observastack.backend.search.aggregate import Aggregation
+from observastack.backend.search.correlate import Correlator
 from observastack.backend.search.engine import Search
 from observastack.backend.search.export import Export
+from observastack.backend.search.history import History
+from observastack.backend.search.stream import Stream
 from observastack.backend.sources import Sources
 from observastack.backend.stores.choice import choose
 from observastack.backend.stores.ports import Stores
@@ -62,6 +66,10 @@ class Services:
     stores: Stores
     search: Search
     export: Export
+    stream: Stream
+    aggregation: Aggregation
+    correlator: Correlator
+    history: History
     metrics: Metrics
     traces: Traces
     test_data: TestData
@@ -83,6 +91,7 @@ class Services:
     async def close(self) -> None:
         await self.clock.close()
         self.passwords.close()
+        await self.history.close()
         await self.health.close()
         await self.redis.aclose()
         await self.stores.close()
@@ -97,8 +106,8 @@ def build(config: Config) -> Services:
     sources, stores, telemetry = Sources(config.stores.timeout_s), choose(config, database), Telemetry()
     tenants, audit, cache = Tenants(database), Audit(database), Cache(redis)
     sessions = Sessions(config.auth, database, denylist, tokens=tokens, passwords=passwords, tenants=tenants)
-    accounts = Accounts(database)
     clock = Clock(database, tenants)
+    accounts, search = Accounts(database), Search(stores, sources)
     return Services(
         config=config,
         database=database,
@@ -114,8 +123,12 @@ def build(config: Config) -> Services:
         telemetry=telemetry,
         sources=sources,
         stores=stores,
-        search=Search(stores, sources),
+        search=search,
         export=Export(stores, sources),
+        stream=Stream(search),
+        aggregation=Aggregation(stores, sources, search, cache, tenants),
+        correlator=Correlator(stores, sources, search, tenants),
+        history=History(database),
         metrics=Metrics(stores.metrics, sources),
         traces=Traces(stores, sources),
         test_data=TestData(config, database),

@@ -15,6 +15,7 @@ from psycopg_pool import PoolTimeout
 
 from observastack.backend.database import Database
 from observastack.backend.deadline import within
+from observastack.backend.stores.ports import Tenant
 
 log = logging.getLogger("observastack.backend")
 
@@ -67,6 +68,10 @@ class Tenants:
         if all(tenant.number != number for tenant in self._known.values()):
             await self._read()
         return next(key for key, tenant in self._known.items() if tenant.number == number)
+
+    async def another_than(self, tenant: Tenant) -> Tenant:
+        """For defects that confuse tenants."""
+        return next(Tenant(number, key) for key, number in (await self.all()).items() if number != tenant.number)
 
     def forget(self) -> None:
         """A tenant was changed here: the next request reads."""

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from observastack.backend.auth.principal import Principal, needs
 from observastack.backend.auth.roles import Permission
+from observastack.backend.errors import request_id
 from observastack.backend.routes.documented import errors, json
-from observastack.backend.search.model import ExportQuery, Item, SearchQuery, SearchResult, SignalQuery, Stats
+from observastack.backend.search.history import Past, user_of
+from observastack.backend.search.model import (
+    Aggregate,
+    AggregateQuery,
+    CorrelateQuery,
+    Correlation,
+    ExportQuery,
+    Item,
+    SearchHistory,
+    SearchQuery,
+    SearchResult,
+    SignalQuery,
+    Stats,
+)
+from observastack.backend.search.stream import matched_of
 from observastack.backend.services import Services, services
 from observastack.backend.wire import rfc3339
 
@@ -54,7 +71,74 @@ class TraceSearchResult(BaseModel):
 @api.post("/search", tags=["search"], response_model=SearchResult, responses=errors(401, 403, 413, 422))
 async def search(body: SearchQuery, principal: Searcher, platform: Platform) -> Response:
     """A page over logs, traces and metrics, newest first unless asked otherwise."""
-    return json(await platform.search.page(principal.scope, body, body.type))
+    page = await platform.search.page(principal.scope, body, body.type)
+    _remember(platform, principal, body, page["stats"]["matched"], page["stats"]["latency_ms"])
+    return json(page)
+
+
+@api.post(
+    "/search/stream",
+    tags=["search"],
+    response_class=StreamingResponse,
+    responses={
+        200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "Events as they come"},
+        **errors(401, 403, 413, 422),
+    },
+)
+async def search_stream(body: SearchQuery, request: Request, principal: Searcher, platform: Platform) -> Response:
+    """A page of each asked source as it answers. Events: `source` (its status), `items`, and at the end `end` (the result
+    without its items) or `error` (the envelope). `limit` applies to each source."""
+    events = await platform.stream.start(principal.scope, body, request_id(request))
+
+    async def sent() -> AsyncIterator[bytes]:
+        began = time.perf_counter()
+        async for event in events:
+            if (matched := matched_of(event)) is not None:
+                _remember(platform, principal, body, matched, round((time.perf_counter() - began) * 1000, 3))
+            yield event
+
+    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+    return StreamingResponse(sent(), media_type="text/event-stream", headers=headers)
+
+
+@api.post("/search/aggregate", tags=["search"], response_model=Aggregate, responses=errors(401, 403, 413, 422))
+async def search_aggregate(body: AggregateQuery, principal: Searcher, platform: Platform) -> Response:
+    """How many items there are over time, and of which services, severities and other values."""
+    return json(await platform.aggregation.counts(principal.scope, body))
+
+
+@api.post("/search/correlate", tags=["search"], response_model=Correlation, responses=errors(401, 403, 413, 422))
+async def search_correlate(body: CorrelateQuery, principal: Searcher, platform: Platform) -> Response:
+    """What belongs to an item: all of its trace (kind trace_id), and what its service did around that time
+    (kind service_window)."""
+    return json(await platform.correlator.find(principal.scope, body))
+
+
+@api.get("/search/history", tags=["search"], response_model=SearchHistory, responses=errors(401, 403, 422))
+async def search_history(
+    principal: Searcher,
+    platform: Platform,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(max_length=400)] = None,
+) -> Response:
+    """The caller's own searches, newest first; the last 200 are kept."""
+    return json(await platform.history.of(principal.tenant, user_of(principal.claims), limit, cursor))
+
+
+@api.delete("/search/history", tags=["search"], status_code=204, response_class=Response, responses=errors(401, 403))
+async def search_history_clear(principal: Searcher, platform: Platform) -> Response:
+    """Forget the caller's own searches."""
+    await platform.history.clear(principal.tenant, user_of(principal.claims))
+    return Response(status_code=204)
+
+
+def _remember(platform: Services, principal: Principal, body: SearchQuery, matched: int, latency_ms: float) -> None:
+    """As it was sent, and only the first page of a walk: the others are the same search."""
+    if body.cursor is None:
+        query = body.model_dump(mode="json", exclude={"cursor"}, exclude_unset=True, by_alias=True)
+        if "time_range" in query:  # as text: a reader in JavaScript would round a number of nanoseconds
+            query["time_range"] = {name: str(ns) for name, ns in query["time_range"].items()}
+        platform.history.add(Past(principal.tenant, user_of(principal.claims), query, matched, latency_ms))
 
 
 @api.post(

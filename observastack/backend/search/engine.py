@@ -42,7 +42,7 @@ class Search:
         began = time.perf_counter()
         descending = query.sort_order == "desc"
         mark = cursors.fingerprint(tenant.number, query, f"{kind} {query.sort_order}")
-        walk = _walk(query, kind, mark)
+        walk = begin(query, kind, mark)
         selected = selection(query, walk.time_range)
         self.check(tuple(walk.positions), selected)
         await delayed_by_defect()
@@ -178,7 +178,8 @@ def facets(items: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
     return {name: dict(counter.most_common(50)) for name, counter in counted.items()}
 
 
-def _walk(query: SignalQuery, kind: str, mark: str) -> Walk:
+def begin(query: SignalQuery, kind: str, mark: str) -> Walk:
+    """Where the query's page stands: at the beginning, or where its cursor says. Raises ApiError 422."""
     if query.cursor is None:
         return Walk(query.time_range, dict.fromkeys(sources_of(kind)))
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictStr, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictStr, StringConstraints, model_validator
 
 from observastack.backend.sources import SOURCES, SourceName
 from observastack.backend.wire import parse_time
@@ -91,10 +91,46 @@ class SearchQuery(SignalQuery):
     type: Literal["logs", "metrics", "traces", "all"] = "all"
 
 
+FacetField = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=300, pattern=r"^[^\x00]+$")]
+
+
 class ExportQuery(Selection):
     """Everything that matches, without pages."""
 
     type: Literal["logs", "metrics", "traces", "all"] = "all"
+
+
+class AggregateQuery(Selection):
+    """Counts over time and by value. fields: what else to count by, as in filters."""
+
+    type: Literal["logs", "metrics", "traces", "all"] = "all"
+    buckets: int = Field(60, ge=1, le=120, strict=True)
+    fields: list[FacetField] = Field(default_factory=list, max_length=5)
+
+
+class CorrelateQuery(BaseModel):
+    """What belongs together: by a trace id, which proves it, or by service and time, which suggests it.
+
+    source, item_id: the item that the question begins at; window_s: seconds before and after `timestamp`.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    trace_id: str | None = Field(None, pattern=r"^[0-9a-fA-F]{32}$")
+    source: SourceName | None = None
+    item_id: str | None = Field(None, min_length=1, max_length=200)
+    timestamp: Nanoseconds | None = None
+    service: str | None = Field(None, min_length=1, max_length=300)
+    window_s: int = Field(300, ge=1, le=3_600, strict=True)
+    limit: int = Field(100, ge=1, le=1_000, strict=True)
+
+    @model_validator(mode="after")
+    def _enough(self) -> Self:
+        if self.trace_id is None and (self.service is None or self.timestamp is None):
+            raise ValueError("trace_id is needed, or service and timestamp")
+        if any("\0" in text for text in (self.service or "", self.item_id or "")):
+            raise ValueError("a text cannot contain the character NUL")
+        return self
 
 
 def sources_of(kind: str) -> tuple[SourceName, ...]:
@@ -139,3 +175,61 @@ class SearchResult(BaseModel):
     facets: dict[str, dict[str, int]]
     next_cursor: str | None
     partial: bool
+
+
+class AggregateRange(BaseModel):
+    """Nanoseconds since 1970 as decimal strings."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    start: str = Field(alias="from")
+    end: str = Field(alias="to")
+
+
+class Bucket(BaseModel):
+    time_unix_nano: str
+    counts: dict[str, int]
+
+
+class Aggregate(BaseModel):
+    """keys: which counts a bucket can have. total: all that was counted. partial: the budget ended or a source failed
+    before everything was counted."""
+
+    time_range: AggregateRange
+    step_ns: int
+    keys: list[str]
+    buckets: list[Bucket]
+    total: int
+    facets: dict[str, dict[str, int]]
+    sources: dict[str, SourceStatus]
+    partial: bool
+
+
+class Link(BaseModel):
+    """Ends are `source:id`. trace_id: both carry it; service_window: same service, near in time."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    origin: str = Field(alias="from")
+    to: str
+    kind: Literal["trace_id", "service_window"]
+
+
+class Correlation(BaseModel):
+    items: list[Item]
+    links: list[Link]
+    partial: bool
+    sources: dict[str, SourceStatus]
+
+
+class PastSearch(BaseModel):
+    id: str
+    ts: str
+    query: dict[str, Any]
+    matched: int | None
+    latency_ms: float | None
+
+
+class SearchHistory(BaseModel):
+    items: list[PastSearch]
+    next_cursor: str | None
