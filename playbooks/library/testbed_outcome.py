@@ -17,6 +17,7 @@ options:
   environment: {description: Folder of the environment., type: path, required: true}
   state: {description: How it ended., type: str, choices: [ready, failed, rolled_back], required: true}
   supervisor: {description: Facts of supervisord, when ready., type: dict, default: {}}
+  took: {description: Seconds from start to health of the services that were started., type: dict, default: {}}
   failed_task: {description: Name of the task that failed., type: str, default: ""}
   message: {description: What it said., type: str, default: ""}
   tags: {description: Its tags; one that names a service makes that service the cause., type: list, elements: str, default: []}
@@ -42,6 +43,7 @@ def main():
             "environment": {"type": "path", "required": True},
             "state": {"type": "str", "choices": ["ready", "failed", "rolled_back"], "required": True},
             "supervisor": {"type": "dict", "default": {}},
+            "took": {"type": "dict", "default": {}},
             "failed_task": {"type": "str", "default": ""},
             "message": {"type": "str", "default": ""},
             "tags": {"type": "list", "elements": "str", "default": []},
@@ -54,7 +56,7 @@ def main():
     given = module.params
     environment = Environment(Path(given["environment"]))
     if given["state"] == "ready":
-        module.exit_json(changed=outcome.ready(environment, given["supervisor"]))
+        module.exit_json(changed=outcome.ready(environment, given["supervisor"], given["took"]))
     if given["state"] == "failed":
         failure = outcome.failed(
             environment, failed_task=given["failed_task"], message=given["message"], tags=given["tags"],

@@ -23,6 +23,8 @@ options:
   only: {description: Services to provision, with what they require; all when empty., type: list, elements: str, default: []}
   defects: {description: Known defects to switch on., type: list, elements: str, default: []}
   port_offset: {description: Offset of the ports; chosen when negative., type: int, default: -1}
+  stores: {description: Who keeps the signals., type: str, choices: [embedded, real, auto], default: embedded}
+  identity: {description: Who knows the users., type: str, choices: [local, keycloak], default: local}
   keep: {description: Entries to keep when removing., type: list, elements: str, default: []}
 author: ObservaStack Testbed maintainers
 """
@@ -53,6 +55,8 @@ def main():
             "only": {"type": "list", "elements": "str", "default": []},
             "defects": {"type": "list", "elements": "str", "default": []},
             "port_offset": {"type": "int", "default": -1},
+            "stores": {"type": "str", "choices": ["embedded", "real", "auto"], "default": "embedded"},
+            "identity": {"type": "str", "choices": ["local", "keycloak"], "default": "local"},
             "keep": {"type": "list", "elements": "str", "default": []},
         }
     )
@@ -70,7 +74,7 @@ def main():
         prepared = workspace.prepare(
             environment, given["catalogue"], supervisor_port=given["supervisor_port"], inventory=given["inventory"],
             target_file=given["target_file"], only=given["only"], defects=given["defects"],
-            port_offset=given["port_offset"],
+            port_offset=given["port_offset"], stores=given["stores"], identity=given["identity"],
         )  # fmt: skip
     except (workspace.Unprovidable, NoAccount, NoFreePorts, ValueError) as error:
         module.fail_json(msg=str(error))

@@ -237,13 +237,16 @@ def provision(session: Session, name: str, defects: tuple[str, ...]) -> None:
     """As `testbed up`, before a campaign. Raises NotReady, Cancelled."""
     from runners.cli.provisioning import Interrupts as Provisioning
     from runners.cli.provisioning import Progress as Steps
+    from runners.config.settings import resolve
     from runners.environment import service
 
+    chosen = resolve(session.overrides, inventory=inventory_of(session, name))
     steps = Steps(session, name)
     try:
         with Provisioning(session, "rolling back; once more to stop at once") as interrupts:
             done = service.up(
-                session.home, name, defects=defects, on_event=steps.take, cancel=interrupts.count
+                session.home, name, defects=defects, stores=chosen["stores"], identity=chosen["identity"],
+                on_event=steps.take, cancel=interrupts.count,
             )  # fmt: skip
         steps.end(done.status)
     finally:

@@ -11,7 +11,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from runners.cli.session import Session
-from runners.environment.status import lines
+from runners.environment.status import choices, lines
 from runners.environment.up import Up
 from runners.lib.files import read_json
 from runners.lib.home import Environment
@@ -88,8 +88,12 @@ class Progress:
         for service in state.get("services") or []:
             self._keep(
                 f"  {service['title']} {service['version']}: {service['implementation']}, from {service['origin']}, "
-                f"port {service['port']}"
+                f"port {service['port']}" + (f" ({service['note']})" if service.get("note") else "")
             )
+        for service in state.get("absent") or []:
+            self._keep(f"  {service['title']}: absent, {service['reason']}")
+        if (line := choices(state)) is not None:
+            self._keep(f"  {line}")
         for folder in state.get("outside") or []:
             self._keep(
                 f"  PostgreSQL does not run as root and its user cannot reach the home: its data lies in {folder}"
@@ -118,6 +122,11 @@ def summary(environment: Environment, done: Up) -> str:
     changed = "nothing had to be changed" if done.changed == 0 else f"{done.changed} changes"
     text = [f"environment {environment.name} is {document['state']} after {format_duration(done.seconds)}: {changed}"]
     text += [f"  {line}" for line in lines(document)]
+    if (line := choices(document)) is not None:
+        text.append(f"  {line}")
+    took = {item["name"]: item["took_s"] for item in document["services"] if item.get("took_s") is not None}
+    if took and done.changed:
+        text.append("  from start to health: " + " · ".join(f"{name} {format_duration(s)}" for name, s in took.items()))
     text += [f"  {name:<8} {url}" for name, url in document["urls"].items() if url]
     if environment.identities.exists():
         text.append(f"  logins   {environment.identities}")

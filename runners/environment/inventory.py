@@ -15,6 +15,7 @@ from runners.config import document
 from runners.config.document import Strict
 from runners.config.lookup import inventories
 from runners.environment.host.impact import order
+from runners.environment.host.ports import numbers
 from runners.lib.errors import FileError
 from runners.lib.text import did_you_mean
 
@@ -22,8 +23,11 @@ Fault = Literal["kill", "stop", "pause", "restart"]
 
 
 class HttpHealth(Strict):
+    """port: the name of a further port, where it is asked on another one than it serves."""
+
     kind: Literal["http"]
     path: str
+    port: str | None = None
 
 
 class PostgresHealth(Strict):
@@ -49,6 +53,7 @@ class Stop(Strict):
 class Chaos(Strict):
     allowed: bool
     faults: tuple[Fault, ...] = ()
+    kill_costs: str = ""
 
 
 class Service(Strict):
@@ -62,6 +67,10 @@ class Service(Strict):
     health: Annotated[HttpHealth | PostgresHealth | RedisHealth, Field(discriminator="kind")]
     stop: Stop
     chaos: Chaos
+    optional: bool = False
+    binary: tuple[str, ...] = ()
+    store: Literal["logs", "metrics", "traces"] | None = None
+    ports: dict[str, Annotated[int, Field(gt=0, lt=65536)]] = Field(default_factory=dict)
 
 
 class Catalogue(Strict):
@@ -77,9 +86,9 @@ class Catalogue(Strict):
 
     @property
     def ports(self) -> dict[str, int]:
-        """Of the first block, supervisord's included."""
-        ports = {name: service.port for name, service in self.testbed_services.items()}
-        return ports | {"supervisor": self.testbed_supervisor_port}
+        """Of the first block, further ones and supervisord's included."""
+        entries = {name: service.model_dump() for name, service in self.testbed_services.items()}
+        return numbers(entries, self.testbed_supervisor_port)
 
 
 @dataclass(frozen=True)

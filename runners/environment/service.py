@@ -2,7 +2,7 @@
 
 from runners.environment.control import log_file, restart, verify
 from runners.environment.down import down
-from runners.environment.status import lines, names, require_ready, status
+from runners.environment.status import choices, lines, names, require_ready, status
 from runners.environment.up import Up, up
 
-__all__ = ["Up", "down", "lines", "log_file", "names", "require_ready", "restart", "status", "up", "verify"]
+__all__ = ["Up", "choices", "down", "lines", "log_file", "names", "require_ready", "restart", "status", "up", "verify"]

@@ -28,11 +28,17 @@ def reduce(
     provisioned = document.get("state") not in (None, "absent")
     look = _gone if document.get("state") == "failed" else _service
     services = [look(item, seen) for item in document.get("services") or []] if provisioned else []
+    absent = [_absent(item) for item in document.get("absent") or []] if provisioned else []
+    took = document.get("took_s") or {}
+    for service in services:
+        service["took_s"] = took.get(service["name"])
     return {
         "environment": name,
         "kind": document.get("kind", "local"),
         "state": _environment(document, services, seen),
-        "services": services,
+        "services": [*services, *absent],
+        "stores": dict(document.get("stores") or {}) if provisioned else {},
+        "identity": document.get("identity") if provisioned else None,
         "defects": list(document.get("defects") or []) if provisioned else [],
         "lease": {"run": None} | {key: value for key, value in (lease or {}).items() if key in ("run", "operation")},
         "urls": dict(document.get("urls") or {}) if provisioned else {},
@@ -63,7 +69,16 @@ def _service(item: Mapping[str, Any], seen: Seen) -> dict[str, Any]:
         "pid": process.pid if process is not None and process.pid else None, "container": None,
         "port": item.get("port"), "url": item.get("url"), "requires": list(item.get("requires") or []),
         "title": item.get("title", item["name"]), "origin": item.get("origin"),
-        "reason": reason,
+        "reason": reason, "note": item.get("note"),
+    }  # fmt: skip
+
+
+def _absent(item: Mapping[str, Any]) -> dict[str, Any]:
+    """An optional service that this environment does not have; reason: why."""
+    nothing = dict.fromkeys(("version", "pid", "container", "port", "url", "origin", "note", "took_s"))
+    return nothing | {
+        "name": item["name"], "title": item.get("title", item["name"]), "state": "absent", "health": "unknown",
+        "implementation": item["implementation"], "requires": [], "reason": item["reason"],
     }  # fmt: skip
 
 

@@ -59,15 +59,26 @@ def require_ready(home: Home, name: str) -> None:
 
 
 def lines(document: dict[str, Any]) -> list[str]:
-    """One line a service, for people."""
+    """One line a service, for people; what the environment does not have last, with the reason."""
     rows = []
     for service in document["services"]:
+        if service["state"] == "absent" and service["pid"] is None and service["version"] is None:
+            rows.append(f"– {service['name']:<12} absent     {service['reason']}")
+            continue
         mark = {"healthy": "●", "starting": "◐", "unknown": "○"}.get(service["health"], "✖")
         what = " ".join(filter(None, (service["title"], service["version"])))
         detail = f"pid {service['pid']}" if service["pid"] else service["state"]
-        reason = f"  {service['reason']}" if service["reason"] else ""
+        more = " · ".join(filter(None, (service.get("note"), service["reason"])))
         rows.append(
-            f"{mark} {service['name']:<9} {service['health']:<10} {service['implementation']:<9} {what:<22} "
-            f"{service['url'] or '':<28} {detail}{reason}"
+            f"{mark} {service['name']:<12} {service['health']:<10} {service['implementation']:<9} {what:<22} "
+            f"{service['url'] or '':<28} {detail}{'  ' + more if more else ''}"
         )
     return rows
+
+
+def choices(document: dict[str, Any]) -> str | None:
+    """Who keeps each signal and who knows the users, in one line; None where nobody knows."""
+    if not document.get("stores"):
+        return None
+    stores = " · ".join(f"{signal} in {store}" for signal, store in sorted(document["stores"].items()))
+    return f"stores: {stores} · identity: {document['identity']}"

@@ -25,6 +25,23 @@ _ROLLBACK_KEEPS = ("state.json", "failure.json", "logs", "chaos")
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """What the environment shall be. only: services (all when empty); stores, identity: settings of that name."""
+
+    only: tuple[str, ...] = ()
+    defects: tuple[str, ...] = ()
+    stores: str = "auto"
+    identity: str = "local"
+
+    def variables(self) -> dict[str, Any]:
+        """As the playbooks know them."""
+        return {
+            "testbed_only": list(self.only), "testbed_defects": sorted(self.defects), "testbed_stores": self.stores,
+            "testbed_identity": self.identity,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
 class Up:
     """status: of the environment afterwards; changed: tasks that changed something; modules: module executions."""
 
@@ -42,12 +59,14 @@ def up(
     fresh: bool = False,
     only: Sequence[str] = (),
     defects: Sequence[str] = (),
+    stores: str = "auto",
+    identity: str = "local",
     on_event: OnEvent = ignore,
     cancel: Callable[[], int] = never,
 ) -> Up:
     """Provision an environment, or bring an existing one to what is asked; nothing changes when it is so already.
 
-    source: inventory name or path (default: the recorded one, else the one named like the environment). Raises FileError
+    stores: embedded, real or auto; identity: local or keycloak (see the settings of these names). source: inventory name or path (default: the recorded one, else the one named like the environment). Raises FileError
     (inventory, target), UsageError, Leased, NotReady (failure.json tells why), Cancelled (rolled back).
     """
     began = time.monotonic()
@@ -66,7 +85,8 @@ def up(
             if (read_json(environment.state) or {}).get("kind") == "external":
                 external.detach(environment)
             provisioner = Provisioner(environment, place, on_event, cancel)
-            done = _provision(provisioner, found.catalogue, fresh=fresh, only=only, defects=defects)
+            wanted = Wanted(tuple(only), tuple(defects), stores, identity)
+            done = _provision(provisioner, found.catalogue, wanted, fresh=fresh)
     return Up(status(home, name), done.changed, done.modules, round(time.monotonic() - began, 3))
 
 
@@ -88,14 +108,7 @@ def _inventory(environment: Environment, name: str, source: str | None) -> Path:
     return inventory.find(source or name)
 
 
-def _provision(
-    provisioner: Provisioner,
-    catalogue: inventory.Catalogue,
-    *,
-    fresh: bool,
-    only: Sequence[str],
-    defects: Sequence[str],
-) -> Outcome:
+def _provision(provisioner: Provisioner, catalogue: inventory.Catalogue, wanted: Wanted, *, fresh: bool) -> Outcome:
     environment = provisioner.environment
     provisioner.end_leftover()
     provisioner.settle_faults()
@@ -104,7 +117,7 @@ def _provision(
     elif (read_json(environment.state) or {}).get("state") == "failed":
         shutil.rmtree(environment.logs, ignore_errors=True)  # they stayed for the reader until now
     environment.failure.unlink(missing_ok=True)
-    variables: dict[str, Any] = {"testbed_only": list(only), "testbed_defects": sorted(defects)}
+    variables = wanted.variables()
     with ExitStack() as claims:
         recorded = read_json(environment.state) or {}
         if set(recorded.get("ports") or {}) != set(catalogue.ports):

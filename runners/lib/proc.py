@@ -39,6 +39,14 @@ def stat(pid: int) -> Stat | None:
     return Stat(fields[0], int(fields[1]), int(fields[19]))
 
 
+def age_s(pid: int) -> float | None:
+    """Seconds since the process was forked; None when there is no such process."""
+    found = stat(pid)
+    if found is None:
+        return None
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - found.start / os.sysconf("SC_CLK_TCK")
+
+
 def environ(pid: int) -> list[bytes]:
     """The environment the process was started with, as NAME=value; empty when it may not or can no longer be read."""
     try:

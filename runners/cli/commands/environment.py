@@ -15,7 +15,8 @@ def register(commands: Commands) -> None:
     up = commands.add(
         "up", _up, "provision an environment, or bring it to what is asked",
         examples="testbed up\ntestbed up staging --inventory ./inventories/staging\n"
-        "testbed up --only postgres redis\ntestbed up --set defects=drop_acked_1pct",
+        "testbed up --only postgres redis\ntestbed up --set defects=drop_acked_1pct\n"
+        "testbed up --set stores=real --set identity=keycloak",
     )  # fmt: skip
     up.add_argument("name", nargs="?", metavar="ENV", help="environment (default: local)")
     up.add_argument("--inventory", metavar="NAME|DIR", help="what to provision from (default: the one named like ENV)")
@@ -47,13 +48,13 @@ def _up(session: Session, args: argparse.Namespace) -> int:
     from runners.lib.errors import TestbedError
 
     name = session.environment_name(args.name)
-    defects = resolve(session.overrides, inventory=inventory_of(session, name, args.inventory))["defects"]
+    chosen = resolve(session.overrides, inventory=inventory_of(session, name, args.inventory))
     progress = Progress(session, name)
     try:
         with Interrupts(session, "rolling back; once more to stop at once") as interrupts:
             done = service.up(
-                session.home, name, source=args.inventory, fresh=args.fresh, only=args.only, defects=defects,
-                on_event=progress.take, cancel=interrupts.count,
+                session.home, name, source=args.inventory, fresh=args.fresh, only=args.only,
+                defects=chosen["defects"], stores=chosen["stores"], identity=chosen["identity"], on_event=progress.take, cancel=interrupts.count,
             )  # fmt: skip
     except TestbedError:
         document = service.status(session.home, name)
@@ -85,6 +86,8 @@ def _status_text(document: dict[str, Any]) -> str:
     if document["defects"]:
         head += f" · known defects switched on: {', '.join(document['defects'])}"
     lines = [head, *(f"  {line}" for line in service.lines(document))]
+    if (choices := service.choices(document)) is not None:
+        lines.append(f"  {choices}")
     if document.get("failure"):
         from runners.environment.up import explain
 

@@ -3,25 +3,59 @@
 from __future__ import annotations
 
 import importlib.util
+import mmap
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 
 @dataclass(frozen=True)
 class Binary:
-    """folder: where the program and its companions lie; version: as numbers; origin: for people."""
+    """folder: where the program and its companions lie; version: as numbers; origin: for people; program: its file name;
+    chosen: it lies in the folder that the user named for this, TESTBED_BIN_DIR."""
 
     folder: Path
     version: str
     origin: str
+    program: str = ""
+    chosen: bool = False
 
     def to_json(self) -> dict[str, str]:
-        return {"folder": str(self.folder), "version": self.version, "origin": self.origin}
+        found = {"folder": str(self.folder), "version": self.version, "origin": self.origin}
+        return found | {"path": str(self.folder / self.program)} if self.program else found
+
+
+# Some programs are not what their name says: Debian's `loki` is a genetics program.
+_SAYS = {"loki": "loki, version", "tempo": "tempo, version", "prometheus": "prometheus, version"}
+# The build information that Go puts into a program: the module and version it was built from.
+_GO_MODULE = re.compile(rb"\nmod\t(github\.com/[\w./-]+)\tv(\d+\.\d+\.\d+)")
+
+
+def server(names: Sequence[str]) -> Binary | None:
+    """The first of these programs in TESTBED_BIN_DIR, else on PATH, that is what its name says."""
+    places = [(os.environ.get("TESTBED_BIN_DIR"), True), (os.environ.get("PATH", os.defpath), False)]
+    for path, chosen in places:
+        for name in names if path else ():
+            if (found := shutil.which(name, path=path)) is None:
+                continue
+            file = Path(found)
+            said = _said(file)
+            if said is None or _SAYS.get(name, "") not in said.lower():
+                continue
+            version = _dotted(said) or _built_from(file) or "of unknown version"
+            return Binary(file.parent, version, str(file.parent), file.name, chosen)
+    return None
+
+
+def frontend() -> Path | None:
+    """The built frontend of the installed platform; None when it is not built."""
+    package = _package("observastack")
+    folder = None if package is None else package / "frontend" / "dist"
+    return folder if folder is not None and (folder / "index.html").is_file() else None
 
 
 def postgres(major: str | None = None) -> Binary | None:
@@ -65,14 +99,44 @@ def redis() -> Binary | None:
     return None
 
 
+def alert_rules() -> Path:
+    """Pattern of the platform's files with rules for Prometheus; there may be none."""
+    return (_package("observastack") or Path("/nonexistent")) / "alerting" / "rules" / "*.yml"
+
+
 def version_of(program: Path) -> str | None:
     """The first dotted number that `program --version` prints; None when it does not run."""
+    said = _said(program)
+    return None if said is None else _dotted(said)
+
+
+def _said(program: Path) -> str | None:
     try:
         done = subprocess.run([program, "--version"], check=False, capture_output=True, text=True, timeout=20)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    match = re.search(r"\d+(?:\.\d+)+", done.stdout)
-    return match[0] if match and done.returncode == 0 else None
+    return done.stdout if done.returncode == 0 else None
+
+
+def _dotted(text: str) -> str | None:
+    first, _, _ = text.partition("\n")  # further lines tell of compilers and builds
+    match = re.search(r"\d+(?:\.\d+)+", first)
+    return match[0] if match else None
+
+
+def _built_from(program: Path) -> str | None:
+    """The version of a Go program that was built without telling it: from its module. None when there is none."""
+    try:
+        with program.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            match = _GO_MODULE.search(content)
+            if match is None:
+                return None
+            version = match[2].decode()
+            # Prometheus numbers its module 0.316.0 where the product is 3.16.0.
+            old = re.fullmatch(r"0\.(\d)(\d\d)\.(\d+)", version) if match[1].endswith(b"/prometheus") else None
+            return f"{old[1]}.{int(old[2])}.{old[3]}" if old else version
+    except (OSError, ValueError):
+        return None
 
 
 def has_lz4(folder: Path) -> bool:

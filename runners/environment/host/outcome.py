@@ -12,11 +12,16 @@ from runners.lib.files import read_json, write_json
 from runners.lib.home import Environment
 
 
-def ready(environment: Environment, supervisor: Mapping[str, Any]) -> bool:
-    """False when it was recorded so already. supervisor: pid and start, added to what is known of it."""
-    known = (read_json(environment.state) or {}).get("supervisor") or {}
+def ready(environment: Environment, supervisor: Mapping[str, Any], took_s: Mapping[str, float] | None = None) -> bool:
+    """False when it was recorded so already. supervisor: pid and start, added to what is known of it; took_s: seconds from
+    start to health of the services that were started now."""
+    state = read_json(environment.state) or {}
+    known = state.get("supervisor") or {}
     environment.failure.unlink(missing_ok=True)
-    return workspace.finish(environment, {"supervisor": {**known, **supervisor}})
+    changes: dict[str, Any] = {"supervisor": {**known, **supervisor}}
+    if took_s:
+        changes["took_s"] = {**(state.get("took_s") or {}), **took_s}
+    return workspace.finish(environment, changes)
 
 
 def failed(

@@ -5,13 +5,23 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
 
+SUPERVISOR = "supervisor"
 STEP = 100
 BLOCKS = 100
 
 
 class NoFreePorts(Exception):
     """Every block has a port that is in use."""
+
+
+def numbers(catalogue: Mapping[str, Mapping[str, Any]], supervisor: int) -> dict[str, int]:
+    """Every port of the first block by name: `<service>`, `<service>_<further port>`, `supervisor`."""
+    found = {name: int(entry["port"]) for name, entry in catalogue.items()}
+    for name, entry in catalogue.items():
+        found |= {f"{name}_{further}": int(port) for further, port in (entry.get("ports") or {}).items()}
+    return found | {SUPERVISOR: supervisor}
 
 
 def is_free(port: int) -> bool:
@@ -46,17 +56,19 @@ def choose(defaults: Mapping[str, int], *, reserved: Collection[int] = (), free:
 
 @contextlib.contextmanager
 def claimed(defaults: Mapping[str, int], reserved: Iterable[int] = ()) -> Iterator[int]:
-    """As `choose`; nobody else's `claimed` on this machine gets the same block until the context ends.
+    """As `choose`; nobody else's `claimed` on this machine gets one of these ports until the context ends.
 
-    The claim is a name in the abstract socket namespace (unix(7)): it needs no file and goes with the process.
+    A claim is a name in the abstract socket namespace (unix(7)): it needs no file and goes with the process. One for each
+    port and not for the block: blocks overlap (3000 + 100 is another service's 3100).
     """
     taken = set(reserved)
     for offset, ports in blocks(defaults):
         if any(port in taken for port in ports.values()):
             continue
-        with socket.socket(socket.AF_UNIX) as claim:
+        with contextlib.ExitStack() as claims:
             try:
-                claim.bind(f"\0observastack-testbed-ports-{offset}")
+                for port in sorted(ports.values()):
+                    claims.enter_context(socket.socket(socket.AF_UNIX)).bind(f"\0observastack-testbed-port-{port}")
             except OSError:
                 continue
             if all(is_free(port) for port in ports.values()):

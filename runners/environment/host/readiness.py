@@ -12,6 +12,7 @@ from typing import Any
 
 from runners.environment.host.probes import probe
 from runners.environment.host.supervisor import BACKOFF, FATAL, Control, Unreachable
+from runners.lib import proc
 
 POLL_S = 0.1
 BACKOFF_PATIENCE_S = 4.0
@@ -20,11 +21,28 @@ MAX_LIVES = 3  # processes of one service that may end before it is healthy
 
 @dataclass
 class Outcome:
-    """reason: why it is not healthy, None when it is. started: whether this call started it."""
+    """reason: why it is not healthy, None when it is. started: whether this call started it. seconds: from the start of its
+    process until it was healthy, or until it was given up."""
 
     reason: str | None = "not asked yet"
     started: bool = False
     seconds: float = 0.0
+
+
+def kick(programs: Iterable[str], supervisor: Mapping[str, Any]) -> list[str]:
+    """Start these without waiting, as far as supervisord lets; returns those that did not run. What fails here is told by
+    whoever waits for them."""
+    started = []
+    try:
+        control = Control(supervisor)
+        for program in programs:
+            try:
+                started += [program] if control.start(program) else []
+            except xmlrpc.client.Fault:
+                continue
+    except Unreachable:
+        pass
+    return started
 
 
 def bring_up(
@@ -77,9 +95,10 @@ def _one(
     while True:
         reason = probe(service["health"])
         now = time.monotonic()
-        if reason is None:
-            return Outcome(None, started, round(now - began, 3))
         process = control.processes().get(service["program"])
+        if reason is None:
+            age = proc.age_s(process.pid) if process is not None and process.pid else None
+            return Outcome(None, started, round(now - began if age is None else age, 2))
         if process is None or process.code == FATAL:
             return Outcome("supervisord gave up: it ends right after its start", started, round(now - began, 3))
         falling = (falling or now) if process.code == BACKOFF else None

@@ -11,26 +11,24 @@ import shutil
 import time
 import uuid
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from runners.environment.host import accounts, binaries, ports
+from runners.environment.host import accounts, binaries, ports, servers
 from runners.environment.host.impact import with_requirements
+from runners.environment.host.servers import Identity, Selection, Stores, Unprovidable
 from runners.lib.files import read_json, write_json
 from runners.lib.home import Environment
 
 HOST = "127.0.0.1"
-SUPERVISOR = "supervisor"
+SUPERVISOR = ports.SUPERVISOR
+REALM = "observastack"
 OUTSIDE = Path("/var/tmp")  # noqa: S108  (survives a reboot, as data should; the folder's name is a fresh UUID, mode 0711)
 STATE_VERSION = 1
 _KEPT = ("lease", "chaos")
-
-
-class Unprovidable(Exception):
-    """This machine lacks something that a service needs."""
 
 
 @dataclass(frozen=True)
@@ -52,16 +50,18 @@ def prepare(
     only: Collection[str] = (),
     defects: Collection[str] = (),
     port_offset: int = -1,
+    stores: Stores = "embedded",
+    identity: Identity = "local",
 ) -> Prepared:
     """Make the folders and state.json, or find them as they are. Raises Unprovidable, ports.NoFreePorts,
     accounts.NoAccount, ValueError (the catalogue is not sound)."""
-    requires = {name: entry["requires"] for name, entry in catalogue.items()}
-    names = with_requirements(requires, only or list(catalogue))
+    selection, real = choose_services(catalogue, only, stores=stores, identity=identity)
+    names, requires = selection.present, servers.requirements(catalogue, selection, identity=identity)
     earlier = _usable(read_json(environment.state))
-    changed = make_folders(environment, names)
+    changed = make_folders(environment, [name for name in names if name == "redis" or name in real])
     changed += forget_programs(environment, names)
     env_id = str(earlier.get("env_id") or uuid.uuid4())
-    defaults = {name: int(entry["port"]) for name, entry in catalogue.items()} | {SUPERVISOR: supervisor_port}
+    defaults = ports.numbers(catalogue, supervisor_port)
     kept_ports = earlier.get("ports")
     if kept_ports and set(kept_ports) == set(defaults):
         numbers = {name: int(port) for name, port in kept_ports.items()}
@@ -69,18 +69,25 @@ def prepare(
         offset = port_offset if port_offset >= 0 else ports.choose(defaults, reserved=reserved(environment))
         numbers = {name: port + offset for name, port in defaults.items()}
     account, cluster, outside = place_cluster(environment, env_id)
-    found = _servers(names, cluster)
+    found = _servers(names, cluster) | real
     facts: dict[str, Any] = {
         "env_id": env_id, "root": os.geteuid() == 0, "ports": numbers, "account": None if account is None else account.pw_name,
         "cluster": str(cluster), "outside": [str(path) for path in outside],
         "binaries": {name: binary.to_json() for name, binary in found.items()},
         "lz4": "postgres" in found and binaries.has_lz4(found["postgres"].folder),
+        "stores": selection.stores, "identity": identity, "alert_rules": str(binaries.alert_rules()),
     }  # fmt: skip
     state: dict[str, Any] = {
         "v": STATE_VERSION, "environment": environment.name, "kind": "local", "state": "provisioning",
         "env_id": env_id, "inventory": inventory, "target_file": target_file,
         "urls": urls({name: numbers[name] for name in names}), "ports": numbers,
-        "services": [service(environment, name, catalogue[name], numbers[name], found.get(name)) for name in names],
+        "stores": selection.stores, "identity": identity,
+        "services": [
+            service(environment, name, catalogue[name], numbers, found.get(name))
+            | {"requires": requires[name], "note": selection.notes.get(name)}
+            for name in names
+        ],
+        "absent": [_absent(name, catalogue[name], reason) for name, reason in selection.absent.items()],
         "supervisor": {
             "url": f"http://{HOST}:{numbers[SUPERVISOR]}", "username": "testbed",
             "password_file": str(environment.secrets / "supervisor_password"), "pid": None, "start": None,
@@ -90,6 +97,8 @@ def prepare(
     if earlier:
         for key in ("state", "provisioned_at"):
             state[key] = earlier[key]
+        if "took_s" in earlier:
+            state["took_s"] = {name: took for name, took in earlier["took_s"].items() if name in names}
         state["supervisor"] |= {key: earlier["supervisor"][key] for key in ("pid", "start")}
         if state["state"] == "failed":
             state["state"] = "provisioning"
@@ -106,8 +115,36 @@ def prepare(
     return Prepared(state, facts, changed)
 
 
+def choose_services(
+    catalogue: Mapping[str, Mapping[str, Any]], only: Collection[str], *, stores: Stores, identity: Identity
+) -> tuple[Selection, dict[str, binaries.Binary]]:
+    """The services of an environment, and the binaries of those that need one. Raises Unprovidable, ValueError.
+
+    With `only`, what the platform is to use comes along as what it requires does.
+    """
+    wanted = with_requirements({name: entry["requires"] for name, entry in catalogue.items()}, only or list(catalogue))
+    used = {name for name, entry in catalogue.items() if entry.get("store") or name == servers.IDENTITY}
+    along = sorted(used - set(wanted)) if set(servers.PLATFORM) & set(wanted) else []
+    names = [*wanted, *along]
+    looked = [name for name in names if catalogue[name].get("optional") and catalogue[name].get("binary")]
+    found = {name: binaries.server(catalogue[name]["binary"]) for name in looked}
+    chosen = servers.select(
+        catalogue, names, found, stores=stores, identity=identity, frontend=binaries.frontend() is not None
+    )
+    needed = {*chosen.stores.values(), *([servers.IDENTITY] if identity == servers.IDENTITY else [])}
+    left = {name for name in along if name not in needed}
+    selection = replace(
+        chosen, present=tuple(name for name in chosen.present if name not in left),
+        absent={name: reason for name, reason in chosen.absent.items() if name not in left},
+    )  # fmt: skip
+    return selection, {name: binary for name, binary in found.items() if binary and name in selection.present}
+
+
 def make_folders(environment: Environment, names: Collection[str]) -> list[str]:
-    """The folders of an environment, each 0700; returns those that were made or got their mode back."""
+    """The folders of an environment, each 0700; returns those that were made or got their mode back.
+
+    names: services that have a folder of their own under data.
+    """
     made = []
     folders = [
         environment.root,
@@ -116,7 +153,7 @@ def make_folders(environment: Environment, names: Collection[str]) -> list[str]:
         environment.logs,
         environment.data,
     ]
-    folders += [environment.data / name for name in names if name == "redis"]
+    folders += [environment.data / name for name in names]
     folders += [environment.chaos, environment.journal]
     for folder in folders:
         if not folder.is_dir() or folder.stat().st_mode & 0o777 != 0o700:
@@ -151,22 +188,34 @@ def outside_folders(state: Mapping[str, Any]) -> list[Path]:
 
 
 def service(
-    environment: Environment, name: str, entry: Mapping[str, Any], port: int, binary: binaries.Binary | None
+    environment: Environment,
+    name: str,
+    entry: Mapping[str, Any],
+    numbers: Mapping[str, int],
+    binary: binaries.Binary | None,
 ) -> dict[str, Any]:
     """A service of the catalogue with everything filled in: how it is in state.json."""
-    health = dict(entry["health"])
+    health, port = dict(entry["health"]), numbers[name]
     url = f"{entry['scheme']}://{HOST}:{port}"
     if health["kind"] == "http":
-        health["url"] = url + health.pop("path")
+        further = health.pop("port", None)
+        asked = f"{entry['scheme']}://{HOST}:{numbers[f'{name}_{further}']}" if further else url
+        health["url"] = asked + health.pop("path")
     else:
         health |= {"host": HOST, "port": port, "password_file": str(environment.secrets / health.pop("password"))}
     return {
         "name": name, "title": entry["title"], "implementation": entry["implementation"],
         "version": binary.version if binary else platform_version(), "port": port, "url": url,
-        "origin": binary.origin if binary else "the package observastack",
-        "requires": list(entry["requires"]), "program": name, "health": health, "chaos": dict(entry["chaos"]),
-        "binary": str(binary.folder) if binary else None, "log": str(environment.logs / f"{name}.log"),
+        "origin": binary.origin if binary else "the package observastack", "program": name, "health": health,
+        "chaos": dict(entry["chaos"]), "binary": str(binary.folder) if binary else None,
+        "log": str(environment.logs / f"{name}.log"), "patience_s": entry["stop"]["patience"],
     }  # fmt: skip
+
+
+def _absent(name: str, entry: Mapping[str, Any], reason: str) -> dict[str, Any]:
+    """A service that this environment does not have. What stands in for a signal store is the embedded one."""
+    stands_in = servers.EMBEDDED if entry.get("store") else entry["implementation"]
+    return {"name": name, "title": entry["title"], "implementation": stands_in, "reason": reason}
 
 
 def platform_version() -> str:
@@ -178,12 +227,14 @@ def platform_version() -> str:
 
 
 def urls(numbers: Mapping[str, int]) -> dict[str, str | None]:
-    """What target.yml may name as {{ urls.x }}."""
-    return {
-        "api": f"http://{HOST}:{numbers['backend']}" if "backend" in numbers else None,
-        "ingest": f"http://{HOST}:{numbers['ingest']}" if "ingest" in numbers else None,
-        "ui": None,
-    }
+    """What target.yml may name as {{ urls.x }}. numbers: ports of the services that are there."""
+    served = {
+        "api": "backend", "ingest": "ingest", "ui": "web", "prometheus": "prometheus", "loki": "loki", "tempo": "tempo",
+        "alertmanager": "alertmanager",
+    }  # fmt: skip
+    found = {url: f"http://{HOST}:{numbers[name]}" if name in numbers else None for url, name in served.items()}
+    oidc = f"http://{HOST}:{numbers['keycloak']}/realms/{REALM}" if "keycloak" in numbers else None
+    return found | {"oidc": oidc}
 
 
 def reserved(environment: Environment) -> set[int]:

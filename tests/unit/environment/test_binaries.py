@@ -38,3 +38,46 @@ def test_a_program_that_does_not_run_has_no_version(tmp_path: Path) -> None:
     broken.chmod(0o755)
     assert binaries.version_of(broken) is None
     assert binaries.version_of(tmp_path / "absent") is None
+
+
+def program(folder: Path, name: str, says: str, *, more: bytes = b"") -> Path:
+    folder.mkdir(exist_ok=True)
+    file = folder / name
+    file.write_bytes(f"#!/bin/sh\necho '{says}'\nexit 0\n".encode() + more)
+    file.chmod(0o755)
+    return file
+
+
+def test_another_program_of_that_name_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program(tmp_path / "debian", "loki", "loki 2.4 linkage analysis")
+    monkeypatch.setenv("TESTBED_BIN_DIR", "")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'debian'}:/usr/bin:/bin")
+    assert binaries.server(["loki"]) is None
+    own = program(tmp_path / "own", "loki", "loki, version 3.7.8 (branch: x)\n  go version: go1.26.8")
+    monkeypatch.setenv("TESTBED_BIN_DIR", str(own.parent))
+    found = binaries.server(["loki"])
+    assert found is not None
+    assert (found.version, found.folder, found.program, found.chosen) == ("3.7.8", own.parent, "loki", True)
+
+
+@pytest.mark.parametrize(
+    ("module", "version"),
+    [("grafana/tempo\tv1.5.0", "1.5.0"), ("grafana/loki/v3\tv3.7.8", "3.7.8"),
+     ("prometheus/prometheus\tv0.316.0", "3.16.0"), ("prometheus/alertmanager\tv0.34.2", "0.34.2")],
+)  # fmt: skip
+def test_a_program_that_was_built_without_its_version_tells_it_by_its_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, version: str
+) -> None:
+    info = f"\npath\tx\nmod\tgithub.com/{module}\t\ndep\tgithub.com/prometheus/prometheus\tv1.8.2\n".encode()
+    program(tmp_path, "tempo", "tempo, version  (branch: , revision: )\n  go version: go1.26.8", more=info)
+    monkeypatch.setenv("TESTBED_BIN_DIR", str(tmp_path))
+    found = binaries.server(["tempo"])
+    assert found is not None and found.version == version
+
+
+def test_the_first_name_that_is_there_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program(tmp_path, "prometheus-alertmanager", "alertmanager, version 0.25.0")
+    monkeypatch.setenv("TESTBED_BIN_DIR", "")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
+    found = binaries.server(["alertmanager", "prometheus-alertmanager"])
+    assert found is not None and (found.program, found.chosen) == ("prometheus-alertmanager", False)

@@ -29,12 +29,10 @@ def test_the_shipped_inventory_is_sound() -> None:
     found = inventory.load(inventory.find("local"))
     assert found.kind == "local" and found.catalogue is not None
     assert found.catalogue.ports == {
-        "postgres": 5432,
-        "redis": 6379,
-        "backend": 8000,
-        "ingest": 4318,
-        "supervisor": 9001,
-    }
+        "postgres": 5432, "redis": 6379, "backend": 8000, "ingest": 4318, "web": 3000, "prometheus": 9090, "loki": 3100,
+        "loki_grpc": 9095, "tempo": 3200, "tempo_grpc": 9096, "tempo_otlp": 4317, "alertmanager": 9093, "keycloak": 8080,
+        "keycloak_management": 9000, "supervisor": 9001,
+    }  # fmt: skip
 
 
 def test_a_wrong_name_gets_the_nearest_one() -> None:

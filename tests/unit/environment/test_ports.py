@@ -44,3 +44,16 @@ def test_two_claims_at_once_get_different_blocks() -> None:
         assert first != second
     with ports.claimed(defaults) as again:
         assert again == first
+
+
+def test_blocks_that_overlap_are_not_claimed_at_once() -> None:
+    """One service's port in the next block is another service's port in this one: 3000 + 100 and 3100."""
+    first = free_port()
+    defaults = {"web": first, "loki": first + ports.STEP}
+    with ports.claimed(defaults) as one, ports.claimed(defaults) as other:
+        assert (one, other) == (0, 2 * ports.STEP)
+
+
+def test_every_port_has_a_name() -> None:
+    catalogue = {"loki": {"port": 3100, "ports": {"grpc": 9095}}, "web": {"port": 3000}}
+    assert ports.numbers(catalogue, 9001) == {"loki": 3100, "loki_grpc": 9095, "web": 3000, "supervisor": 9001}

@@ -85,3 +85,20 @@ def test_services_of_a_failed_provisioning_are_gone() -> None:
     assert {(item["state"], item["health"], item["pid"]) for item in document["services"]} == {
         ("absent", "unknown", None)
     }
+
+
+def test_what_an_environment_does_not_have_is_listed_and_disturbs_nobody() -> None:
+    missing = {"name": "loki", "title": "Loki", "implementation": "embedded", "reason": "no loki on PATH"}
+    recorded = RECORDED | {"absent": [missing], "stores": {"logs": "embedded"}, "identity": "local"}
+    document = reduce("local", recorded, Seen(running(), HEALTHY), None)
+    assert document["state"] == "ready"
+    loki = document["services"][-1]
+    assert (loki["name"], loki["state"], loki["health"], loki["reason"]) == (
+        "loki",
+        "absent",
+        "unknown",
+        "no loki on PATH",
+    )
+    assert loki.keys() == document["services"][0].keys()
+    assert document["stores"] == {"logs": "embedded"}
+    assert reduce("local", recorded | {"state": "absent"}, Seen(), None)["services"] == []
