@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from runners.lib.errors import FileError
+
+WEBHOOK_TOKENS = "alert_webhook_tokens.json"
 
 
 @dataclass(frozen=True)
@@ -26,11 +29,12 @@ class Identity:
 
 @dataclass(frozen=True)
 class Identities:
-    """tenants: ids in the order of the file."""
+    """tenants: ids in the order of the file; webhook_tokens: by tenant, with which its alerts are delivered."""
 
     path: Path
     tenants: tuple[str, ...]
     users: tuple[Identity, ...]
+    webhook_tokens: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def find(self, tenant: str | None, role: str) -> Identity | None:
         """An enabled test user of this tenant with this role of the deployment."""
@@ -45,19 +49,24 @@ class Identities:
 
 
 def load(path: Path) -> Identities:
-    """Raises FileError (missing, not JSON, a user without name); a message never quotes the file's content."""
+    """Raises FileError (missing, not JSON, a user without name); a message never quotes the file's content.
+
+    Webhook tokens stand in the file (`webhook_tokens: {tenant: token}`), or in alert_webhook_tokens.json beside it.
+    """
     try:
         raw = json.loads(path.read_bytes())
         tenants = tuple(str(item["id"]) for item in raw["tenants"])
         users = tuple(_user(item) for item in raw["users"])
+        beside = path.with_name(WEBHOOK_TOKENS)
+        hooks = raw.get("webhook_tokens") or (json.loads(beside.read_bytes()) if beside.is_file() else {})
     except FileNotFoundError:
         raise FileError("no such file", file=path, remedy="provision the environment with: testbed up") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise FileError(
             f"not a list of identities ({type(error).__name__})",
             file=path, remedy='it must be {"tenants": [{"id": …}], "users": [{"username": …, "tenant": …, "roles": […]}]}',
         ) from None  # fmt: skip
-    return Identities(path, tenants, users)
+    return Identities(path, tenants, users, {str(tenant): str(token) for tenant, token in hooks.items()})
 
 
 def _user(item: dict[str, Any]) -> Identity:

@@ -158,12 +158,15 @@ class OperationTemplate(Request):
     `verify`. status: what counts as success (default any 2xx). next: where the cursor of the next page lies.
 
     item: where the parts of an item lie, when it has not the canonical shape (see shape.py); `end` in the last line of an
-    export and `count` beside it are named in the same way.
+    export and `count` beside it are named in the same way. id: where the id of what was made, or of an item, lies.
+    subprotocols: the request opens a WebSocket and offers these; `{token}` in one is the identity's token.
     """
 
     items: PathText | None = None
     item: dict[str, PathText] = Field(default_factory=dict)
     next: PathText | None = None
+    id: PathText = "$.id"
+    subprotocols: tuple[str, ...] = ()
     role: str | None = None
     status: Statuses = ()
     probe: dict[str, Any] | Literal[False] = Field(default_factory=dict)

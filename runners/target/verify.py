@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,13 +12,14 @@ import httpx
 
 from runners.lib.errors import NotReady
 from runners.lib.text import one_line
-from runners.target import jsonpath
+from runners.target import journeys, jsonpath, live
 from runners.target.canonical import CANONICAL
 from runners.target.client import Target
 from runners.target.identities import Identity
+from runners.target.journeys import Step
+from runners.target.live import LiveStreamFailed
 from runners.target.operation import Answer, Operation
 from runners.target.template import MissingVariable
-from runners.target.tokens import TokenSource
 
 State = Literal["ok", "failed", "not_applicable"]
 WINDOW_S = 3600
@@ -63,87 +64,135 @@ class Verification:
         return round(sum(probe.state == "ok" for probe in self.operations) / len(self.operations), 4)
 
     def to_json(self) -> dict[str, Any]:
-        """`{ready, required, operations, coverage}`, the shape `testbed verify --json` prints."""
+        """`{ready, required, operations, coverage, areas}`, the shape `testbed verify --json` prints."""
         return {
             "ready": self.ready, "required": list(self.required),
             "operations": [probe.to_json() for probe in self.operations], "coverage": self.coverage,
+            "areas": self.areas,
         }  # fmt: skip
+
+    @property
+    def areas(self) -> dict[str, dict[State, int]]:
+        """How many operations of each area (the first part of their names) are in each state."""
+        found: dict[str, dict[State, int]] = {}
+        for probe in self.operations:
+            counts = found.setdefault(probe.name.partition(".")[0], {"ok": 0, "failed": 0, "not_applicable": 0})
+            counts[probe.state] += 1
+        return found
 
 
 def verify(target: Target) -> Verification:
-    """Probe each operation once. Never raises for what the target does: that is the finding."""
-    probes = {probe.name: probe for probe in _probe_all(target)}
+    """Probe each operation once. Never raises for what the target does: that is the finding.
+
+    What writes is probed only where the profile allows writes, and what makes users and tenants only where it allows that.
+    """
+    probes = _Probing(target).all()
     return Verification(tuple(probes[name] for name in CANONICAL), target.profile.required)
 
 
-def _probe_all(target: Target) -> Iterator[Probe]:
-    # Traces first: the id of a stored one makes the probe of traces.get mean something.
-    first = ("search.traces", "traces.search")
-    trace_id: str | None = None
-    for name in (*first, *(name for name in CANONICAL if name not in first)):
-        operation = target.operation(name)
+class _Probing:
+    """One verification: what it has learned so far, and the identities it uses."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._tenant = target.tenants[0] if target.tenants else None
+        self._known: dict[str, Any] = journeys.marks(self._tenant)
+        if (hook := target.identities.webhook_tokens.get(self._tenant or "")) is not None:
+            self._known["webhook_token"] = hook
+
+    def all(self) -> dict[str, Probe]:
+        return {step.name: self._one(step) for step in journeys.STEPS}
+
+    def _one(self, step: Step) -> Probe:
+        name, operation = step.name, self._target.operation(step.name)
         if operation is None:
-            yield Probe(name, "not_applicable", reason=f"capability {name} is not in the profile")
-            continue
+            return Probe(name, "not_applicable", reason=f"capability {name} is not in the profile")
         if operation.template.probe is False:
-            yield Probe(name, "not_applicable", reason="the profile says not to probe it")
-            continue
-        if operation.writes and (refusal := _write_refusal(target)):
-            yield Probe(name, "not_applicable", reason=refusal)
-            continue
+            return Probe(name, "not_applicable", reason="the profile says not to probe it")
+        if (reason := self._refusal(step, operation)) is not None:
+            return Probe(name, "not_applicable", reason=reason)
         try:
-            probe, answer = _probe(target, operation, trace_id)
+            return self._ask(step, operation)
         except MissingVariable as error:
-            probe, answer = Probe(name, "not_applicable", reason=f"{error}: add it to probe in the profile"), None
+            return Probe(name, "not_applicable", reason=f"{error}: add it to probe in the profile")
         except NotReady as error:
-            state: State = "failed" if name in target.profile.required else "not_applicable"
-            probe, answer = Probe(name, state, reason=error.what), None
+            state: State = "failed" if name in self._target.profile.required else "not_applicable"
+            return Probe(name, state, reason=error.what)
+        except LiveStreamFailed as error:
+            return Probe(name, "failed", error.status, reason=str(error))
         except httpx.HTTPError as error:
-            reason = f"{type(error).__name__}: {one_line(str(error), 160)}"
-            probe, answer = Probe(name, "failed", reason=reason), None
-        if name in first and answer is not None:
-            trace_id = trace_id or _trace_id(operation, answer)
-        yield probe
+            return Probe(name, "failed", reason=f"{type(error).__name__}: {one_line(str(error), 160)}")
 
-
-def _probe(target: Target, operation: Operation, trace_id: str | None) -> tuple[Probe, Answer]:
-    now = time.time_ns()
-    variables: dict[str, Any] = {
-        "from": str(now - WINDOW_S * 10**9), "to": str(now), "start": now / 1e9 - WINDOW_S, "end": now / 1e9,
-        "step": 60, "limit": 1, "query": "up", "label": "__name__", "time": now / 1e9,
-        "trace_id": trace_id or secrets.token_hex(16),
-    } | dict(operation.template.probe or {})  # fmt: skip
-    who: Identity | None = None
-    if operation.name in ("auth.login", "auth.refresh", "auth.logout"):
-        who, own = _session(target, operation, variables)
-        if own is not None:  # its own session, so that refreshing or ending it disturbs nobody
-            request = own.authorize(operation.request(**variables), own.bearer(who))
-            answer = target.send(request)
-        else:
-            answer = target.send(operation.request(**variables))
-    else:
-        who = _identity(target, operation)
-        answer = target.send(operation.request(**variables), who)
-    return _judge(target, operation, answer, known_trace=trace_id is not None), answer
-
-
-def _session(target: Target, operation: Operation, variables: dict[str, Any]) -> tuple[Identity, TokenSource | None]:
-    who = target.identity(target.tenants[0] if target.tenants else None, "viewer")
-    variables.update(username=who.username, password=who.password)
-    if operation.name == "auth.login":
-        return who, None
-    own = target.token_source(lambda _purpose, request: target.send(request))
-    own.bearer(who)
-    if (token := own.refresh_token(who)) is not None:
-        variables["refresh_token"] = token
-    return who, own if operation.name == "auth.logout" else None
-
-
-def _identity(target: Target, operation: Operation) -> Identity | None:
-    if not operation.role:
+    def _refusal(self, step: Step, operation: Operation) -> str | None:
+        """Why this operation cannot, or must not, be tried here."""
+        if operation.writes:
+            try:
+                self._target.require("writes")
+            except NotReady as error:
+                return error.what
+        if step.name in journeys.REGISTERS and not self._target.allow.register_users:
+            return f"target {self._target.name} does not allow to make users and tenants (target.allow.register_users)"
+        if (
+            step.needs is not None
+            and step.needs not in self._known
+            and step.needs not in (operation.template.probe or {})
+        ):
+            return f"not tried: there is no {step.needs.replace('_', ' ')} to try it on"
         return None
-    tenant = None if operation.role == "admin" or not target.tenants else target.tenants[0]
-    return target.identity(tenant, operation.role)
+
+    def _ask(self, step: Step, operation: Operation) -> Probe:
+        variables = self._variables() | dict(step.gives(self._known)) | dict(operation.template.probe or {})
+        if operation.name in ("auth.login", "auth.refresh", "auth.logout"):
+            answer = self._session(operation, variables)
+        else:
+            who = self._identity(operation)
+            if operation.template.subprotocols:
+                return Probe(step.name, "ok", 101, live.first_message(self._target, operation, who, variables))
+            answer = self._target.send(operation.request(**variables), who)
+        known_trace = "trace_id" in self._known
+        if step.learns is not None and operation.succeeded(answer) and step.learns not in self._known:
+            self._learn(step.learns, operation, answer, variables)
+        return _judge(self._target, operation, answer, known_trace=known_trace)
+
+    def _variables(self) -> dict[str, Any]:
+        now = time.time_ns()
+        return {
+            "from": str(now - WINDOW_S * 10**9), "to": str(now), "start": now / 1e9 - WINDOW_S, "end": now / 1e9,
+            "step": 60, "limit": 1, "query": "up", "label": "__name__", "time": now / 1e9,
+            "trace_id": secrets.token_hex(16),
+        } | self._known  # fmt: skip
+
+    def _learn(self, name: str, operation: Operation, answer: Answer, variables: Mapping[str, Any]) -> None:
+        """The id of the first item of a list, or of what was made; where it was named by us, that name."""
+        items = operation.items(answer)
+        if name == "trace_id":
+            found = next((item["trace_id"] for item in items or [] if _names_trace(item)), None)
+        elif items is not None:
+            found = jsonpath.parse(operation.template.id).value(items[0]) if items else None
+        else:
+            found = jsonpath.parse(operation.template.id).value(answer.json) or variables.get(name)
+        if found is not None:
+            self._known[name] = str(found)
+
+    def _session(self, operation: Operation, variables: dict[str, Any]) -> Answer:
+        """In a session of its own, so that refreshing or ending it disturbs nobody."""
+        who = self._target.identity(self._tenant, "viewer")
+        variables.update(username=who.username, password=who.password)
+        if operation.name == "auth.login":
+            return self._target.send(operation.request(**variables))
+        own = self._target.token_source(lambda _purpose, request: self._target.send(request))
+        own.bearer(who)
+        if (token := own.refresh_token(who)) is not None:
+            variables["refresh_token"] = token
+        request = operation.request(**variables)
+        if operation.name == "auth.logout":
+            request = own.authorize(request, own.bearer(who))
+        return self._target.send(request)
+
+    def _identity(self, operation: Operation) -> Identity | None:
+        if not operation.role:
+            return None
+        return self._target.identity(None if operation.role == "admin" else self._tenant, operation.role)
 
 
 def _judge(target: Target, operation: Operation, answer: Answer, *, known_trace: bool) -> Probe:
@@ -165,16 +214,5 @@ def _judge(target: Target, operation: Operation, answer: Answer, *, known_trace:
     return Probe(operation.name, "ok", answer.status, latency)
 
 
-def _trace_id(operation: Operation, answer: Answer) -> str | None:
-    for item in operation.items(answer) or []:
-        if isinstance(item, dict) and isinstance(item.get("trace_id"), str):
-            return str(item["trace_id"])
-    return None
-
-
-def _write_refusal(target: Target) -> str | None:
-    try:
-        target.require("writes")
-    except NotReady as error:
-        return error.what
-    return None
+def _names_trace(item: Any) -> bool:
+    return isinstance(item, dict) and isinstance(item.get("trace_id"), str)

@@ -168,11 +168,21 @@ def _verify(session: Session, args: argparse.Namespace) -> int:
     from runners.environment import service
 
     document = service.verify(session.home, session.environment_name(args.name))
-    rows = []
-    for item in document["operations"]:
+    rows, area, areas = [], "", list(document["areas"])
+    for item in sorted(document["operations"], key=lambda item: areas.index(item["name"].partition(".")[0])):
+        group, _, name = item["name"].partition(".")
+        if group != area:
+            area = group
+            counts = document["areas"][group]
+            absent = f", {counts['not_applicable']} not applicable" if counts["not_applicable"] else ""
+            bad = f", {counts['failed']} failed" if counts["failed"] else ""
+            rows.append(f"{group}: {counts['ok']} of {sum(counts.values())}{bad}{absent}")
         mark = {"ok": "✔", "failed": "✘"}.get(item["state"], "–")
         latency = f"{item['latency_ms']:7.1f} ms" if item["latency_ms"] is not None else " " * 10
-        rows.append(f"{mark} {item['name']:<28} {item['status'] or '':>4} {latency}  {item['reason'] or ''}".rstrip())
+        needed = "required" if item["name"] in document["required"] else ""
+        rows.append(
+            f"  {mark} {name:<22} {item['status'] or '':>4} {latency}  {needed:<8} {item['reason'] or ''}".rstrip()
+        )
     verdict = "ready" if document["ready"] else "not ready: a required operation is missing"
     rows.append(f"{verdict} · coverage {document['coverage']:.0%} of the canonical operations")
     session.result(document, "\n".join(rows))

@@ -18,6 +18,7 @@ from runners.lib import proc
 from runners.lib.errors import Leased, NotReady, UsageError
 from runners.lib.files import read_json
 from runners.lib.home import Environment, Home
+from runners.target import journeys, open_target
 
 pytestmark = [pytest.mark.environment, pytest.mark.timeout(180)]
 
@@ -114,6 +115,22 @@ def test_the_target_does_what_it_must(stack: Stack) -> None:
     home, _, _, _ = stack
     document = service.verify(home, NAME)
     assert document["ready"], [item for item in document["operations"] if item["state"] == "failed"]
+
+
+def test_a_verification_leaves_nothing_behind_but_one_resolved_alert(stack: Stack) -> None:
+    home, environment, _, _ = stack
+    states = {item["name"]: item["state"] for item in service.verify(home, NAME)["operations"]}
+    made = {"admin.create_user", "admin.create_tenant", "test_data.seed", "alerts.silence", "alerts.webhook"}
+    assert {states[name] for name in made} == {"ok"}
+    with open_target(environment) as target:
+        admin, tenant = target.identity(None, "admin"), target.tenants[0]
+        users = target.call("admin.users", target.identity(tenant, "tenant_admin"), free_text="verify-")
+        assert users.json["items"] == []
+        tenants = target.call("admin.tenants", admin).json["items"]
+        assert {item["id"] for item in tenants} == set(target.tenants)
+        assert "verify-" not in target.call("test_data.summary", admin).text
+        alerts = target.call("alerts.list", target.identity(tenant, "viewer"), free_text=journeys.TITLE).json["items"]
+        assert [item["status"] for item in alerts] == ["resolved"]
 
 
 def test_everything_is_private(stack: Stack) -> None:
