@@ -233,9 +233,10 @@ def _prepared(config: Config, signal: Signal, bodies: list[bytes]) -> list[bytes
     """The rows of each request as one COPY; their resources and series are put into the store."""
     dictionary = Dictionary()
     writer = SignalWriter(config.database.connection("ingest"))
-    tenant = writer.tenant_id("acme")
-    if tenant != 1:
-        raise RuntimeError(f"tenant acme has the number {tenant}")
+    known = writer.tenant("acme")
+    if known is None or known.number != 1:
+        raise RuntimeError(f"tenant acme is {known}")
+    tenant = known.number
     buffers = []
     for number, body in enumerate(bodies):
         batch = decode(signal, body, json=False, tenant=tenant, dictionary=dictionary, first_id=number << 20, now=0)
