@@ -147,3 +147,36 @@ def configure(config: Config) -> None:
 def active(name: str) -> bool:
     """Whether the defect is on. Raises KeyError for a name that is not in the registry: a typo must not mean off."""
     return REGISTRY[name].name in _active
+
+
+def table() -> str:
+    """The page of the manual that lists all switches."""
+    rows = [f"| `{one.name}` | {one.what} | {one.found_by} |" for one in REGISTRY.values()]
+    return "\n".join(
+        [
+            _PAGE.format(count=len(rows)),
+            "| switch | while it is on | suite that ought to find it |",
+            "|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+_PAGE = """# Defects on demand
+
+The reference platform has {count} known defects, each at the turn of a switch, so that the detection rate of the tests can
+itself be measured: whoever switches one on knows what must be found. All are off by default and refused in production.
+
+```
+testbed up --set defects=list_leak,dup_on_retry
+OBSERVASTACK_DEFECTS=no_rbac_alerts testbed up
+```
+
+Backend, ingest gateway and web server are restarted with the switches; `testbed status` and every report name them. Each is
+one line of code at the place where the real mistake would be made. This page is written by `python -m observastack.defects`.
+"""
+
+
+if __name__ == "__main__":
+    print(table(), end="")
