@@ -114,8 +114,7 @@ class Store:
         self._writer.close()
 
     def number(self, tenant: str) -> int:
-        known = self._writer.tenant(tenant)
-        number = None if known is None else known.number
+        number = self._writer.tenant_id(tenant)
         assert number is not None
         return number
 
