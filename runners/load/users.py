@@ -155,7 +155,7 @@ def user_class(plan: Plan) -> type[FastHttpUser]:
             try:
                 with self.client.request(
                     request.method, request.url, name=name, headers=dict(request.headers), json=request.json,
-                    catch_response=True, allow_redirects=False,
+                    data=request.content, catch_response=True, allow_redirects=False,
                 ) as response:  # fmt: skip
                     done = True
                     answer, error = _answer(response)

@@ -17,6 +17,7 @@ from runners.lib.files import read_json
 from runners.lib.home import Environment
 from runners.target import identities, jsonpath, profile
 from runners.target.identities import Identities, Identity
+from runners.target.oidc import SERVICE, Provider
 from runners.target.operation import Answer, Operation, PreparedRequest
 from runners.target.profile import Allow, Profile
 from runners.target.tokens import Lock, Send, TokenSource
@@ -27,7 +28,15 @@ TIMEOUT_S = 30.0
 class Target:
     """What is under test. Thread-safe; close it, or use it as a context manager."""
 
-    def __init__(self, described: Profile, who: Identities, *, path: Path, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        described: Profile,
+        who: Identities,
+        *,
+        path: Path,
+        timeout_s: float = TIMEOUT_S,
+        client_secret: str | None = None,
+    ) -> None:
         self.profile, self.identities, self.path = described, who, path
         self.name = described.target.name
         self.allow: Allow = described.target.allow
@@ -41,6 +50,8 @@ class Target:
         }
         # Loopback and test networks must not go through a proxy that the environment names.
         self._http = httpx.Client(timeout=timeout_s, trust_env=False)
+        oidc = described.auth.oidc if described.auth.flow.startswith("oidc_") else None
+        self._provider = None if oidc is None else Provider(oidc, client_secret, self._browser)
         self.tokens = self.token_source(lambda _purpose, request: self.send(request))
 
     def __repr__(self) -> str:
@@ -57,7 +68,20 @@ class Target:
 
     def token_source(self, send: Send, *, lock: Callable[[], Lock] = threading.Lock) -> TokenSource:
         """A separate set of sessions, whose requests go through `send`. lock: makes a lock; gevent needs its own kind."""
-        return TokenSource(self.profile.auth, self.urls["api"], send, lock=lock)
+        return TokenSource(self.profile.auth, self.urls["api"], send, self._provider, lock=lock)
+
+    def _browser(self) -> httpx.Client:
+        """A client of its own for one log-in: it must not come with another's cookies."""
+        return httpx.Client(timeout=self._http.timeout, trust_env=False)
+
+    def service(self) -> Identity:
+        """The client that the tests are, acting for itself. Raises NotReady where the target knows no such thing."""
+        oidc = self.profile.auth.oidc
+        if self._provider is None or oidc is None or oidc.secret_file is None:
+            raise NotReady(f"target {self.name} has no service account", remedy=f"describe auth.oidc in {self.path}")
+        return Identity(
+            f"service-account-{oidc.client_id}", self.tenants[0] if self.tenants else None, (), kind=SERVICE
+        )
 
     def role(self, canonical: str) -> str | None:
         """The deployment's own name of a role; None where it has no such role."""
@@ -127,7 +151,9 @@ class Target:
 
     def _exchange(self, request: PreparedRequest) -> Answer:
         started = time.monotonic()
-        response = self._http.request(request.method, request.url, headers=dict(request.headers), json=request.json)
+        response = self._http.request(
+            request.method, request.url, headers=dict(request.headers), json=request.json, content=request.content
+        )
         latency = time.monotonic() - started
         try:
             document = response.json() if response.content else None
@@ -162,7 +188,26 @@ def open_target(environment: Environment, *, timeout_s: float = TIMEOUT_S) -> Ta
     urls: Mapping[str, str | None] = state.get("urls") or {}
     described = profile.load(path, urls)
     provisioned = state.get("kind") != "external"
-    return Target(described, _identities(environment, described, path, provisioned), path=path, timeout_s=timeout_s)
+    return Target(
+        described, _identities(environment, described, path, provisioned), path=path, timeout_s=timeout_s,
+        client_secret=_client_secret(environment, described, path),
+    )  # fmt: skip
+
+
+def _client_secret(environment: Environment, described: Profile, path: Path) -> str | None:
+    """From the environment's secrets, else from beside the profile. Raises FileError."""
+    oidc = described.auth.oidc
+    if oidc is None or oidc.secret_file is None:
+        return None
+    own = environment.secrets / oidc.secret_file
+    file = own if own.exists() else path.parent / oidc.secret_file
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise FileError(
+            f"the secret of client {oidc.client_id} cannot be read ({type(error).__name__})",
+            file=file, remedy="check auth.oidc.secret_file in the target profile",
+        ) from None  # fmt: skip
 
 
 def _identities(environment: Environment, described: Profile, path: Path, provisioned: bool) -> Identities:

@@ -20,12 +20,14 @@ _SOURCES = {
 
 @dataclass(frozen=True)
 class PreparedRequest:
-    """Ready to be sent. Headers may carry a token: they stay out of the repr, and out of logs and events."""
+    """Ready to be sent. Headers may carry a token: they stay out of the repr, and out of logs and events.
+    content: a body that is not JSON."""
 
     method: str
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     json: Any = field(default=None, repr=False)
+    content: str | None = field(default=None, repr=False)
 
     def with_header(self, name: str, value: str) -> PreparedRequest:
         return replace(self, headers={**self.headers, name: value})

@@ -9,6 +9,8 @@
               token: $.access_token, refresh: $.refresh_token, expires_in: $.expires_in}
       refresh: {post: /api/v1/auth/refresh, json: {refresh_token: "{refresh_token}"}}
       me: {get: /api/v1/auth/me, tenant: $.tenant_id}
+      # or an OpenID provider: flow oidc_password, or oidc_code through its log-in page (needs redirect_uri)
+      oidc: {issuer: "{{ urls.oidc }}", client_id: tester, secret_file: tester_password}
     roles: {viewer: viewer, admin: null}     # canonical role: the deployment's own; null = not available
     operations:
       search.logs:
@@ -19,7 +21,8 @@
       ingest.logs: {post: "{{ urls.ingest }}/v1/logs", json: "{payload?}", probe: {payload: {resourceLogs: []}}}
     required: [auth.login, health.ready]
 
-A path belongs to `urls.api`; a full URL (`"{{ urls.ingest }}/v1/logs"`) is taken as it is. `{name}` is filled by who
+`extends: FILE` takes everything from another profile beside this one; what is given here replaces it, in `urls`,
+`operations`, `roles` and `expect` entry by entry. A path belongs to `urls.api`; a full URL (`"{{ urls.ingest }}/v1/logs"`) is taken as it is. `{name}` is filled by who
 makes the request; `{name?}` is left out when not given.
 """
 
@@ -38,6 +41,8 @@ from runners.lib.text import did_you_mean
 from runners.target import jsonpath, template
 from runners.target.canonical import CANONICAL
 
+FLOWS = ("json_login", "oidc_password", "oidc_code", "static_token")
+_MERGED = ("urls", "operations", "roles", "expect")
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -127,10 +132,22 @@ class Me(Request):
     tenant: PathText = "$.tenant_id"
 
 
+class Oidc(Strict):
+    """A client of an OpenID provider. secret_file: of a confidential client, in the environment's secrets or beside the
+    profile; redirect_uri: where the code flow ends, as registered at the provider."""
+
+    issuer: str
+    client_id: str
+    secret_file: str | None = None
+    scope: str = "openid"
+    redirect_uri: str | None = None
+
+
 class Auth(Strict):
     """flow: how a bearer token is got. header, scheme: how it is sent."""
 
     flow: str
+    oidc: Oidc | None = None
     login: Login | None = None
     refresh: Renewal | None = None
     me: Me | None = None
@@ -214,7 +231,24 @@ def load(path: Path, urls: Mapping[str, str | None] | None = None) -> Profile:
 
     Without `urls` no environment is known: the file is only checked, and whatever URL it asks for is made up.
     """
-    return check(document.read(path), urls)
+    raw = document.read(path)
+    if isinstance(raw.data, dict) and "extends" in raw.data:
+        raw = _extended(raw, urls)
+    return check(raw, urls)
+
+
+def _extended(raw: Document, urls: Mapping[str, str | None] | None) -> Document:
+    """This profile over the one it extends. Raises FileError."""
+    if not isinstance(raw.data["extends"], str):
+        raise raw.error("extends must be the name of a file", ("extends",), "name a profile beside this one")
+    base = document.read(raw.path.parent / raw.data["extends"])
+    check(base, urls)  # its mistakes are told with its own name and lines
+    data = dict(base.data)
+    for key, value in raw.data.items():
+        merged = isinstance(value, dict) and isinstance(data.get(key), dict) and key in _MERGED
+        data[key] = {**data[key], **value} if merged else value
+    del data["extends"]
+    return Document(raw.path, data, {**base.lines, **raw.lines})
 
 
 def check(raw: Document, urls: Mapping[str, str | None] | None) -> Profile:
@@ -240,15 +274,14 @@ def check(raw: Document, urls: Mapping[str, str | None] | None) -> Profile:
 
 def _check_auth(source: Document, profile: Profile) -> None:
     flow = profile.auth.flow
-    if flow in ("oidc_password", "oidc_code"):
-        raise source.error(
-            f"auth.flow: '{flow}' is not available in this version", ("auth", "flow"), "use json_login or static_token"
-        )
-    if flow not in ("json_login", "static_token"):
-        raise source.error(
-            f"auth.flow: '{flow}' is not a flow", ("auth", "flow"), did_you_mean(flow, ("json_login", "static_token"))
-        )
+    if flow not in FLOWS:
+        raise source.error(f"auth.flow: '{flow}' is not a flow", ("auth", "flow"), did_you_mean(flow, FLOWS))
     if flow == "json_login" and profile.auth.login is None:
         raise source.error(
             "auth.flow json_login needs auth.login", ("auth",), "add login: {post: /path, json: {…}, token: $.…}"
         )
+    oidc = profile.auth.oidc
+    if flow.startswith("oidc_") and oidc is None:
+        raise source.error(f"auth.flow {flow} needs auth.oidc", ("auth",), "add oidc: {issuer: …, client_id: …}")
+    if flow == "oidc_code" and oidc is not None and oidc.redirect_uri is None:
+        raise source.error("auth.flow oidc_code needs auth.oidc.redirect_uri", ("auth", "oidc"), "add redirect_uri: …")

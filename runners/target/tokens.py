@@ -15,9 +15,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from runners.lib.errors import NotReady
 from runners.target import jsonpath
 from runners.target.identities import Identity
+from runners.target.oidc import SERVICE, LoginRefused, Provider
 from runners.target.operation import Answer, PreparedRequest, prepare
 from runners.target.profile import Auth, Request
 
@@ -35,8 +35,9 @@ class Send(Protocol):
     def __call__(self, purpose: str, request: PreparedRequest, /) -> Answer: ...
 
 
-class LoginRefused(NotReady):
-    """The deployment does not give this identity a token."""
+__all__ = ["Lock", "LoginRefused", "Send", "TokenSource", "lifetime_of"]
+
+_PLACES = {"token": "$.access_token", "refresh": "$.refresh_token", "expires_in": "$.expires_in"}  # RFC 6749, 5.1
 
 
 @dataclass
@@ -50,18 +51,23 @@ class _Held:
 
 
 class TokenSource:
-    """Bearer tokens of any identity. clock: seconds that never go back. lock: makes one; gevent needs its own kind."""
+    """Bearer tokens of any identity. clock: seconds that never go back. lock: makes one; gevent needs its own kind.
+
+    provider: with the flows of OpenID Connect.
+    """
 
     def __init__(
         self,
         auth: Auth,
         base: str,
         send: Send,
+        provider: Provider | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
         lock: Callable[[], Lock] = threading.Lock,
     ) -> None:
         self._auth, self._base, self._send, self._clock = auth, base, send, clock
+        self._provider = provider
         self._held: dict[Identity, _Held] = {}
         self._lock = lock
         self._guard = lock()
@@ -117,31 +123,51 @@ class TokenSource:
             return self._held.setdefault(identity, _Held(self._lock()))
 
     def _renew(self, identity: Identity, held: _Held) -> None:
-        if held.refresh is not None and self._auth.refresh is not None:
+        if held.refresh is not None and (self._provider is not None or self._auth.refresh is not None):
             token, held.refresh = held.refresh, None  # used once, whatever comes
-            request = prepare(self._auth.refresh, self._base, {"refresh_token": token})
-            answer = self._send("auth.refresh", request)
+            answer = self._send("auth.refresh", self._refreshing(token))
             if answer.ok and self._take(held, answer, self._auth.refresh):
                 self.refreshes += 1
                 return
             if answer.status == 0 or answer.status >= 500 or answer.status == 429:
                 held.refresh = token  # not used up: it was not the token that failed
                 raise LoginRefused(f"refreshing the session of {identity.username} failed with status {answer.status}")
-        assert self._auth.login is not None
-        variables = {"username": identity.username, "password": identity.password}
-        answer = self._send("auth.login", prepare(self._auth.login, self._base, variables))
+        answer = self._send("auth.login", self._logging_in(identity))
         if not answer.ok:
             raise LoginRefused(f"log-in of {identity.username} was refused with status {answer.status}")
         if not self._take(held, answer, self._auth.login):
             raise LoginRefused(
-                f"the answer to the log-in of {identity.username} has no token at {self._auth.login.token}",
+                f"the answer to the log-in of {identity.username} has no token at {self._place('token', None)}",
                 remedy="mend auth.login.token in the target profile",
             )
         self.logins += 1
 
-    def _take(self, held: _Held, answer: Answer, block: Request) -> bool:
+    def _logging_in(self, identity: Identity) -> PreparedRequest:
+        if self._provider is None:
+            assert self._auth.login is not None
+            variables = {"username": identity.username, "password": identity.password}
+            return prepare(self._auth.login, self._base, variables)
+        if identity.kind == SERVICE:
+            return self._provider.client()
+        by_page = self._auth.flow == "oidc_code"
+        return self._provider.code(identity) if by_page else self._provider.password(identity)
+
+    def _refreshing(self, token: str) -> PreparedRequest:
+        if self._provider is not None:
+            return self._provider.renewal(token)
+        assert self._auth.refresh is not None
+        return prepare(self._auth.refresh, self._base, {"refresh_token": token})
+
+    def _place(self, name: str, block: Request | None) -> str | None:
+        """Where a part of the answer lies."""
+        if self._provider is not None:
+            return _PLACES[name]
+        found: str | None = getattr(block, name, None) or getattr(self._auth.login, name)
+        return found
+
+    def _take(self, held: _Held, answer: Answer, block: Request | None) -> bool:
         def at(name: str) -> Any:
-            path = getattr(block, name) or getattr(self._auth.login, name)
+            path = self._place(name, block)
             return None if path is None else jsonpath.parse(path).value(answer.json)
 
         access = at("token")

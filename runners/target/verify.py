@@ -23,6 +23,7 @@ from runners.target.template import MissingVariable
 
 State = Literal["ok", "failed", "not_applicable"]
 WINDOW_S = 3600
+_BY_FLOW = ("auth.login", "auth.refresh")
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,8 @@ class _Probing:
 
     def _one(self, step: Step) -> Probe:
         name, operation = step.name, self._target.operation(step.name)
+        if operation is None and name in _BY_FLOW and self._target.profile.auth.flow.startswith("oidc_"):
+            return _by_flow(self._target, name)
         if operation is None:
             return Probe(name, "not_applicable", reason=f"capability {name} is not in the profile")
         if operation.template.probe is False:
@@ -216,3 +219,24 @@ def _judge(target: Target, operation: Operation, answer: Answer, *, known_trace:
 
 def _names_trace(item: Any) -> bool:
     return isinstance(item, dict) and isinstance(item.get("trace_id"), str)
+
+
+def _by_flow(target: Target, name: str) -> Probe:
+    """Logging in and refreshing at a provider: done by the flow, whatever operations the profile describes."""
+    own = target.token_source(lambda _purpose, request: target.send(request))
+    began = time.monotonic()
+    try:
+        who = target.identity(target.tenants[0] if target.tenants else None, "viewer")
+        own.bearer(who)
+        if name == "auth.refresh":
+            began = time.monotonic()
+            own.invalidate(who)
+            own.bearer(who)
+    except NotReady as error:
+        return Probe(name, "failed", reason=error.what)
+    except httpx.HTTPError as error:
+        return Probe(name, "failed", reason=f"{type(error).__name__}: {one_line(str(error), 160)}")
+    took = round((time.monotonic() - began) * 1000, 1)
+    if name == "auth.refresh" and not own.refreshes:
+        return Probe(name, "failed", reason="the session could not be refreshed, only begun anew")
+    return Probe(name, "ok", None, took, f"by the flow {target.profile.auth.flow}")

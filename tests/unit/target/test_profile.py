@@ -62,7 +62,7 @@ def test_urls_may_stand_in_the_file_itself() -> None:
         ("post: /search\n", "post: /search\n    get: /search\n", 11, "has one method, this has get and post"),
         ("post: /search\n", "role: viewer\n", 11, "this has none"),
         ("$.items", "items", 13, "not a JSONPath"),
-        ("flow: json_login", "flow: oidc_code", 7, "not available in this version"),
+        ("flow: json_login", "flow: oidc_code", 7, "needs auth.oidc"),
         ("flow: json_login", "flow: json-login", 7, "did you mean 'json_login'"),
         ("chaos: [process]", "chaos: [proces]", 1, "process"),
         ('api: "{{ urls.api }}"', "api: ftp://x", 3, "not an http(s) URL"),
