@@ -25,6 +25,9 @@ KEYCLOAK = LOCAL.with_name("target-keycloak.yml")
 WHO = Identity("acme-analyst", "acme", ("analyst",), password=PASSWORD)
 Open = Callable[..., Target]
 
+# The platform's own issuer has no other flow than its log-in.
+keycloak_only = pytest.mark.parametrize("platform", ["keycloak"], indirect=True)
+
 
 @pytest.fixture
 def open_target(platform: Platform) -> Open:
@@ -46,12 +49,6 @@ def open_target(platform: Platform) -> Open:
         return Target(described.model_copy(update={"auth": auth}), who, path=LOCAL, client_secret=secret)
 
     return make
-
-
-@pytest.fixture
-def keycloak_only(platform: Platform) -> None:
-    if platform.issuer.name == "local":
-        pytest.skip("the platform's own issuer has no other flow than its log-in")
 
 
 def by_page(open_target: Open, **oidc: Any) -> Target:
@@ -96,7 +93,7 @@ def test_no_secret_shows_in_a_repr(open_target: Open) -> None:
         assert secret not in shown
 
 
-@pytest.mark.usefixtures("keycloak_only")
+@keycloak_only
 def test_the_log_in_page_gives_the_same_claims(open_target: Open) -> None:
     with by_page(open_target) as target:
         me = target.call("auth.me", WHO).json
@@ -107,7 +104,7 @@ def test_the_log_in_page_gives_the_same_claims(open_target: Open) -> None:
         assert (target.tokens.logins, target.tokens.refreshes) == (1, 1)
 
 
-@pytest.mark.usefixtures("keycloak_only")
+@keycloak_only
 @pytest.mark.parametrize(
     ("username", "password"), [("acme-analyst", "wrong"), ("disabled", PASSWORD), ("nobody-at-all", PASSWORD)]
 )
@@ -116,14 +113,14 @@ def test_the_log_in_page_refuses(open_target: Open, username: str, password: str
         target.tokens.bearer(replace(WHO, username=username, password=password))
 
 
-@pytest.mark.usefixtures("keycloak_only")
+@keycloak_only
 def test_a_code_goes_only_to_the_exact_address(open_target: Open) -> None:
     for address in (f"{WEB}/auth/callback/other", f"{WEB}/", "http://evil.test/auth/callback"):
         with by_page(open_target, redirect_uri=address) as target, pytest.raises(LoginRefused, match="no log-in page"):
             target.tokens.bearer(WHO)
 
 
-@pytest.mark.usefixtures("keycloak_only")
+@keycloak_only
 def test_the_frontend_must_use_pkce_and_takes_no_passwords(platform: Platform, open_target: Open) -> None:
     metadata = httpx.get(f"{platform.issuer.issuer}/.well-known/openid-configuration").json()
     asked = {
@@ -139,7 +136,7 @@ def test_the_frontend_must_use_pkce_and_takes_no_passwords(platform: Platform, o
         target.tokens.bearer(WHO)
 
 
-@pytest.mark.usefixtures("keycloak_only")
+@keycloak_only
 def test_the_service_account_acts_for_itself(platform: Platform, open_target: Open) -> None:
     with open_target() as target:
         service = target.service()
@@ -150,7 +147,7 @@ def test_the_service_account_acts_for_itself(platform: Platform, open_target: Op
         assert platform.write(target.tokens.bearer(service)) == 200
 
 
-@pytest.mark.usefixtures("keycloak_only")
+@keycloak_only
 def test_a_provider_that_is_not_the_issuer_is_not_believed(platform: Platform, open_target: Open) -> None:
     other = platform.issuer.issuer.replace("127.0.0.1", "localhost")
     with (
