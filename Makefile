@@ -5,11 +5,12 @@ UV := .build/uv/bin/uv
 INSTALLED := .venv/.installed
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: demo test lint bench drills docs clean install
+.PHONY: demo frontend test lint bench drills docs clean install
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    install, environment up, campaign smoke, report; then says where to look"
+	@echo "make frontend build the platform's pages, which the web server of an environment serves"
 	@echo "make test    all tests that this machine can run; skipped ones are named with the reason"
 	@echo "make lint    formatting, style, types, layers"
 	@echo "make bench   benchmarks: ratios against a reference in the same run"
@@ -29,7 +30,17 @@ $(INSTALLED): pyproject.toml observastack/pyproject.toml uv.lock | $(UV)
 
 install: $(INSTALLED)
 
+# Sources and what decides about the build: a bundle is built again only when one of them is newer.
+FRONTEND := observastack/frontend
+FRONTEND_SOURCES := $(shell find $(FRONTEND) \( -name node_modules -o -name dist \) -prune -o -type f -print 2>/dev/null)
+
+$(FRONTEND)/dist/index.html: $(FRONTEND_SOURCES)
+	@PYTHON="$(PYTHON)" .ci/frontend
+
+frontend: $(FRONTEND)/dist/index.html
+
 demo: install
+	@$(MAKE) --no-print-directory frontend || true
 	@$(BIN)/testbed up && $(BIN)/testbed run smoke --report report; code=$$?; \
 	echo; \
 	[ -f report/report.html ] && echo "the report:       $(CURDIR)/report/report.html"; \
