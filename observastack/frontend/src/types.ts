@@ -397,17 +397,18 @@ export interface Trend {
 
 // ---- admin
 
+/** null: could not be counted in time, or is not set. */
 export interface Tenant {
   id: string;
   name: string;
   status: "active" | "suspended";
-  color: string;
-  retention_days: number;
+  color: string | null;
+  retention_days: number | null;
   users: number;
   disabled_users: number;
-  logs: number;
-  spans: number;
-  series: number;
+  logs: number | null;
+  spans: number | null;
+  series: number | null;
   bytes_per_day: number | null;
   last_write: string | null;
   created_at: string;
@@ -428,7 +429,8 @@ export interface User {
 
 export interface NewUser {
   user: User;
-  temporary_password: string;
+  /** Shown once; null in a repeated answer. */
+  temporary_password: string | null;
 }
 
 export interface RoleInfo {
@@ -440,7 +442,7 @@ export interface RoleInfo {
 export interface AuditEntry {
   id: string;
   ts: string;
-  user: string;
+  user: string | null;
   tenant: string | null;
   action: string;
   resource: string | null;

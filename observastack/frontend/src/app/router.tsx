@@ -10,6 +10,15 @@ const Login = lazy(() => import("../views/Login"));
 const AuthCallback = lazy(() => import("../views/AuthCallback"));
 const Search = lazy(() => import("../views/Search"));
 const Trace = lazy(() => import("../views/Trace"));
+const Metrics = lazy(() => import("../views/Metrics"));
+const Alerts = lazy(() => import("../views/Alerts"));
+const Alert = lazy(() => import("../views/Alert"));
+const Silences = lazy(() => import("../views/Silences"));
+const Insights = lazy(() => import("../views/Insights"));
+const Tenants = lazy(() => import("../views/Admin/Tenants"));
+const Users = lazy(() => import("../views/Admin/Users"));
+const Audit = lazy(() => import("../views/Admin/Audit"));
+const Profile = lazy(() => import("../views/Profile"));
 const NotFound = lazy(() => import("../views/NotFound"));
 
 function bare(view: ReactNode): ReactNode {
@@ -33,6 +42,17 @@ export const router = createBrowserRouter([
       { index: true, element: <Navigate replace to="/search" /> },
       { path: "/search", element: <Search /> },
       { path: "/traces/:id", element: <Trace /> },
+      { path: "/metrics", element: <Metrics /> },
+      { path: "/alerts", element: <Alerts /> },
+      { path: "/alerts/silences", element: <Silences /> },
+      { path: "/alerts/:id", element: <Alert /> },
+      { path: "/insights", element: <Insights /> },
+      { path: "/insights/:tab", element: <Insights /> },
+      { path: "/admin", element: <Navigate replace to="/admin/users" /> },
+      { path: "/admin/tenants", element: <Tenants /> },
+      { path: "/admin/users", element: <Users /> },
+      { path: "/admin/audit", element: <Audit /> },
+      { path: "/profile", element: <Profile /> },
       { path: "*", element: <NotFound /> },
     ],
   },
