@@ -162,6 +162,16 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Prices:
+    """What stored telemetry costs: per 10⁹ bytes as JSON, per million samples."""
+
+    currency: str = "USD"
+    per_gb_logs: float = 0.50
+    per_gb_traces: float = 0.30
+    per_million_samples: float = 0.10
+
+
+@dataclass(frozen=True)
 class SelfTelemetry:
     """Where the platform sends the traces of its own requests (base of OTLP/HTTP); nowhere when not given."""
 
@@ -190,6 +200,7 @@ class Config:
     webhook_tokens_file: Path | None = None
     web: Web = Web()
     limits: Limits = Limits()
+    prices: Prices = Prices()
     telemetry: SelfTelemetry = SelfTelemetry()
     file: Path = field(default=Path("-"))
 

@@ -97,6 +97,8 @@ REGISTRY: dict[str, Defect] = {
         Defect("correlate_leak", "correlation answers with another tenant's items", "security"),
         Defect("aggregate_leak", "counts over time are another tenant's", "security"),
         Defect("stream_ends_silently", "a streamed search that fails ends without an error event", "e2e"),
+        Defect("insights_wrong_total", "the total of costs is a tenth more than the sum of its parts", "contract"),
+        Defect("viewer_can_export", "every reader of insights may export them", "security"),
         Defect("request_id_missing", "answers carry no X-Request-ID", "contract"),
     )
 }

@@ -11,7 +11,18 @@ from starlette.middleware.cors import CORSMiddleware
 from observastack import defects
 from observastack.backend import errors
 from observastack.backend.middleware import RequestScope
-from observastack.backend.routes import admin, alerts, auth, health, meta, metrics, search, silences, test_data
+from observastack.backend.routes import (
+    admin,
+    alerts,
+    auth,
+    health,
+    insights,
+    meta,
+    metrics,
+    search,
+    silences,
+    test_data,
+)
 from observastack.backend.services import build
 from observastack.config import Config
 
@@ -51,7 +62,7 @@ def create_app(config: Config) -> FastAPI:
             expose_headers=["X-Request-ID"],
         )
     app.add_middleware(RequestScope, telemetry=services.telemetry)
-    for area in (health, auth, meta, search, metrics, admin, silences, alerts):
+    for area in (health, auth, meta, search, metrics, admin, insights, silences, alerts):
         app.include_router(area.api, prefix=PREFIX)
     if config.test_data_api and config.environment != "production":
         app.include_router(test_data.api, prefix=PREFIX)

@@ -30,6 +30,7 @@ from observastack.backend.database import Database
 from observastack.backend.denylist import Denylist
 from observastack.backend.health import Health
 from observastack.backend.idempotency import Idempotency
+from observastack.backend.insights.service import Insights
 from observastack.backend.limits import Limiter
 from observastack.backend.metrics import Metrics
 from observastack.backend.search.aggregate import Aggregation
@@ -70,6 +71,7 @@ class Services:
     aggregation: Aggregation
     correlator: Correlator
     history: History
+    insights: Insights
     metrics: Metrics
     traces: Traces
     test_data: TestData
@@ -129,6 +131,7 @@ def build(config: Config) -> Services:
         aggregation=Aggregation(stores, sources, search, cache, tenants),
         correlator=Correlator(stores, sources, search, tenants),
         history=History(database),
+        insights=Insights(stores, sources, cache=cache, alerts=Listing(database), prices=config.prices),
         metrics=Metrics(stores.metrics, sources),
         traces=Traces(stores, sources),
         test_data=TestData(config, database),
