@@ -173,9 +173,13 @@ class Prices:
 
 @dataclass(frozen=True)
 class SelfTelemetry:
-    """Where the platform sends the traces of its own requests (base of OTLP/HTTP); nowhere when not given."""
+    """Where the platform sends the traces of its own requests (base of OTLP/HTTP); nowhere when not given.
+
+    sample_ratio: share of the requests that are recorded when the client has not decided it by a traceparent.
+    """
 
     otlp_url: str | None = None
+    sample_ratio: float = 0.1
 
 
 _ADAPTERS = {"logs": "loki", "metrics": "prometheus", "traces": "tempo"}

@@ -38,8 +38,10 @@ def serve(config: configuration.Config) -> None:
     import uvicorn
 
     from observastack.backend.app import create_app
+    from observastack.tracing import traced
 
-    app = create_app(config)
+    log = logging.getLogger("observastack.backend")
+    app = traced(create_app(config), config, "observastack-backend", log.warning)
     listener = _listen(config.backend.host, config.backend.port)
     server = uvicorn.Server(
         uvicorn.Config(
@@ -53,7 +55,6 @@ def serve(config: configuration.Config) -> None:
         )
     )
     milliseconds = (time.perf_counter() - STARTED) * 1000
-    log = logging.getLogger("observastack.backend")
     log.info("listening on %s:%d after %.0f ms", config.backend.host, config.backend.port, milliseconds)
     if config.defects:
         log.warning("defects are on: %s", ", ".join(config.defects))

@@ -77,7 +77,7 @@ class Gateway:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         request_id = _request_id(headers.get(b"x-request-id"))
         try:
-            response = await self._route(scope["method"], scope["path"], headers, receive, request_id)
+            response = await self._route(scope, headers, receive, request_id)
         except Refused as refused:
             response = error(refused.status, refused.code, refused.message, request_id, headers=refused.headers)
             if route := ROUTES.get(scope["path"]):
@@ -97,10 +97,10 @@ class Gateway:
         await send({"type": "http.response.start", "status": response.status, "headers": raw})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else response.body})
 
-    async def _route(
-        self, method: str, path: str, headers: dict[bytes, bytes], receive: Receive, request_id: str
-    ) -> Response:
+    async def _route(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, request_id: str) -> Response:
+        method, path = scope["method"], scope["path"]
         if route := ROUTES.get(path):
+            scope["route"] = path
             _allow(method, "POST")
             return await self._export(route, headers, receive, request_id)
         if path == "/health/live":
