@@ -45,6 +45,15 @@ def blocks(defaults: Mapping[str, int]) -> Iterator[tuple[int, dict[str, int]]]:
             yield offset, {name: port + offset for name, port in defaults.items()}
 
 
+def kept(earlier: Mapping[str, int], defaults: Mapping[str, int]) -> int | None:
+    """The offset of the block that an earlier provisioning chose; None when there was none.
+
+    It may have been another version, with fewer services: its processes run on that block, whatever is new.
+    """
+    offsets = {int(port) - defaults[name] for name, port in earlier.items() if name in defaults}
+    return offsets.pop() if len(offsets) == 1 else None
+
+
 def choose(defaults: Mapping[str, int], *, reserved: Collection[int] = (), free: object = None) -> int:
     """The offset of the first block whose ports are all free and not reserved. Raises NoFreePorts."""
     ask = free if callable(free) else is_free

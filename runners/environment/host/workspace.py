@@ -62,12 +62,10 @@ def prepare(
     changed += forget_programs(environment, names)
     env_id = str(earlier.get("env_id") or uuid.uuid4())
     defaults = ports.numbers(catalogue, supervisor_port)
-    kept_ports = earlier.get("ports")
-    if kept_ports and set(kept_ports) == set(defaults):
-        numbers = {name: int(port) for name, port in kept_ports.items()}
-    else:
+    offset = ports.kept(earlier.get("ports") or {}, defaults)
+    if offset is None:
         offset = port_offset if port_offset >= 0 else ports.choose(defaults, reserved=reserved(environment))
-        numbers = {name: port + offset for name, port in defaults.items()}
+    numbers = {name: port + offset for name, port in defaults.items()}
     account, cluster, outside = place_cluster(environment, env_id)
     found = _servers(names, cluster) | real
     facts: dict[str, Any] = {

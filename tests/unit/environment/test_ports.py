@@ -57,3 +57,9 @@ def test_blocks_that_overlap_are_not_claimed_at_once() -> None:
 def test_every_port_has_a_name() -> None:
     catalogue = {"loki": {"port": 3100, "ports": {"grpc": 9095}}, "web": {"port": 3000}}
     assert ports.numbers(catalogue, 9001) == {"loki": 3100, "loki_grpc": 9095, "web": 3000, "supervisor": 9001}
+
+
+def test_an_environment_keeps_its_block_when_a_new_version_has_more_services() -> None:
+    assert ports.kept({"a": 110, "b": 120}, {"a": 10, "b": 20, "c": 30}) == 100
+    assert ports.kept({}, {"a": 10}) is None
+    assert ports.kept({"a": 110, "b": 220}, {"a": 10, "b": 20}) is None  # no block at all
