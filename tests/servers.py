@@ -129,8 +129,9 @@ def keycloak_server(realm: Path, *, port: int | None = None, patience_s: float =
 
     Its admin is admin/KEYCLOAK_ADMIN_PASSWORD. Ready when the realm can be asked: 10 to 20 s, more on a busy machine.
     """
-    found = keycloak.keycloak()
-    if found is None:
+    found = keycloak.find()
+    home = None if found is None else keycloak.home_of(found.folder / found.program)
+    if home is None:
         raise FileNotFoundError("no Keycloak on this machine (kc.sh in TESTBED_BIN_DIR or on PATH, and java)")
     port = port or free_port()
     with tempfile.TemporaryDirectory(prefix="testbed-kc-", ignore_cleanup_errors=True) as name:
@@ -142,11 +143,11 @@ def keycloak_server(realm: Path, *, port: int | None = None, patience_s: float =
             "http-management-host": "127.0.0.1", "http-management-port": 0,
         }  # fmt: skip
         configuration.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
-        own = keycloak.instance(found.folder, folder / "instances", realm)
+        own = keycloak.instance(home, folder / "instances", realm)
         log = folder / "log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                keycloak.command(found.folder, own, configuration), stdout=output, stderr=output, cwd=folder
+                keycloak.command(home, own, configuration), stdout=output, stderr=output, cwd=folder
             )
         server = Keycloak(f"http://127.0.0.1:{port}", process, log)
         try:

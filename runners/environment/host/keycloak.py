@@ -22,16 +22,21 @@ _MEMORY = ("-Xms64m", "-Xmx512m", "-XX:MaxMetaspaceSize=256m")
 _SHORT_START = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 
-def keycloak() -> Binary | None:
-    """By the `kc.sh` in TESTBED_BIN_DIR or on PATH; None without one, or without Java. folder: the distribution."""
+def find() -> Binary | None:
+    """The kc.sh in TESTBED_BIN_DIR, else on PATH, that belongs to a distribution; None without one, or without Java.
+
+    Its version is read, not asked for: that would start a JVM.
+    """
     if shutil.which("java") is None:
         return None
-    script = shutil.which("kc.sh", path=os.environ.get("TESTBED_BIN_DIR", "/nonexistent")) or shutil.which("kc.sh")
-    home = None if script is None else home_of(Path(script))
-    if home is None:
-        return None
-    version = re.search(r"\d+(?:\.\d+)+", _text(home / "version.txt"))
-    return Binary(home, version[0] if version else "unknown", str(home))
+    for path, chosen in ((os.environ.get("TESTBED_BIN_DIR"), True), (os.environ.get("PATH", os.defpath), False)):
+        script = shutil.which("kc.sh", path=path) if path else None
+        home = None if script is None else home_of(Path(script))
+        if script is not None and home is not None:
+            version = re.search(r"\d+(?:\.\d+)+", _text(home / "version.txt"))
+            folder = Path(script).parent
+            return Binary(folder, version[0] if version else "of unknown version", str(folder), "kc.sh", chosen)
+    return None
 
 
 def home_of(script: Path) -> Path | None:
@@ -94,12 +99,17 @@ def _text(file: Path) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Make an instance for the role `keycloak`; prints the command, an argument a line, then `made` or `found`."""
     parser = argparse.ArgumentParser(prog="runners.environment.host.keycloak")
-    for name in ("home", "folder", "realm", "configuration"):
+    for name in ("script", "folder", "realm", "configuration"):
         parser.add_argument(f"--{name}", required=True, type=Path)
     options = parser.parse_args(arguments)
+    home, java = home_of(options.script), shutil.which("java")
+    if home is None or java is None:
+        missing = f"{options.script} belongs to no Keycloak" if home is None else "there is no java on PATH"
+        print(missing, file=sys.stderr)
+        return 2
     before = set(options.folder.glob("*"))
-    own = instance(options.home, options.folder, options.realm)
-    print(*command(options.home, own, options.configuration, java=shutil.which("java") or "java"), sep="\n")
+    own = instance(home, options.folder, options.realm)
+    print(*command(home, own, options.configuration, java=java), sep="\n")
     print("found" if own in before else "made")
     return 0
 

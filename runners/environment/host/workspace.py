@@ -17,7 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from runners.environment.host import accounts, binaries, ports, servers
+from runners.environment.host import accounts, binaries, keycloak, ports, servers
 from runners.environment.host.impact import with_requirements
 from runners.environment.host.servers import Identity, Selection, Stores, Unprovidable
 from runners.lib.files import read_json, write_json
@@ -125,7 +125,10 @@ def choose_services(
     along = sorted(used - set(wanted)) if set(servers.PLATFORM) & set(wanted) else []
     names = [*wanted, *along]
     looked = [name for name in names if catalogue[name].get("optional") and catalogue[name].get("binary")]
-    found = {name: binaries.server(catalogue[name]["binary"]) for name in looked}
+    found = {
+        name: keycloak.find() if name == servers.IDENTITY else binaries.server(catalogue[name]["binary"])
+        for name in looked
+    }
     chosen = servers.select(
         catalogue, names, found, stores=stores, identity=identity, frontend=binaries.frontend() is not None
     )
