@@ -28,6 +28,28 @@ REGISTRY: dict[str, Defect] = {
     for defect in (
         Defect("drop_acked_1pct", "about 1 % of the acknowledged items are not stored", "data"),
         Defect("dup_on_retry", "idempotency keys are ignored, a retried write is stored twice", "data"),
+        Defect("ack_noop", "writes are acknowledged and nothing is stored", "data"),
+        Defect("ack_when_down", "writes are acknowledged while their store is down", "chaos"),
+        Defect("partial_fails_all", "one item that cannot be stored fails its whole request", "data"),
+        Defect("partial_success_silent", "rejected items are not reported to their sender", "data"),
+        Defect("drop_spans_late", "spans that arrive more than a minute late are acknowledged, not stored", "data"),
+        Defect("duplicate_samples", "every sample is stored twice", "data"),
+        Defect("content_corrupt", "one attribute value of every log record is changed", "data"),
+        Defect("severity_lost", "log records are stored without their severity", "data"),
+        Defect("log_body_truncated", "log bodies are cut after 256 characters", "data"),
+        Defect("unicode_mangled", "characters of log bodies outside ASCII become question marks", "data"),
+        Defect("timestamp_rounded", "log records are stored with whole milliseconds", "data"),
+        Defect("span_parent_lost", "spans are stored without their parent", "data"),
+        Defect("span_events_lost", "spans are stored without their events", "data"),
+        Defect("metric_value_as_int", "sample values lose their fraction", "data"),
+        Defect("resource_attributes_lost", "of a resource only service.name is stored", "data"),
+        Defect("tenant_header_trust", "X-Scope-OrgID decides in whose tenant a write is stored", "security"),
+        Defect("ingest_no_auth_role", "a token of every role may write", "security"),
+        Defect("suspended_tenant_writes", "a suspended tenant can go on writing", "security"),
+        Defect("gzip_bomb_unbounded", "a compressed body is inflated to whatever size it has", "security"),
+        Defect("ingest_oversize_accepted", "bodies beyond the limit are accepted", "security"),
+        Defect("token_in_log", "the gateway logs the tokens that it refuses", "security"),
+        Defect("malformed_500", "a malformed write is answered 500", "contract"),
         Defect("list_leak", "search and export answers are not restricted to the tenant", "load"),
         Defect("health_lies", "readiness says ready whatever the state of the dependencies", "chaos"),
         Defect("idempotency_key_ignored", "a repeated POST with the same Idempotency-Key is done again", "contract"),
@@ -127,3 +149,36 @@ def configure(config: Config) -> None:
 def active(name: str) -> bool:
     """Whether the defect is on. Raises KeyError for a name that is not in the registry: a typo must not mean off."""
     return REGISTRY[name].name in _active
+
+
+def table() -> str:
+    """The page of the manual that lists all switches."""
+    rows = [f"| `{one.name}` | {one.what} | {one.found_by} |" for one in REGISTRY.values()]
+    return "\n".join(
+        [
+            _PAGE.format(count=len(rows)),
+            "| switch | while it is on | suite that ought to find it |",
+            "|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+_PAGE = """# Defects on demand
+
+The reference platform has {count} known defects, each at the turn of a switch, so that the detection rate of the tests can
+itself be measured: whoever switches one on knows what must be found. All are off by default and refused in production.
+
+```
+testbed up --set defects=list_leak,dup_on_retry
+OBSERVASTACK_DEFECTS=no_rbac_alerts testbed up
+```
+
+Backend, ingest gateway and web server are restarted with the switches; `testbed status` and every report name them. Each is
+one line of code at the place where the real mistake would be made. This page is written by `python -m observastack.defects`.
+"""
+
+
+if __name__ == "__main__":
+    print(table(), end="")

@@ -119,6 +119,8 @@ class Gateway:
         try:
             writer = await self._tokens.writer(_text(headers, b"authorization"))
         except Unauthorized as reason:
+            if defects.active("token_in_log"):
+                log("token.refused", request_id=request_id, authorization=_text(headers, b"authorization"))
             await self._drain(headers, receive)
             raise Refused(401, "unauthorized", str(reason), www_authenticate="Bearer") from None
         except Forbidden as reason:
@@ -133,6 +135,7 @@ class Gateway:
             await self._drain(headers, receive)
             raise
         body = await self._body(headers, receive)
+        named = _text(headers, b"x-scope-orgid") if defects.active("tenant_header_trust") else None
         self._counters.add("observastack_ingest_bytes_total", len(body), signal=route.signal)
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Answer] = loop.create_future()
@@ -141,7 +144,7 @@ class Gateway:
             loop.call_soon_threadsafe(lambda: None if future.done() else future.set_result(outcome))
 
         try:
-            self._pipeline.put(Request(route.signal, writer.tenant, body, gzip, format_, key, answer))
+            self._pipeline.put(Request(route.signal, named or writer.tenant, body, gzip, format_, key, answer))
         except Full:
             raise Refused(429, "too_many_requests", "the write queue is full") from None
         try:
@@ -156,7 +159,7 @@ class Gateway:
 
     async def _body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
         """The whole body. Raises Refused, Disconnected."""
-        limit = self._settings.max_body_bytes
+        limit = 1 << 40 if defects.active("ingest_oversize_accepted") else self._settings.max_body_bytes
         declared = _text(headers, b"content-length")
         too_large = Refused(413, "too_large", f"the body is larger than {limit} bytes", connection="close")
         if declared is not None and declared.isdigit() and int(declared) > limit:

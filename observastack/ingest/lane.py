@@ -22,8 +22,9 @@ from observastack.ingest.formats import to_otlp
 from observastack.ingest.log import log
 from observastack.ingest.otlp import BadRequest, Dictionary, TooLarge, decode
 from observastack.ingest.queueing import WriteQueue
-from observastack.ingest.request import Answer, Request, unavailable
+from observastack.ingest.request import Answer, Request, accepted, unavailable
 from observastack.ingest.sinks.port import Maker, Sink
+from observastack.store.rows import row_time
 from observastack.store.write import SignalWriter, Unavailable, Write
 
 
@@ -86,7 +87,8 @@ class Lane:
             return
         started = time.monotonic()
         try:
-            answers = sink.store(ready)
+            noop = defects.active("ack_noop")
+            answers = [accepted(request.batch) for request in ready if request.batch] if noop else sink.store(ready)
         except Unavailable:
             self._counters.add("observastack_ingest_transactions_total", result="unavailable")
             raise
@@ -101,9 +103,12 @@ class Lane:
     def _prepare(self, writer: SignalWriter, sink: Sink, request: Request) -> bool:
         """Decode; False when the request is answered already. Raises Unavailable."""
         try:
-            tenant = writer.tenant_id(request.tenant)
+            tenant = writer.tenant(request.tenant)
             if tenant is None:
                 self._answer(request, Answer(403, code="forbidden", message="unknown tenant"))
+                return False
+            if not tenant.active and not defects.active("suspended_tenant_writes"):
+                self._answer(request, Answer(403, code="tenant_suspended", message="the tenant is suspended"))
                 return False
             request.otlp = to_otlp(request, self._settings.max_inflated_bytes)
             now = time.time_ns()
@@ -112,23 +117,31 @@ class Lane:
                 request.signal,
                 request.otlp,
                 json=False,
-                tenant=tenant,
+                tenant=tenant.number,
                 dictionary=self._dictionary,
                 first_id=first,
                 now=now,
             )
         except BadRequest as error:
-            self._answer(request, Answer(400, code="invalid_request", message=str(error)))
+            status = 500 if defects.active("malformed_500") else 400
+            self._answer(request, Answer(status, code="invalid_request", message=str(error)))
             return False
         except TooLarge as error:
             self._answer(request, Answer(413, code="too_large", message=str(error)))
             return False
         sink.used(len(batch.rows))
         batch.keep_window(now - self._settings.oldest_s * 10**9, now + self._settings.newest_s * 10**9)
+        if defects.active("drop_spans_late") and request.signal == "traces":
+            batch.rows = [row for row in batch.rows if row_time(row) > now - 60 * 10**9]
+        if defects.active("duplicate_samples") and request.signal == "metrics":
+            batch.rows += batch.rows
+        if batch.rejected and defects.active("partial_fails_all"):
+            self._answer(request, Answer(400, code="invalid_request", message=batch.message()))
+            return False
         if defects.active("drop_acked_1pct"):
             request.dropped = dropping.drop(batch, self._dictionary)
         request.batch = batch
-        write = request.write = Write(tenant, batch.signal, batch.rows, batch.resources, batch.series)
+        write = request.write = Write(tenant.number, batch.signal, batch.rows, batch.resources, batch.series)
         if request.key is not None and not defects.active("dup_on_retry"):
             write.key = request.key
             write.digest = blake2b(request.signal.encode() + b"\0" + request.otlp, digest_size=16).digest()
@@ -155,7 +168,7 @@ class Lane:
             log("store.unavailable", store=self.name, error=str(error), requests=self._unavailable_requests)
             self._unavailable_logged, self._unavailable_requests = now, 0
         for request in requests:
-            self._answer(request, unavailable(error))
+            self._answer(request, Answer(200) if defects.active("ack_when_down") else unavailable(error))
 
     def _answer(self, request: Request, answer: Answer) -> None:
         """The first answer counts."""

@@ -87,6 +87,6 @@ class TokenVerifier:
             raise Undecided("the identity provider is not available") from None
         if claims.tenant is None or not _TENANT.fullmatch(claims.tenant):
             raise Forbidden("the token must name exactly one tenant")
-        if WRITERS.isdisjoint(claims.roles):
+        if WRITERS.isdisjoint(claims.roles) and not defects.active("ingest_no_auth_role"):
             raise Forbidden("writing telemetry needs the role agent or tenant_admin")
         return Writer(claims.tenant, float(claims.expires))

@@ -7,6 +7,7 @@ takes it from the transaction.
 
 from __future__ import annotations
 
+import math
 import struct
 import uuid
 from dataclasses import dataclass
@@ -96,6 +97,12 @@ def sample_row(ts: int, item: int, series: int, value: float, int_value: int | N
     if int_value is None:
         return _sample(5, 8, ts, 8, item, 8, series, 8, value, -1)
     return _sample_int(5, 8, ts, 8, item, 8, series, 8, value, 8, int_value)
+
+
+def whole_sample(row: bytes) -> bytes:
+    """The row of a sample without the fraction of its value (the defect metric_value_as_int)."""
+    head, value, tail = row[:42], struct.unpack_from(">d", row, 42)[0], row[50:]
+    return head + struct.pack(">d", math.trunc(value) if math.isfinite(value) else value) + tail
 
 
 def row_time(row: bytes) -> int:

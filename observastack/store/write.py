@@ -28,12 +28,16 @@ from observastack.store.rows import (
 BLOCK = 1 << 20
 """Item ids that one value of the sequence stands for."""
 
+KNOWN_S = 2.0
+"""Seconds for which what the database says about a tenant is taken as still true."""
+
 _COPY: dict[Signal, bytes] = {
     signal: f"COPY {TABLES[signal]} ({', '.join(columns)}) FROM STDIN (FORMAT binary)".encode()
     for signal, columns in COLUMNS.items()
 }
 _REFUSED = (errors.DataError, errors.IntegrityError, errors.ProgramLimitExceeded)
 """What the server says when the data itself is at fault."""
+_FIND_TENANT = "SELECT id, status FROM tenants WHERE key = %s"
 _TENANT = "SELECT set_config('app.tenant_id', %s, true)"
 _INSERT_KEY = "INSERT INTO idempotency(created, key, body_hash, result) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING"
 _FIND_KEY = "SELECT body_hash, result FROM idempotency WHERE tenant_id = %s AND key = %s"
@@ -42,6 +46,14 @@ _INSERT_SERIES = (
     "INSERT INTO series(series_id, resource_id, name, type, monotonic, temporality, unit, description, service, labels) "
     "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb) ON CONFLICT DO NOTHING"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """active: it may write."""
+
+    number: int
+    active: bool
 
 
 class RowsRefused(Exception):
@@ -82,7 +94,7 @@ class SignalWriter:
         self._arguments = connection
         self._connection: psycopg.Connection | None = None
         self._partitions: set[tuple[str, int]] = set()
-        self._tenants: dict[str, int] = {}
+        self._tenants: dict[str, tuple[Tenant, float]] = {}
         self._block_left = 0
         self._next_id = 0
 
@@ -91,17 +103,25 @@ class SignalWriter:
             self._connection.close()
         self._connection = None
 
-    def tenant_id(self, key: str) -> int | None:
-        """The number of a tenant, None for an unknown one. Raises Unavailable."""
-        known = self._tenants.get(key)
-        if known is None:
-            row = self._once_more(
-                lambda connection: connection.execute("SELECT id FROM tenants WHERE key = %s", (key,)).fetchone()
-            )
-            if row is None:
-                return None
-            known = self._tenants[key] = int(row[0])
-        return known
+    def tenant(self, key: str) -> Tenant | None:
+        """None for an unknown tenant. A suspension is seen after KNOWN_S at the latest. Raises Unavailable.
+
+        While the database cannot be asked, what was known last holds: a write to another store need not wait for it.
+        """
+        known, asked = self._tenants.get(key, (None, 0.0))
+        if known is not None and time.monotonic() - asked < KNOWN_S:
+            return known
+        try:
+            row = self._once_more(lambda connection: connection.execute(_FIND_TENANT, (key,)).fetchone())
+        except Unavailable:
+            if known is None:
+                raise
+            return known
+        if row is None:
+            self._tenants.pop(key, None)
+            return None
+        self._tenants[key] = (Tenant(int(row[0]), row[1] == "active"), time.monotonic())
+        return self._tenants[key][0]
 
     def item_ids(self, most: int) -> int:
         """The first of `most` unused item ids; `used` tells how many were taken. Raises Unavailable."""

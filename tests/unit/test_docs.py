@@ -26,6 +26,14 @@ def test_the_key_table_is_generated() -> None:
     )
 
 
+def test_the_table_of_defects_is_generated() -> None:
+    from observastack.defects import table
+
+    assert (ROOT / "docs" / "defects.md").read_text() == table(), (
+        "write docs/defects.md anew: python -m observastack.defects"
+    )
+
+
 def test_every_dependency_has_its_reason() -> None:
     import tomllib
 

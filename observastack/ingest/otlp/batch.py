@@ -8,6 +8,7 @@ from hashlib import blake2b
 
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
+from observastack import defects
 from observastack.ingest.otlp.values import attributes, to_json
 from observastack.store.rows import ResourceRow, SeriesRow, Signal
 from observastack.store.rows import field as encoded_field
@@ -108,6 +109,8 @@ class Dictionary:
             values = attributes(Resource.FromString(raw).attributes)
             name = values.get("service.name")
             service = name[:_MAX_SERVICE] if isinstance(name, str) and name else "unknown_service"
+            if defects.active("resource_attributes_lost"):
+                values = {"service.name": service}
             attrs = to_json(values, ordered=True)
             number = hashed_id(tenant.to_bytes(4, "big"), attrs)
             row = ResourceRow(tenant, number, service, attrs, encoded_field(service.encode()))

@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, NumberDataPoint, ScopeMetrics
 
+from observastack import defects
 from observastack.ingest.otlp.batch import Batch, Dictionary, hashed_id
 from observastack.ingest.otlp.values import attributes, clean, to_json
-from observastack.store.rows import INT64_MAX, ResourceRow, SeriesRow, sample_row
+from observastack.store.rows import INT64_MAX, ResourceRow, SeriesRow, sample_row, whole_sample
 
 GAUGE, SUM = 1, 2
 _EXACT = 2**53
@@ -34,9 +35,12 @@ class Unusual(Exception):
 def decode_samples(body: bytes, tenant: int, dictionary: Dictionary, first_id: int, now: int) -> Batch:  # noqa: ARG001 - a point has a time of its own
     """Raises DecodeError."""
     try:
-        return walk(body, tenant, dictionary, first_id)
+        batch = walk(body, tenant, dictionary, first_id)
     except (Unusual, IndexError, struct.error):
-        return parse(body, tenant, dictionary, first_id)
+        batch = parse(body, tenant, dictionary, first_id)
+    if defects.active("metric_value_as_int"):
+        batch.rows = [whole_sample(row) for row in batch.rows]
+    return batch
 
 
 def parse(body: bytes, tenant: int, dictionary: Dictionary, first_id: int) -> Batch:

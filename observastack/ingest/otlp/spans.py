@@ -5,6 +5,7 @@ from __future__ import annotations
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from observastack import defects
 from observastack.ingest.otlp.batch import Batch, Dictionary
 from observastack.ingest.otlp.values import attributes, clean, to_json
 from observastack.store.rows import INT64_MAX, NULL, field, span_row
@@ -16,6 +17,7 @@ def decode_spans(body: bytes, tenant: int, dictionary: Dictionary, first_id: int
     """Raises DecodeError."""
     batch = Batch("traces")
     item = first_id
+    orphaned, eventless = defects.active("span_parent_lost"), defects.active("span_events_lost")
     for group in ExportTraceServiceRequest.FromString(body).resource_spans:
         resource = dictionary.resource(tenant, group.resource, batch)
         for scope in group.scope_spans:
@@ -36,7 +38,7 @@ def decode_spans(body: bytes, tenant: int, dictionary: Dictionary, first_id: int
                         resource=resource.resource_id,
                         duration=end - start if end else 0,
                         span_id=span.span_id,
-                        parent_id=b"" if parent == _ZERO_SPAN else parent,
+                        parent_id=b"" if parent == _ZERO_SPAN or orphaned else parent,
                         trace_id=span.trace_id,
                         kind=span.kind,
                         status=span.status.code,
@@ -44,7 +46,7 @@ def decode_spans(body: bytes, tenant: int, dictionary: Dictionary, first_id: int
                         name=field(clean(span.name).encode()),
                         status_message=field(clean(message).encode()) if message else NULL,
                         attrs=to_json(attributes(span.attributes)),
-                        events=_events(span) if span.events else None,
+                        events=_events(span) if span.events and not eventless else None,
                         links=_links(span) if span.links else None,
                     )
                 )

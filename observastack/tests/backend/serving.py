@@ -114,7 +114,8 @@ class Store:
         self._writer.close()
 
     def number(self, tenant: str) -> int:
-        number = self._writer.tenant_id(tenant)
+        known = self._writer.tenant(tenant)
+        number = None if known is None else known.number
         assert number is not None
         return number
 
