@@ -83,6 +83,14 @@ REGISTRY: dict[str, Defect] = {
         Defect(
             "bulk_all_or_nothing_lies", "an action on many alerts reports success for those that failed", "contract"
         ),
+        Defect("stream_leak", "the live stream shows what arrives at other tenants", "security"),
+        Defect("stream_no_expiry", "a live stream goes on after its token has expired", "security"),
+        Defect("stream_denylist_ignored", "a live stream goes on after its session was ended", "security"),
+        Defect("stream_resume_gap", "a live stream that resumes skips what arrived while it was away", "e2e"),
+        Defect("stream_resume_repeats", "a live stream that resumes repeats what was shown before", "e2e"),
+        Defect("stream_alerts_lost", "the live stream never shows alerts", "e2e"),
+        Defect("stream_filter_ignored", "the filters of a live stream are ignored", "e2e"),
+        Defect("stream_drops_untold", "a live stream does not say how much a slow client has missed", "contract"),
         Defect("slow_search", "every search takes at least 6 s more", "load"),
         Defect("token_no_exp", "an access token is good for ever", "security"),
         Defect("nbf_unchecked", "an access token is good before its time", "security"),

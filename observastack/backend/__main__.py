@@ -15,6 +15,7 @@ from observastack import config as configuration  # noqa: E402
 from observastack.errors import EXIT_NOT_READY, PlatformError  # noqa: E402
 
 SHUTDOWN_S = 5
+WS_MAX_SIZE = 16 << 10
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -24,6 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # a server that is down is told once per request already
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # a line for every stream, with what it looks for
     try:
         config = configuration.load(options.config)
         serve(config)
@@ -48,6 +50,9 @@ def serve(config: configuration.Config) -> None:
             app,
             loop="uvloop",
             http="httptools",
+            ws="websockets-sansio",
+            ws_max_size=WS_MAX_SIZE,
+            ws_per_message_deflate=False,  # a compressor's window for each client is more than all else that it needs
             log_config=None,
             access_log=False,
             server_header=False,

@@ -21,6 +21,7 @@ from observastack.backend.routes import (
     metrics,
     search,
     silences,
+    stream,
     test_data,
 )
 from observastack.backend.services import build
@@ -62,7 +63,7 @@ def create_app(config: Config) -> FastAPI:
             expose_headers=["X-Request-ID"],
         )
     app.add_middleware(RequestScope, telemetry=services.telemetry)
-    for area in (health, auth, meta, search, metrics, admin, insights, silences, alerts):
+    for area in (health, auth, meta, search, metrics, admin, insights, silences, alerts, stream):
         app.include_router(area.api, prefix=PREFIX)
     if config.test_data_api and config.environment != "production":
         app.include_router(test_data.api, prefix=PREFIX)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -24,6 +26,15 @@ class Denylist:
             if defects.active("denylist_fail_open"):
                 return False
             raise
+
+    async def among(self, sessions: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Which of these (token id, family) have ended; one round trip for all."""
+        asked = list(sessions)
+        async with self._client.pipeline(transaction=False) as pipeline:
+            for session in asked:
+                pipeline.exists(*map(_key, session))
+            answers = await pipeline.execute()
+        return {session for session, ended in zip(asked, answers, strict=True) if ended}
 
 
 def _key(identifier: str) -> str:

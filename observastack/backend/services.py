@@ -32,6 +32,8 @@ from observastack.backend.health import Health
 from observastack.backend.idempotency import Idempotency
 from observastack.backend.insights.service import Insights
 from observastack.backend.limits import Limiter
+from observastack.backend.live.forgetting import Forgetting
+from observastack.backend.live.hub import Hub
 from observastack.backend.metrics import Metrics
 from observastack.backend.search.aggregate import Aggregation
 from observastack.backend.search.correlate import Correlator
@@ -85,12 +87,15 @@ class Services:
     silences: Silences
     intake: Intake
     clock: Clock
+    live: Hub
 
     async def open(self) -> None:
         await self.database.open()
         self.clock.start()
+        self.live.start()
 
     async def close(self) -> None:
+        await self.live.close()
         await self.clock.close()
         self.passwords.close()
         await self.history.close()
@@ -108,7 +113,7 @@ def build(config: Config) -> Services:
     sources, stores, telemetry = Sources(config.stores.timeout_s), choose(config, database), Telemetry()
     tenants, audit, cache = Tenants(database), Audit(database), Cache(redis)
     sessions = Sessions(config.auth, database, denylist, tokens=tokens, passwords=passwords, tenants=tenants)
-    clock = Clock(database, tenants)
+    clock = Clock(database, tenants, [Forgetting(database)])
     accounts, search = Accounts(database), Search(stores, sources)
     return Services(
         config=config,
@@ -151,6 +156,7 @@ def build(config: Config) -> Services:
         silences=Silences(database, audit, tenants, clock.changed),
         intake=Intake(database, audit),
         clock=clock,
+        live=Hub(database, denylist, tenants, config.limits.stream_connections),
     )
 
 

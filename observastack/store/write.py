@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Literal
 
 import psycopg
@@ -30,6 +31,8 @@ BLOCK = 1 << 20
 
 KNOWN_S = 2.0
 """Seconds for which what the database says about a tenant is taken as still true."""
+SPAN_NS = 900 * 10**9
+"""An announcement covers at most so much time: its reader scans a tenant's items of that time, not of weeks."""
 
 _COPY: dict[Signal, bytes] = {
     signal: f"COPY {TABLES[signal]} ({', '.join(columns)}) FROM STDIN (FORMAT binary)".encode()
@@ -42,6 +45,10 @@ _TENANT = "SELECT set_config('app.tenant_id', %s, true)"
 _INSERT_KEY = "INSERT INTO idempotency(created, key, body_hash, result) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING"
 _FIND_KEY = "SELECT body_hash, result FROM idempotency WHERE tenant_id = %s AND key = %s"
 _INSERT_RESOURCE = "INSERT INTO resources(resource_id, service, attrs, first_seen) VALUES (%s, %s, %s::jsonb, %s) ON CONFLICT DO NOTHING"
+_ANNOUNCE = (
+    "INSERT INTO arrivals(signal, first_ts, last_ts, first_id, last_id, items) "
+    "SELECT %s, * FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::int[])"
+)
 _INSERT_SERIES = (
     "INSERT INTO series(series_id, resource_id, name, type, monotonic, temporality, unit, description, service, labels) "
     "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb) ON CONFLICT DO NOTHING"
@@ -268,16 +275,36 @@ class SignalWriter:
                 )  # fmt: skip
 
     def _copy(self, connection: psycopg.Connection, writes: Sequence[Write]) -> None:
-        """One COPY per tenant and signal: rows of a tenant lie together on disk."""
-        groups: dict[tuple[int, Signal], list[bytes]] = {}
+        """One COPY per tenant and signal: rows of a tenant lie together on disk. Their arrival is announced with them."""
+        groups: dict[tuple[int, Signal], list[list[bytes]]] = {}
         for write in writes:
             if write.rows:
-                groups.setdefault((write.tenant, write.signal), []).extend(write.rows)
+                groups.setdefault((write.tenant, write.signal), []).append(write.rows)
         with connection.cursor() as cursor:
-            for (tenant, signal), rows in sorted(groups.items()):
+            for (tenant, signal), parts in sorted(groups.items()):
                 cursor.execute(_TENANT, (str(tenant),))
                 with cursor.copy(_COPY[signal]) as copy:
-                    copy.write(b"".join((COPY_HEADER, *rows, COPY_TRAILER)))
+                    copy.write(b"".join((COPY_HEADER, *chain.from_iterable(parts), COPY_TRAILER)))
+                arrived = [extent for part in parts for extent in extents(part)]
+                cursor.execute(_ANNOUNCE, (signal, *map(list, zip(*arrived, strict=True))))
+
+
+def extents(rows: list[bytes]) -> list[tuple[int, int, int, int, int]]:
+    """Where a reader finds these rows again: (first ts, last ts, first id, last id, count), each within SPAN_NS.
+
+    The ids of a writer are its own, so between the first and the last id lies no row of another transaction.
+    """
+    first, last = _number(min(rows, key=_time)[6:14]), _number(max(rows, key=_time)[6:14])
+    if last - first > SPAN_NS:
+        parts: dict[int, list[bytes]] = {}
+        for row in rows:
+            parts.setdefault(_number(row[6:14]) // SPAN_NS, []).append(row)
+        return [extent for part in parts.values() for extent in extents(part)]
+    return [(first, last, _number(min(rows, key=_item)[18:26]), _number(max(rows, key=_item)[18:26]), len(rows))]
+
+
+def _number(field: bytes) -> int:
+    return int.from_bytes(field, "big", signed=True)
 
 
 def _reason(error: psycopg.Error) -> str:
@@ -296,3 +323,7 @@ def _edges(rows: list[bytes]) -> list[bytes]:
 
 def _time(row: bytes) -> bytes:
     return row[6:14]
+
+
+def _item(row: bytes) -> bytes:
+    return row[18:26]

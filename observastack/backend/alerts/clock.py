@@ -71,7 +71,7 @@ class Clock:
                     await self._settle(tenant)
                 for tenant in [tenant for tenant, due in self._due.items() if due <= now]:
                     await self._settle(tenant)
-                if tenants:
+                if whole:
                     for duty in self._duties:
                         await duty(tenants)
             except (psycopg.Error, PoolTimeout, TimeoutError, OSError) as error:

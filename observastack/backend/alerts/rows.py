@@ -33,9 +33,15 @@ def written(time: datetime | None) -> str | None:
 
 async def alert(connection: Connection, tenant: int, alert_id: UUID) -> Document | None:
     """With its history; None when the tenant has no such alert."""
+    found = await without_history(connection, tenant, alert_id)
+    return None if found is None else {**found, "history": await history(connection, tenant, alert_id)}
+
+
+async def without_history(connection: Connection, tenant: int, alert_id: UUID) -> Document | None:
+    """None when the tenant has no such alert."""
     statement = f"SELECT {SELECT} FROM alerts WHERE tenant_id = %s AND id = %s"  # noqa: S608 - columns of this module
     row = await (await connection.execute(statement.encode(), (tenant, alert_id))).fetchone()
-    return None if row is None else {**document(row), "history": await history(connection, tenant, alert_id)}
+    return None if row is None else document(row)
 
 
 async def history(connection: Connection, tenant: int, alert_id: UUID) -> list[Document]:

@@ -34,6 +34,7 @@ async def capabilities(_: Caller, platform: Annotated[Services, Depends(services
         "metrics",
         "metrics.promql",
         "traces",
+        "live",
         "alerts",
         "alerts.silences",
     ]

@@ -1,0 +1,112 @@
+"""One tenant's stream: a single poller, whatever the number of clients, that hands each batch to all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+
+import psycopg
+from psycopg_pool import PoolTimeout
+
+from observastack.backend.deadline import within
+from observastack.backend.live import messages
+from observastack.backend.live.feed import Batch, Feed
+from observastack.backend.live.position import Place, Position
+from observastack.backend.live.subscriber import Subscriber
+from observastack.backend.live.wish import Kind, Wish
+
+log = logging.getLogger("observastack.backend")
+
+POLL_S = 0.25
+AWAY_S = 1.0
+READ_S = 5.0
+DOWN = (psycopg.Error, PoolTimeout, TimeoutError, OSError)
+
+
+class Channel:
+    """Lives while it has subscribers. place: everything before it was handed to them."""
+
+    def __init__(self, tenant: int, feed: Feed) -> None:
+        self.tenant, self._feed = tenant, feed
+        self.subscribers: set[Subscriber] = set()
+        self.joining = 0
+        self.place: Place | None = None
+        # A client must not join while a batch is under way that was read without knowing what it wants.
+        self._reading = asyncio.Lock()
+        self._task: asyncio.Task[None] | None = None
+
+    async def join(self, subscriber: Subscriber) -> Place:
+        """From now on the subscriber gets everything beyond the place that this gives back. Raises DOWN."""
+        self.joining += 1
+        try:
+            async with self._reading:
+                if self.place is None:
+                    self.place = await within(READ_S, self._feed.now(self.tenant))
+                    self._task = asyncio.create_task(self._run())
+                self.subscribers.add(subscriber)
+                return self.place
+        finally:
+            self.joining -= 1
+
+    @property
+    def deserted(self) -> bool:
+        return not self.subscribers and not self.joining
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    @property
+    def position(self) -> Position:
+        assert self.place is not None  # opened
+        return Position(self.place)
+
+    async def _run(self) -> None:
+        told = False
+        while True:
+            try:
+                complete = await self._poll()
+                told = False
+            except DOWN as error:
+                complete = True
+                log.warning("stream: the store does not answer: %s", type(error).__name__)
+                if not told:
+                    for subscriber in self.subscribers:
+                        subscriber.say(
+                            messages.control(
+                                "error",
+                                code="unavailable",
+                                message="the store does not answer; the stream goes on when it does",
+                            )
+                        )
+                told = True
+                await asyncio.sleep(AWAY_S)
+            except Exception:
+                complete = True
+                log.exception("stream: a batch could not be read")
+                await asyncio.sleep(AWAY_S)
+            if complete:
+                await asyncio.sleep(POLL_S)
+
+    async def _poll(self) -> bool:
+        """Hand out what is new. Whether that was all."""
+        async with self._reading:
+            assert self.place is not None
+            kinds: set[Kind] = {kind for subscriber in self.subscribers for kind in subscriber.wish.kinds}
+            batch = await within(READ_S, self._feed.since(self.tenant, self.place, kinds))
+            self.place = batch.end
+            if batch.events or batch.dropped:
+                self._hand_out(batch)
+        return batch.complete
+
+    def _hand_out(self, batch: Batch) -> None:
+        made: dict[Wish, list[messages.News]] = {}
+        for subscriber in self.subscribers:
+            if (found := made.get(subscriber.wish)) is None:
+                found = messages.news(subscriber.wish, self.tenant, batch.events, batch.dropped, Position(batch.end))
+                made[subscriber.wish] = found
+            for news in found:
+                subscriber.push(news)

@@ -1,0 +1,311 @@
+"""The live stream: everything that arrives at the tenant, once, also across reconnects; nothing of anybody else."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, cast
+
+import psycopg
+import pytest
+
+from observastack.store.write import SignalWriter, Write
+from observastack.tests.backend.alerting import act, deliver, fired, named, sent, silence, unique
+from observastack.tests.backend.serving import SECOND, Backend, Store
+from observastack.tests.backend.streaming import Message, bodies, stream
+from observastack.tests.platform import Tokens
+
+
+def now(count: int = 1, name: str = "line", **more: Any) -> list[dict[str, Any]]:
+    at = time.time_ns()
+    return [{"ts": at + n, "body": f"{name} {n}", **more} for n in range(count)]
+
+
+class TestItems:
+    def test_a_log_record_arrives_as_search_gives_it(self, served: Backend, store: Store) -> None:
+        name = unique("one")
+        with stream(served, types="logs") as opened:
+            store.logs("acme", now(1, name))
+            (item,) = opened.items(1)
+        query = {"type": "logs", "free_text": name}
+        assert [item] == served.post("acme-viewer", "/search", query).json()["items"]
+
+    def test_all_that_was_asked_for_and_nothing_else(self, served: Backend, store: Store) -> None:
+        name, at = unique("kinds"), time.time_ns()
+        with stream(served, types="traces,metrics") as opened:
+            store.logs("acme", now(1, name))
+            store.spans("acme", [{"ts": at, "trace_id": "ab" * 16, "span_id": "01" * 8, "name": name}])
+            store.samples("acme", "live_metric", [(at, 1.5)])
+            found = opened.items(1, "traces") + opened.items(1, "metrics")
+        assert [item["content"]["name"] for item in found] == [name, "live_metric"]
+        assert {message.get("source") for message in opened.seen} == {None, "traces", "metrics"}
+
+    def test_nothing_of_another_tenant(self, served: Backend, store: Store) -> None:
+        name = unique("whose")
+        with stream(served, types="logs", free_text=name) as opened:
+            store.logs("globex", now(3, name))
+            store.logs("acme", now(1, name), "acme-shop")
+            assert [item["service"] for item in opened.items(1)] == ["acme-shop"]
+        assert sum(len(message.get("items", ())) for message in opened.seen) == 1
+
+    @pytest.mark.parametrize(
+        ("query", "expected"),
+        [
+            ({"free_text": "PAID"}, {0, 1}),
+            ({"service": "shop"}, {0}),
+            ({"service": "shop,depot"}, {0, 1, 2}),
+            ({"severity": "error"}, {1}),
+            ({"severity": "error,info", "free_text": "paid"}, {0, 1}),
+        ],
+    )
+    def test_filters(self, served: Backend, store: Store, query: dict[str, Any], expected: set[int]) -> None:
+        name, at = unique("filter"), time.time_ns()
+        lines = [("shop", "order paid", 9), ("depot", "not paid", 17), ("depot", "sent", 13)]
+        with stream(served, types="logs", **query) as opened:
+            for number, (service, text, severity) in enumerate(lines):
+                item = {"ts": at, "body": f"{text} {name}", "severity": severity, "attributes": {"n": number}}
+                store.logs("acme", [item], service)
+            store.logs("acme", [{"ts": at, "body": f"paid {name}", "severity": 17, "attributes": {"n": 9}}], "shop")
+            opened.until(lambda m: any(i["content"]["attributes"].get("n") == 9 for i in m.get("items", ())))
+        found = {
+            item["content"]["attributes"]["n"]
+            for message in opened.seen
+            for item in message.get("items", ())
+            if name in item["content"]["body"]
+        }
+        assert found == expected | {9}
+
+    @pytest.mark.parametrize(
+        "query", [{"types": "logs,orders"}, {"severity": "loud"}, {"free_text": "x" * 501}, {"cursor": "x"}]
+    )
+    def test_a_query_without_meaning_is_refused(self, served: Backend, query: dict[str, str]) -> None:
+        with stream(served, hello=False, **query) as opened:
+            assert opened.end() == 4400
+        assert opened.seen[0]["type"] == "error"
+
+
+class TestOrder:
+    def test_an_old_item_that_arrives_now_is_shown(self, served: Backend, store: Store) -> None:
+        name = unique("late")
+        with stream(served, types="logs", free_text=name) as opened:
+            store.logs("acme", [{"ts": time.time_ns() - 6 * 3600 * SECOND, "body": name}])
+            assert bodies(opened.items(1)) == [name]
+
+    def test_a_writer_that_commits_later_than_one_that_began_later_loses_nothing(
+        self, served: Backend, store: Store
+    ) -> None:
+        """The trap of every cursor over ids or times: the earlier transaction becomes visible after the later one."""
+        name = unique("slow")
+        config = served.config
+        with (
+            stream(served, types="logs", free_text=name) as opened,
+            psycopg.connect(**config.database.connection("owner")) as other,
+        ):
+            other.execute("SELECT pg_current_xact_id()")  # a transaction that is open before the items are written
+            store.logs("acme", now(1, f"{name} fast"))
+            slow = SignalWriter(config.database.connection("ingest"))
+            slow._connect().execute("BEGIN")
+            slow._connect().execute("SELECT set_config('app.tenant_id', %s, true)", (str(store.number("acme")),))
+            slow.item_ids(10)
+            _write_in_open_transaction(slow, store, f"{name} slow")
+            store.logs("acme", now(1, f"{name} fast again"))
+            slow._connect().execute("COMMIT")
+            other.rollback()
+            found = bodies(opened.items(3))
+            slow.close()
+        assert sorted(found) == sorted([f"{name} fast 0", f"{name} slow", f"{name} fast again 0"])
+
+    def test_a_resumed_stream_has_no_gap_and_no_repeat(self, served: Backend, store: Store) -> None:
+        name = unique("resume")
+        seen: list[str] = []
+        cursor: dict[str, Any] = {}
+        for round_ in range(6):
+            with stream(served, types="logs", free_text=name, **cursor) as opened:
+                store.logs("acme", now(7, f"{name} {round_} online"))
+                expected = 7 if round_ == 0 else 14
+                seen += bodies(opened.items(expected))
+                cursor = {"cursor": opened.cursor}
+            store.logs("acme", now(7, f"{name} {round_} offline"))
+        online = [f"{name} {r} online {n}" for r in range(6) for n in range(7)]
+        offline = [f"{name} {r} offline {n}" for r in range(5) for n in range(7)]
+        assert sorted(seen) == sorted(online + offline)
+
+    def test_every_cursor_within_a_large_write_resumes_exactly_there(self, served: Backend, store: Store) -> None:
+        name = unique("large")
+        with stream(served, types="logs", free_text=name) as opened:
+            store.logs("acme", now(1_000, name))
+            whole = bodies(opened.items(1_000))
+        parts = [message for message in opened.seen if message["type"] == "items"]
+        assert len(parts) > 3
+        for number in (0, 2, len(parts) - 1):
+            rest = whole[sum(len(part["items"]) for part in parts[: number + 1]) :]
+            with stream(served, types="logs", free_text=name, cursor=parts[number]["cursor"]) as again:
+                store.logs("acme", now(1, f"{name} end {number}"))
+                found: list[str] = []
+                while f"{name} end {number} 0" not in found:
+                    found += bodies(again.items(1))
+            assert [body for body in found if " end " not in body] == rest
+
+    def test_a_cursor_of_another_tenant_opens_nothing(self, served: Backend) -> None:
+        with stream(served, "globex-viewer") as opened:
+            pass
+        with stream(served, cursor=opened.cursor, hello=False) as refused:
+            assert refused.end() == 4400
+
+    def test_what_is_too_much_to_show_is_counted(self, served: Backend, store: Store) -> None:
+        name = unique("flood")
+        with stream(served, types="logs") as opened:
+            store.logs("acme", now(5_000, name))
+            message = opened.until(lambda m: m["type"] == "items" and m["dropped"] > 0)
+            shown = len(message["items"])
+            while shown + message["dropped"] < 5_000:
+                shown += len(opened.until(lambda m: m["type"] == "items")["items"])
+        assert shown + message["dropped"] == 5_000
+        assert opened.seen[-1]["items"][-1]["content"]["body"] == f"{name} 4999"
+
+
+class TestAlerts:
+    def test_each_change_is_told_with_the_alert_as_it_is_then(self, served: Backend) -> None:
+        name = unique("told")
+
+        def told(message: Message) -> bool:
+            return message["type"] == "alert" and bool(message["alert"]["labels"]["alertname"] == name)
+
+        with stream(served, types="alerts") as opened:
+            alert = fired(served, name)
+            first = opened.until(told)["alert"]
+            assert first == {key: value for key, value in alert.items() if key != "history"}
+            for action, status in (("acknowledge", "acknowledged"), ("resolve", "resolved")):
+                act(served, alert["id"], action)
+                assert opened.until(told)["alert"]["status"] == status
+            deliver(served, sent(name))
+            assert opened.until(told)["alert"]["status"] == "active"
+            silence(served, named(name))
+            assert opened.until(told)["alert"]["status"] == "silenced"
+
+    def test_it_resumes_with_what_changed_meanwhile(self, served: Backend) -> None:
+        alert = fired(served)
+        with stream(served, types="alerts") as opened:
+            pass
+        act(served, alert["id"], "resolve")
+        with stream(served, types="alerts", cursor=opened.cursor) as again:
+            found = again.until(lambda m: m["type"] == "alert" and m["alert"]["id"] == alert["id"])
+        assert found["alert"]["status"] == "resolved"
+
+    def test_nothing_of_another_tenant(self, served: Backend) -> None:
+        with stream(served, types="alerts") as opened:
+            fired(served, tenant="globex")
+            mine = fired(served)
+            first = opened.until(lambda m: m["type"] == "alert")
+        assert first["alert"]["id"] == mine["id"]
+
+
+class TestSession:
+    def test_the_token_may_come_in_the_first_message_with_a_cursor(self, served: Backend, store: Store) -> None:
+        name = unique("first")
+        with stream(served) as opened:
+            pass
+        store.logs("acme", now(1, name))
+        with stream(served, None, hello=False, types="logs") as again:
+            again.say(type="auth", token=served.token("acme-viewer"), cursor=opened.cursor)
+            hello = again.receive()
+            assert hello is not None and (hello["type"], hello["types"], hello["cursor"] != "") == (
+                "hello",
+                ["logs"],
+                True,
+            )
+            assert name in again.items(1)[0]["content"]["body"]
+
+    def test_the_server_speaks_the_protocol_that_was_offered(self, served: Backend) -> None:
+        with stream(served) as opened:
+            assert opened.connection.subprotocol == "observastack.v1"
+
+    @pytest.mark.parametrize("token", ["", "nonsense", "expired", "no message"])
+    def test_without_a_good_token_it_ends_with_4401(self, served: Backend, token: str) -> None:
+        if token == "no message":
+            with stream(served, None, hello=False) as opened:
+                opened.say(type="ping")
+                assert opened.end() == 4401
+            return
+        if token == "expired":
+            token = Tokens(served.config)("acme", ("viewer",), exp=int(time.time()) - 5)
+        with stream(served, None, hello=False) as opened:
+            opened.say(type="auth", token=token)
+            assert opened.end() == 4401
+
+    @pytest.mark.parametrize("username", ["platform-admin", "acme-agent"])
+    def test_who_may_not_see_a_tenants_items_is_refused_with_4403(self, served: Backend, username: str) -> None:
+        with stream(served, username, hello=False) as opened:
+            assert opened.end() == 4403
+
+    def test_it_warns_before_the_token_expires_and_ends_when_it_has(self, served: Backend) -> None:
+        token = Tokens(served.config)("acme", ("viewer",), exp=int(time.time()) + 4)
+        with stream(served, token=token) as opened:
+            assert opened.until(lambda m: m["type"] == "expiring")["in_s"] <= 4
+            began = time.monotonic()
+            assert opened.end() == 4401
+        assert time.monotonic() - began < 7
+
+    def test_a_new_token_of_the_same_user_lets_it_go_on(self, served: Backend) -> None:
+        mint = Tokens(served.config)
+        user = {"sub": "00000000-0000-4000-8000-000000000001"}
+        with stream(served, token=mint("acme", ("viewer",), exp=int(time.time()) + 3, **user)) as opened:
+            opened.until(lambda m: m["type"] == "expiring")
+            opened.say(type="auth", token=mint("acme", ("viewer",), **user))
+            began = time.monotonic()
+            opened.say(type="ping")
+            opened.until(lambda m: m["type"] == "pong")
+            while time.monotonic() - began < 5:
+                opened.say(type="ping")
+                opened.until(lambda m: m["type"] == "pong")
+                time.sleep(0.2)
+
+    def test_another_users_token_does_not(self, served: Backend) -> None:
+        with stream(served) as opened:
+            opened.say(type="auth", token=served.token("globex-viewer"))
+            assert opened.end() == 4403
+
+    def test_it_ends_with_the_session(self, served: Backend) -> None:
+        token = served.login("acme-analyst").json()["access_token"]
+        with stream(served, token=token) as opened:
+            served.client.post("/api/v1/auth/logout", headers={"Authorization": f"Bearer {token}"})
+            assert opened.end() == 4401
+
+    @pytest.mark.parametrize("text", ["nonsense", "[]", '{"type":"query"}', '{"type":"auth","token":1}'])
+    def test_what_is_no_message_of_the_protocol_ends_it_with_4400(self, served: Backend, text: str) -> None:
+        with stream(served) as opened:
+            opened.connection.send(text)
+            assert opened.end() == 4400
+
+    def test_a_message_beyond_all_measure_ends_it(self, served: Backend) -> None:
+        with stream(served) as opened:
+            opened.connection.send("x" * 20_000)
+            assert opened.end() == 1009
+
+
+def _write_in_open_transaction(writer: SignalWriter, store: Store, body: str) -> None:
+    """The rows of one write in the transaction that is open on the writer's connection."""
+    written: list[Write] = []
+    store._writer, before = cast(SignalWriter, _Recorder(written, writer)), store._writer
+    try:
+        store.logs("acme", [{"ts": time.time_ns(), "body": body}])
+    finally:
+        store._writer = before
+    writer._insert_dictionaries(writer._connect(), written)
+    writer._copy(writer._connect(), written)
+
+
+class _Recorder:
+    def __init__(self, written: list[Write], writer: SignalWriter) -> None:
+        self._written, self._inner = written, writer
+
+    def tenant_id(self, key: str) -> int | None:
+        return self._inner.tenant_id(key)
+
+    def item_ids(self, most: int) -> int:
+        return self._inner.item_ids(most)
+
+    def used(self, count: int) -> None:
+        self._inner.used(count)
+
+    def write(self, writes: list[Write]) -> None:
+        self._written += writes
