@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from runners.audit.content import claim
 from runners.audit.reader import Reader
@@ -15,19 +16,24 @@ from runners.audit.source import Source
 from runners.ledger.attempt import Batch, Outcome
 from runners.ledger.items import Item, Signal, moment
 from runners.ledger.reader import Fate
+from runners.ledger.sight import WHOLE, Sight
 
 _PAUSE_S = 0.2
 
 
 def wait_visible(
     source: Source, fates: Mapping[Batch, Fate], reader: Reader, deadline_s: float, *,
-    clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep,
+    sights: Mapping[Signal, Sight] = MappingProxyType({}), clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep,
 ) -> list[tuple[str, Signal]]:  # fmt: skip
     """Returns what had not become visible by the deadline: (tenant, signal). Raises Unreadable."""
     end = clock() + deadline_s
     waiting = last_acknowledged(source, fates)
     while True:
-        waiting = {whose: item for whose, item in waiting.items() if not _visible(source, reader, whose, item)}
+        waiting = {
+            whose: item
+            for whose, item in waiting.items()
+            if not _visible(source, reader, whose, item, sights.get(whose[1], WHOLE))
+        }
         if not waiting or clock() >= end:
             return list(waiting)
         sleep(_PAUSE_S)
@@ -48,11 +54,13 @@ def last_acknowledged(source: Source, fates: Mapping[Batch, Fate]) -> dict[tuple
     return found
 
 
-def _visible(source: Source, reader: Reader, whose: tuple[str, Signal], item: Item) -> bool:
+def _visible(source: Source, reader: Reader, whose: tuple[str, Signal], item: Item, sight: Sight) -> bool:
     tenant, signal = whose
     wanted = (source.identity.tenants.index(tenant), item.seq)
-    at = moment(item)
+    at = sight.time(moment(item))
     seen = False
-    for stored in reader.read(tenant, signal, at, at + 1):  # read to its end: a cut stream must not look complete
-        seen = seen or claim(source, signal, stored) == wanted
+    for stored in reader.read(
+        tenant, signal, at, at + sight.resolution_ns
+    ):  # read to its end: a cut stream must not look complete
+        seen = seen or claim(source, signal, stored, sight) == wanted
     return seen

@@ -10,6 +10,7 @@ from typing import Any
 
 from runners.audit.source import Source
 from runners.ledger.items import ITEM_ATTRIBUTE, RUN_ATTRIBUTE, Item, LogRecord, Sample, Signal, Span
+from runners.ledger.sight import WHOLE, Sight, label_name, labels, same_labels
 
 Document = Mapping[str, Any]
 
@@ -17,29 +18,43 @@ _KINDS = {"UNSPECIFIED": 0, "INTERNAL": 1, "SERVER": 2, "CLIENT": 3, "PRODUCER":
 _STATUS = {"UNSET": 0, "OK": 1, "ERROR": 2}
 
 
-def claim(source: Source, signal: Signal, item: Document) -> tuple[int, int] | None:
+def claim(source: Source, signal: Signal, item: Document, sight: Sight = WHOLE) -> tuple[int, int] | None:
     """(tenant, number) that the item's identity names; None when it is not an identity of this run."""
     content = item.get("content") or {}
     if signal == "logs":
         return source.identity.of_log_id((content.get("attributes") or {}).get(ITEM_ATTRIBUTE))
     if signal == "traces":
         return source.identity.of_span_id(content.get("span_id"))
-    instance = (content.get("resource") or {}).get("service.instance.id")
+    attributes = content.get("attributes") or {}
+    if sight.labels:
+        instance = attributes.get(label_name("service.instance.id"))
+    else:
+        instance = (content.get("resource") or {}).get("service.instance.id")
     time = _integer(item.get("time_unix_nano"))
     if not isinstance(instance, str) or time is None:
         return None
-    return source.sample_number(instance, content.get("name") or "", content.get("attributes") or {}, time)
+    return source.sample_number(instance, content.get("name") or "", attributes, time, sight)
 
 
-def marked(source: Source, item: Document) -> bool:
+def marked(source: Source, item: Document, sight: Sight = WHOLE) -> bool:
     """Does the item carry this run's mark?"""
     content = item.get("content") or {}
+    if sight.labels:
+        return bool((content.get("attributes") or {}).get(label_name(RUN_ATTRIBUTE)) == source.identity.run)
     return bool((content.get("resource") or {}).get(RUN_ATTRIBUTE) == source.identity.run)
 
 
-def intact(stored: Document, sent: Item) -> bool:
-    """Does the stored item say exactly what was sent?"""
+def intact(stored: Document, sent: Item, sight: Sight = WHOLE) -> bool:
+    """Does the stored item say exactly what was sent, as far as the store can show it?"""
     content = stored.get("content") or {}
+    if sight.labels and isinstance(sent, Sample):
+        return bool(
+            stored.get("service") == sent.resource.service
+            and same_labels(content.get("attributes") or {}, labels(sent.resource, sent.attributes))
+            and content.get("name") == sent.name
+            and _same_value(content.get("value"), sent)
+            and _integer(stored.get("time_unix_nano")) == sight.time(sent.time)
+        )
     if (
         stored.get("service") != sent.resource.service
         or content.get("resource") != sent.resource.attributes
@@ -89,16 +104,17 @@ def _same_events(stored: list[Document], sent: Span) -> bool:
 
 
 def _same_sample(stored: Document, content: Document, sent: Sample) -> bool:
-    value = content.get("value")
     return bool(
         content.get("name") == sent.name
         and (content.get("unit") or "") == sent.unit
         and content.get("type") == ("gauge" if sent.instrument == "gauge" else "sum")
-        and isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and value == sent.value
+        and _same_value(content.get("value"), sent)
         and _integer(stored.get("time_unix_nano")) == sent.time
     )
+
+
+def _same_value(value: object, sent: Sample) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == sent.value
 
 
 def _integer(value: object) -> int | None:

@@ -21,6 +21,7 @@ from runners.audit.source import Source
 from runners.ledger.attempt import Batch, Outcome
 from runners.ledger.items import SIGNALS, TENANT_ATTRIBUTE, Item, Signal, moment
 from runners.ledger.reader import Fate, totals
+from runners.ledger.sight import WHOLE, Sight
 
 Wrong = Literal["lost", "duplicated", "duplicated_by_retry", "leaked", "corrupt", "forged", "stored_though_rejected"]
 WRONG: tuple[Wrong, ...] = (
@@ -52,7 +53,8 @@ class Finding(NamedTuple):
 
 @dataclass
 class Counts:
-    """Items of one tenant and signal."""
+    """Items of one tenant and signal. unseen: what the store cannot show; not_observable: acknowledged items of which
+    something cannot be seen."""
 
     sent: int = 0
     acked: int = 0
@@ -61,6 +63,7 @@ class Counts:
     found: int = 0
     wrong: dict[Wrong, int] = field(default_factory=lambda: dict.fromkeys(WRONG, 0))
     not_observable: int = 0
+    unseen: frozenset[Wrong] = frozenset()
 
     def add(self, other: Counts) -> None:
         self.sent += other.sent
@@ -69,11 +72,13 @@ class Counts:
         self.unknown += other.unknown
         self.found += other.found
         self.not_observable += other.not_observable
+        self.unseen |= other.unseen
         for name, number in other.wrong.items():
             self.wrong[name] += number
 
-    def to_json(self) -> dict[str, int]:
-        wrong = {str(name): number for name, number in self.wrong.items()}
+    def to_json(self) -> dict[str, int | None]:
+        # What was seen all the same is told; what was not seen may be there.
+        wrong = {str(name): number or (None if name in self.unseen else 0) for name, number in self.wrong.items()}
         return {
             "sent": self.sent, "acked": self.acked, "rejected": self.rejected, "unknown": self.unknown,
             "found": self.found, **wrong, "not_observable": self.not_observable,
@@ -90,9 +95,18 @@ class _Expected(NamedTuple):
 class Judge:
     """Feed it everything that each tenant can read (`take`), then ask for `findings` and `counts`."""
 
-    def __init__(self, source: Source, fates: Mapping[Batch, Fate], *, honoured: bool) -> None:
-        """honoured: does the target promise that a repeated Idempotency-Key stores nothing twice?"""
+    def __init__(
+        self,
+        source: Source,
+        fates: Mapping[Batch, Fate],
+        *,
+        honoured: bool,
+        sights: Mapping[Signal, Sight] | None = None,
+    ) -> None:
+        """honoured: does the target promise that a repeated Idempotency-Key stores nothing twice? sights: what the store of
+        each signal can show; everything, where nothing else is said."""
         self._source, self._fates, self._honoured = source, fates, honoured
+        self._sights = dict.fromkeys(SIGNALS, WHOLE) | dict(sights or {})
         self._tenants = source.identity.tenants
         self._copies: dict[Slice, array[int]] = {}
         self._slices: OrderedDict[Slice, _Expected] = OrderedDict()
@@ -105,6 +119,8 @@ class Judge:
                 counts.sent, counts.acked, counts.rejected, counts.unknown = (
                     sums.sent, sums.acked, sums.rejected, sums.unknown,
                 )  # fmt: skip
+                if not self._sights[signal].duplicates:
+                    counts.unseen, counts.not_observable = frozenset(("duplicated", "duplicated_by_retry")), sums.acked
         for batch in fates:
             key = (batch.tenant, batch.signal, batch.tick)
             if key not in self._copies:
@@ -112,9 +128,10 @@ class Judge:
 
     def take(self, reader: str, signal: Signal, item: Document) -> None:
         """One item that tenant `reader` can read. Items of other runs are nobody's business here."""
-        who = claim(self._source, signal, item)
+        sight = self._sights[signal]
+        who = claim(self._source, signal, item, sight)
         if who is None:
-            if marked(self._source, item):
+            if marked(self._source, item, sight):
                 self._forged(reader, signal, item)
             return
         owner, number = who
@@ -124,7 +141,7 @@ class Judge:
             found = self._expected((owner, signal, tick)).items.get(number)
         if tick is None or found is None or (batch := Batch(owner, signal, tick, found[1])) not in self._fates:
             # A span id has no check word of its own: without the mark it is some other program's.
-            if marked(self._source, item) or signal == "logs":
+            if marked(self._source, item, sight) or signal == "logs":
                 self._forged(reader, signal, item)
             return
         index, _, sent = found
@@ -138,7 +155,7 @@ class Judge:
             return
         copies = self._copies[owner, signal, tick]
         copies[index] = min(copies[index] + 1, _MOST)
-        if not intact(item, sent):
+        if not intact(item, sent, sight):
             self._add(Finding("corrupt", signal, name, sent.key(), moment(sent), batch))
 
     def findings(self) -> list[Finding]:

@@ -16,6 +16,7 @@ from runners.audit.source import Source
 from runners.ledger.attempt import Batch
 from runners.ledger.items import SIGNALS, Signal
 from runners.ledger.reader import Fate
+from runners.ledger.sight import Sight
 
 Verdict = Literal["passed", "failed", "invalid"]
 FATAL = tuple(name for name in WRONG if name != "duplicated_by_retry")
@@ -80,18 +81,19 @@ def verdict_of(counts: Sequence[Counts]) -> Verdict:
 def audit(
     source: Source, fates: Mapping[Batch, Fate], reader: Reader, *, honoured: bool, wait_s: float, tick_s: float,
     faults: Callable[[], Sequence[Fault]] = tuple, progress: Callable[[str], None] = lambda _text: None,
-    bystanders: Sequence[str] = (),
+    bystanders: Sequence[str] = (), sights: Mapping[Signal, Sight] | None = None,
 ) -> Audit:  # fmt: skip
     """Raises Unreadable when the store cannot be read to the end. faults: asked for when something is missing.
 
-    bystanders: tenants that the run does not write for; whatever of it they can read has leaked.
+    bystanders: tenants that the run does not write for; whatever of it they can read has leaked. sights: what the store of
+    each signal can show.
     """
     tenants = source.identity.tenants
-    judge = Judge(source, fates, honoured=honoured)
+    judge = Judge(source, fates, honoured=honoured, sights=sights)
     if not fates:
         return Audit("invalid", judge.counts(), reason="the ledger is empty: nothing was sent", tenants=tenants)
     progress("waiting until what was acknowledged last is visible")
-    late = wait_visible(source, fates, reader, wait_s)
+    late = wait_visible(source, fates, reader, wait_s, sights=sights or {})
     start = min(fate.first_time for fate in fates.values()) - _MARGIN_NS
     end = max(fate.last_time for fate in fates.values()) + _MARGIN_NS
     for tenant in (*tenants, *bystanders):

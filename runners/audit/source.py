@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from runners.ledger.identity import Identity
 from runners.ledger.items import Item, Signal
+from runners.ledger.sight import WHOLE, Sight
 
 
 class Source(Protocol):
@@ -27,6 +28,6 @@ class Source(Protocol):
         """The tick of item `number`; None when the plan has no such item."""
 
     def sample_number(
-        self, instance_id: str, name: str, attributes: dict[str, Any], time: int
+        self, instance_id: str, name: str, attributes: dict[str, Any], time: int, sight: Sight = WHOLE
     ) -> tuple[int, int] | None:
-        """(tenant, number) of the metric sample with this identity."""
+        """(tenant, number) of the metric sample with this identity, as a store with this sight shows it."""

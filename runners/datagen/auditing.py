@@ -10,6 +10,7 @@ from runners.audit.gaps import Fault, faults_of
 from runners.audit.reader import ExportReader, Reader, Unreadable
 from runners.audit.run import FATAL, Audit, not_assessed, write_findings
 from runners.audit.run import audit as compare
+from runners.audit.sights import sights
 from runners.datagen.scenario import read_scenario
 from runners.datagen.world import World
 from runners.ledger.header import SCENARIO, Header, read_header
@@ -70,6 +71,7 @@ def audit_ledger(
                     world, attempts, export, honoured=target.idempotency_honoured and header.idempotent, wait_s=wait_s,
                     tick_s=world.tick_ns / 1e9, faults=faults, progress=progress,
                     bystanders=[tenant for tenant in target.tenants if tenant not in header.tenants],
+                    sights=sights(target),
                 )  # fmt: skip
             finally:
                 export.close()
@@ -96,6 +98,8 @@ def sentence(found: Audit, signal: Signal) -> str:
     if silent := found.silent(signal):
         of = "" if len(silent) == len(found.tenants) else f" of {', '.join(silent)}"
         return f"no {_ITEMS[signal]}{of} were acknowledged: there is nothing to hold the platform to"
+    if "duplicated" in counts.unseen:
+        return f"all {counts.acked:,} acknowledged {_ITEMS[signal]} are there; duplicates cannot be seen in this store"
     return f"all {counts.acked:,} acknowledged {_ITEMS[signal]} are there, exactly once"
 
 

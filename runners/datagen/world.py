@@ -18,6 +18,7 @@ from runners.datagen.topology import INTERNAL
 from runners.ledger.attempt import Batch, Flag
 from runners.ledger.identity import Identity, derive
 from runners.ledger.items import ITEM_ATTRIBUTE, SIGNALS, Item, LogRecord, Resource, Sample, Signal, Span
+from runners.ledger.sight import WHOLE, Sight, labels, same_labels
 from runners.wire.parcel import Parcel, pack_parcel
 
 _SENTINEL_DELAY_NS = 1_000_000
@@ -134,22 +135,36 @@ class World:
         return self.ticks if request == entry.schedule.total else entry.schedule.tick_of(request)
 
     def sample_number(
-        self, instance_id: str, name: str, attributes: dict[str, object], time: int
+        self, instance_id: str, name: str, attributes: dict[str, object], time: int, sight: Sight = WHOLE
     ) -> tuple[int, int] | None:
         """(tenant, number) of the sample that a stored one claims to be; None when the run has no such instance, series
-        or time. Metric samples carry no id of their own: series and time are their identity."""
+        or time. Metric samples carry no id of their own: series and time are their identity.
+
+        sight: how the store shows it; where it keeps labels, `attributes` are those.
+        """
         found = self._instances.get(instance_id)
         if found is None:
             return None
         tenant, ordinal = found
         meter = self._tenants[tenant].meter
-        if time == self.end_ns + _SENTINEL_DELAY_NS and name == "testbed.sentinel" and ordinal == 0:
+        if time == sight.time(self.end_ns + _SENTINEL_DELAY_NS) and name == "testbed.sentinel" and ordinal == 0:
             return tenant, meter.number(0, self.ticks, 0)
-        tick = (time - self.start_ns) // self.tick_ns - 1
-        if not 0 <= tick < self.ticks or meter.time(ordinal, tick) != time or not meter.reports(ordinal, tick):
+        tick = (time + sight.resolution_ns - 1 - self.start_ns) // self.tick_ns - 1
+        if (
+            not 0 <= tick < self.ticks
+            or sight.time(meter.time(ordinal, tick)) != time
+            or not meter.reports(ordinal, tick)
+        ):
             return None
+        resource = self._tenants[tenant].fleet[ordinal]
         for index, series in enumerate(meter.series_of(ordinal)):
-            if series.name == name and series.attributes == attributes:
+            if series.name != name:
+                continue
+            if (
+                same_labels(attributes, labels(resource, series.attributes))
+                if sight.labels
+                else series.attributes == attributes
+            ):
                 return tenant, meter.number(ordinal, tick, index)
         return None
 

@@ -40,6 +40,11 @@ def _list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+def _gate(value: Any) -> Any:
+    """A gate may be written as its expression alone."""
+    return {"gate": value} if isinstance(value, str) else value
+
+
 class StageModel(Strict):
     """A stage as written."""
 
@@ -60,6 +65,13 @@ class StageModel(Strict):
     critical: bool = False
 
 
+class GateModel(Strict):
+    """A gate that may be `optional`: then what cannot be computed is listed and spoils nothing; a failure still does."""
+
+    gate: str
+    optional: bool = False
+
+
 class CampaignModel(Strict):
     """A campaign as written. environment, seed, timeout, grace, on_disconnect and defects are settings."""
 
@@ -72,7 +84,7 @@ class CampaignModel(Strict):
     on_disconnect: Literal["continue", "cancel"] | None = None
     defects: Annotated[list[str] | None, BeforeValidator(_list)] = None
     stages: Annotated[list[StageModel], Field(min_length=1)]
-    gates: Annotated[list[str], Field(default_factory=list)]
+    gates: Annotated[list[Annotated[GateModel, BeforeValidator(_gate)]], Field(default_factory=list)]
 
 
 @dataclass(frozen=True)
@@ -152,7 +164,7 @@ def _checked(document: Document) -> Campaign:
     _check_cycles(document, model.stages)
     for index, gate in enumerate(model.gates):
         try:
-            check_gate(gate, {stage.name: stage.suite for stage in model.stages})
+            check_gate(gate.gate, {stage.name: stage.suite for stage in model.stages})
         except ExprError as error:
             raise document.error(f"gate: {error.what}", ("gates", index), error.remedy) from None
     return Campaign(document, model, files)

@@ -254,7 +254,7 @@ class Coordinator:
         gates = [
             (expr, str(self.said["gate", expr]["verdict"])) for expr in self.spec.gates if ("gate", expr) in self.said
         ]
-        verdict, reason = judge_campaign(endings, gates)
+        verdict, reason = judge_campaign(endings, gates, self.spec.optional_gates)
         timed_out = self.request is not None and self.request["reason"] == "timed_out"
         if timed_out and verdict == "passed":
             verdict, reason = "invalid", "the campaign's time was up"

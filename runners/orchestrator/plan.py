@@ -69,7 +69,8 @@ def plan(
         campaign=campaign.name,
         environment=str(settings["environment"]),
         stages=tuple(specs),
-        gates=tuple(campaign.model.gates),
+        gates=tuple(gate.gate for gate in campaign.model.gates),
+        optional_gates=tuple(gate.gate for gate in campaign.model.gates if gate.optional),
         seed=int(settings["seed"]),
         timeout_s=timeout,
         queue=queue,
@@ -241,5 +242,6 @@ def explain(spec: CampaignSpec) -> str:
             + (f"  ({'; '.join(notes)})" if notes else "")
         )
     if spec.gates:
-        lines += ["", "gates:", *(f"  {gate}" for gate in spec.gates)]
+        lines += ["", "gates:"]
+        lines += [f"  {gate}{' (optional)' if gate in spec.optional_gates else ''}" for gate in spec.gates]
     return "\n".join(lines)

@@ -58,6 +58,7 @@ class CampaignSpec:
     environment: str
     stages: tuple[StageSpec, ...]
     gates: tuple[str, ...] = ()
+    optional_gates: tuple[str, ...] = ()
     seed: int = 0
     timeout_s: float = 3600.0
     lease: bool = True
@@ -75,8 +76,8 @@ class CampaignSpec:
     def from_json(cls, document: Mapping[str, Any]) -> CampaignSpec:
         plain = {key: value for key, value in document.items() if key != "v"}
         plain["stages"] = tuple(StageSpec.from_json(stage) for stage in plain["stages"])
-        for key in ("gates", "defects"):
-            plain[key] = tuple(plain[key])
+        for key in ("gates", "optional_gates", "defects"):
+            plain[key] = tuple(plain.get(key) or ())
         return cls(**plain)
 
     @property

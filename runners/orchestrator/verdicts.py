@@ -5,7 +5,7 @@ A stage is passed only with `run.finished{passed}`, exit 0, contiguous seq, and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,11 +77,13 @@ def _list(names: list[str]) -> str:
     return ", ".join(names[:_NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
-def judge_campaign(stages: Mapping[str, Ending], gates: Iterable[tuple[str, str]]) -> tuple[str, str | None]:
-    """(verdict, reason). stages: by name; gates: (expression, verdict).
+def judge_campaign(
+    stages: Mapping[str, Ending], gates: Iterable[tuple[str, str]], optional_gates: Collection[str] = ()
+) -> tuple[str, str | None]:
+    """(verdict, reason). stages: by name; gates: (expression, verdict); optional_gates: expressions.
 
     Failed if any stage or gate failed; else invalid if any stage is not finished or anything is invalid, unless the
-    stage is optional (then it is listed), or if not one stage passed; else passed.
+    stage or gate is optional (then it is listed), or if not one stage passed; else passed.
     """
     known = list(gates)
     failed = [f"stage {name}" for name, end in stages.items() if end.verdict == "failed"]
@@ -90,10 +92,12 @@ def judge_campaign(stages: Mapping[str, Ending], gates: Iterable[tuple[str, str]
         return "failed", "failed: " + "; ".join(failed)
     unsound = {name: end for name, end in stages.items() if end.state != "finished" or end.verdict != "passed"}
     invalid = [f"stage {name}: {_why(end)}" for name, end in unsound.items() if not end.optional]
-    invalid += [f"gate {expr}" for expr, verdict in known if verdict != "passed"]
+    unknown = [expr for expr, verdict in known if verdict != "passed"]
+    invalid += [f"gate {expr}" for expr in unknown if expr not in optional_gates]
     if invalid:
         return "invalid", "not assessed: " + "; ".join(invalid)
     spared = [f"{name} ({_why(end)})" for name, end in unsound.items()]
+    spared += [f"gate {expr}" for expr in unknown]
     if len(unsound) == len(stages):  # all optional, or none at all: nothing stands behind a pass
         return "invalid", "not assessed: no stage passed" + (f": {'; '.join(spared)}" if spared else "")
     return "passed", "optional, not assessed: " + "; ".join(spared) if spared else None

@@ -11,6 +11,7 @@
       me: {get: /api/v1/auth/me, tenant: $.tenant_id}
       # or an OpenID provider: flow oidc_password, or oidc_code through its log-in page (needs redirect_uri)
       oidc: {issuer: "{{ urls.oidc }}", client_id: tester, secret_file: tester_password}
+    stores: {shows: {loki: {duplicates: false}}}   # what the audit cannot see in a store that meta.capabilities names
     roles: {viewer: viewer, admin: null}     # canonical role: the deployment's own; null = not available
     operations:
       search.logs:
@@ -36,7 +37,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, model_validator
 
 from runners.config import document
-from runners.config.document import Document, Strict
+from runners.config.document import Document, Seconds, Strict
 from runners.lib.text import did_you_mean
 from runners.target import jsonpath, template
 from runners.target.canonical import CANONICAL
@@ -209,6 +210,30 @@ class Expect(Strict):
     request_id: str | None = "X-Request-ID"
 
 
+class Shows(Strict):
+    """What of an item a kind of store can show. resolution: of times; labels: attributes of point and resource are one set
+    of labels with texts as values; duplicates: can a second copy of an item be seen?"""
+
+    resolution: Seconds = 0.0
+    labels: bool = False
+    duplicates: bool = True
+
+
+class Stores(Strict):
+    """operation: tells which store keeps each signal; at: where in its answer, an object by signal; shows: by the store's
+    name. A store that is not named shows everything."""
+
+    operation: str = "meta.capabilities"
+    at: PathText = "$.stores"
+    shows: dict[str, Shows] = Field(default_factory=dict)
+
+    def adapter(self, signal: str, document: Any) -> str | None:
+        """The name of the store that keeps a signal; None when the answer does not say."""
+        told = jsonpath.parse(self.at).value(document)
+        found = told.get(signal) if isinstance(told, dict) else None
+        return None if found is None else str(found)
+
+
 class Profile(Strict):
     """The whole file; see the module's text for an example. frontend: whose test ids the pages at `urls.ui` carry."""
 
@@ -220,6 +245,7 @@ class Profile(Strict):
     auth: Auth
     tenancy: Tenancy = Tenancy()
     ingest: Ingest = Ingest()
+    stores: Stores | None = None
     roles: dict[str, str | None] = Field(default_factory=dict)
     operations: dict[str, OperationTemplate | None]
     expect: Expect = Expect()
@@ -265,6 +291,9 @@ def check(raw: Document, urls: Mapping[str, str | None] | None) -> Profile:
     for name in profile.operations:
         if name not in CANONICAL:
             raise filled.error(f"unknown operation '{name}'", ("operations", name), did_you_mean(name, CANONICAL))
+    if profile.stores is not None and profile.stores.operation not in CANONICAL:
+        name = profile.stores.operation
+        raise filled.error(f"unknown operation '{name}'", ("stores", "operation"), did_you_mean(name, CANONICAL))
     for number, name in enumerate(profile.required):
         if name not in CANONICAL:
             raise filled.error(f"unknown operation '{name}'", ("required", number), did_you_mean(name, CANONICAL))

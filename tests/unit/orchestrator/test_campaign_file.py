@@ -57,6 +57,8 @@ def write(folder: Path, text: str) -> Path:
         ("duration: 40s", "duration: 40s, with: {bogus: 1}", 4, "data generate has no parameter 'bogus'"),
         ("scenario: browse, ", "", 5, "key 'scenario' is missing"),
         ("scenario: browse", "scenario: browse, of: telemetry", 5, "'of' means nothing to load run"),
+        ("- audit.lost == 0", "- {gate: audit.lost == 0, optinal: true}", 9, "unknown key 'optinal'.*'optional'"),
+        ("- audit.lost == 0", "- {gate: audit.lots == 0}", 9, "an audit has no 'lots'"),
         ("action: audit", "action: audti", 7, "no action 'audti'.*'audit'"),
         ("audit.lost == 0", "audit.lots == 0", 9, "did you mean 'lost'"),
         ("audit.lost == 0", "audit.lost ==", 9, "gate"),
@@ -157,3 +159,11 @@ def test_shipped_campaigns_hold_together_and_can_be_explained(name: str) -> None
     text = plan.explain(spec)
     assert all(item.name in text for item in spec.stages)
     assert plan.describe(spec)["estimate_s"] > 0
+
+
+def test_a_gate_may_be_optional(tmp_path: Path) -> None:
+    text = GOOD + "  - {gate: audit.duplicated == 0, optional: true}\n"
+    spec = plan.plan(campaign.load(write(tmp_path, text)), settings.resolve({}))
+    assert spec.gates == ("audit.lost == 0", "audit.duplicated == 0")
+    assert spec.optional_gates == ("audit.duplicated == 0",)
+    assert CampaignSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec

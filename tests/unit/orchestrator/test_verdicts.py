@@ -150,3 +150,14 @@ def test_a_number_that_is_missing_or_comes_twice_is_a_gap() -> None:
     assert not taken(0, 1, 2).gap and taken(0, 1, 2).seq == 3
     for numbers in ((1, 2), (0, 2), (0, 1, 1, 2), (0, 2, 1)):
         assert taken(*numbers).gap, numbers
+
+
+def test_an_optional_gate_is_excused_when_it_cannot_be_assessed_and_not_when_it_fails() -> None:
+    stages = {"audit": Ending("finished", "passed")}
+    gates = [("audit.lost == 0", "passed"), ("audit.duplicated == 0", "invalid")]
+    assert judge_campaign(stages, gates)[0] == "invalid"
+    verdict, reason = judge_campaign(stages, gates, ["audit.duplicated == 0"])
+    assert (verdict, reason) == ("passed", "optional, not assessed: gate audit.duplicated == 0")
+    failed = [("audit.duplicated == 0", "failed")]
+    assert judge_campaign(stages, failed, ["audit.duplicated == 0"])[0] == "failed"
+    assert judge_campaign(stages, [("audit.lost == 0", "invalid")], ["audit.duplicated == 0"])[0] == "invalid"
