@@ -141,6 +141,7 @@ def keycloak_server(realm: Path, *, port: int | None = None, patience_s: float =
             "bootstrap-admin-username": "admin", "bootstrap-admin-password": KEYCLOAK_ADMIN_PASSWORD,
             "hostname": f"http://127.0.0.1:{port}", "http-enabled": "true", "http-host": "127.0.0.1", "http-port": port,
             "http-management-host": "127.0.0.1", "http-management-port": 0,
+            "spi-brute-force-protector--default-brute-force-detector--allow-concurrent-requests": "true",
         }  # fmt: skip
         configuration.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
         own = keycloak.instance(home, folder / "instances", realm)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -52,6 +53,12 @@ def test_two_sign_ins_are_the_same_subject_and_different_tokens(platform: Platfo
     first, second = (claims_in(platform.issuer.sign_in("acme-viewer").access) for _ in range(2))
     assert first["sub"] == second["sub"]
     assert first["jti"] != second["jti"]
+
+
+def test_a_user_may_sign_in_at_several_places_at_the_same_moment(platform: Platform) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        tokens = {session.access for session in pool.map(platform.issuer.sign_in, ["globex-editor"] * 6)}
+    assert len(tokens) == 6
 
 
 @pytest.mark.parametrize(

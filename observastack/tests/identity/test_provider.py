@@ -17,7 +17,7 @@ import pytest
 from observastack.tests.backend.serving import PREFIX, Backend, backend, until
 from observastack.tests.gateway import running_gateway
 from observastack.tests.identity.conftest import Platform, oidc
-from observastack.tests.identity.issuers import Key, Realm, Scripted, claims, new_key, scripted
+from observastack.tests.identity.issuers import Key, Realm, Refused, Scripted, claims, new_key, scripted
 from observastack.tests.platform import build_platform
 from tests.servers import free_port
 
@@ -195,3 +195,14 @@ def test_a_token_for_another_client_is_not_for_the_platform(keycloak_realm: Real
     platform = followed
     assert platform.me(keycloak_realm.sign_in("acme-viewer").access).status_code == 200
     assert platform.me(keycloak_realm.sign_in("acme-viewer", client="admin-cli").access).status_code == 401
+
+
+def test_guessing_passwords_locks_the_account_for_a_while(keycloak_realm: Realm) -> None:
+    """Also the right password is refused then, in the same words."""
+    assert keycloak_realm.sign_in("initech-agent")
+    for _ in range(11):
+        with pytest.raises(Refused) as wrong:
+            keycloak_realm.sign_in("initech-agent", "a guess of a password")
+    with pytest.raises(Refused) as right:
+        keycloak_realm.sign_in("initech-agent")
+    assert right.value.document == wrong.value.document
