@@ -174,6 +174,7 @@ export class Auth {
   }
 
   private async resume(): Promise<void> {
+    if (this.tokens) return;
     const refresh = this.around.storage.getItem(REFRESH);
     if (refresh !== null) {
       this.tokens = { access: "", refresh, expiresAt: 0, id: this.around.storage.getItem(ID_TOKEN) };

@@ -78,7 +78,7 @@ export function attributeRows(item: Item): AttributeRow[] {
     rows.push({ name, text: textOf(value), filter: filterFor(name, filterValue) });
   };
   const all = (attributes: Attributes, prefix: string) => {
-    for (const [key, value] of Object.entries(attributes)) {
+    for (const [key, value] of Object.entries(attributes).sort(([one], [other]) => one.localeCompare(other))) {
       if (prefix === "resource." && key === "service.name") continue;
       rows.push({ name: key, text: textOf(value), filter: filterFor(prefix + key, value) });
     }

@@ -10,7 +10,8 @@ export class EventCutter {
   private rest = "";
 
   push(chunk: string): StreamEvent[] {
-    this.rest += chunk.replaceAll("\r\n", "\n");
+    // On the whole: a chunk may end between the two.
+    this.rest = (this.rest + chunk).replaceAll("\r\n", "\n");
     const events: StreamEvent[] = [];
     for (let end = this.rest.indexOf("\n\n"); end >= 0; end = this.rest.indexOf("\n\n")) {
       const event = parse(this.rest.slice(0, end));

@@ -87,27 +87,38 @@ function linked(nodes: Map<string, Node>): Node[] {
   for (const node of nodes.values()) {
     const id = node.span.content.parent_span_id;
     const parent = id === null ? undefined : nodes.get(id);
-    if (parent && parent !== node && !isAbove(node, parent, nodes)) parent.children.push(node);
+    if (parent && parent !== node) parent.children.push(node);
     else {
       node.orphan = id !== null;
       roots.push(node);
     }
   }
+  cutLoops(nodes, roots);
   const byStart = (one: Node, other: Node) => one.start - other.start || other.end - one.end;
   for (const node of nodes.values()) node.children.sort(byStart);
   return roots.sort(byStart);
 }
 
-/** Whether `node` is an ancestor of `other`: spans that name each other as parents must not make a loop. */
-function isAbove(node: Node, other: Node, nodes: Map<string, Node>): boolean {
-  const seen = new Set<Node>();
-  for (let at: Node | undefined = other; at && !seen.has(at); ) {
-    if (at === node) return true;
-    seen.add(at);
-    const id: string | null = at.span.content.parent_span_id;
-    at = id === null ? undefined : nodes.get(id);
+/** Spans that name each other as parents hang at no root: the first of each loop becomes one. */
+function cutLoops(nodes: Map<string, Node>, roots: Node[]): void {
+  const reached = new Set<Node>();
+  const reach = (from: Node) => {
+    const work = [from];
+    for (let node = work.pop(); node; node = work.pop()) {
+      if (reached.has(node)) continue;
+      reached.add(node);
+      work.push(...node.children);
+    }
+  };
+  for (const root of roots) reach(root);
+  for (const node of nodes.values()) {
+    if (reached.has(node)) continue;
+    const parent = nodes.get(node.span.content.parent_span_id ?? "");
+    if (parent) parent.children = parent.children.filter((child) => child !== node);
+    node.orphan = true;
+    roots.push(node);
+    reach(node);
   }
-  return false;
 }
 
 /**
@@ -115,20 +126,22 @@ function isAbove(node: Node, other: Node, nodes: Map<string, Node>): boolean {
  * children the span itself was at work. Children that end after their parent count up to its end.
  */
 function markCritical(root: Node): void {
-  const work: [Node, number][] = [[root, root.end]];
+  const work: [Node, number, number][] = [[root, root.start, root.end]];
   for (let next = work.pop(); next; next = work.pop()) {
-    const [node, until] = next;
+    const [node, from, until] = next;
     let at = until;
     const children = [...node.children].sort((one, other) => other.end - one.end);
     for (const child of children) {
-      if (at <= node.start) break;
+      if (at <= from) break;
       const end = Math.min(child.end, at);
-      if (child.start >= at || end <= node.start) continue;
+      if (child.start >= at || end <= from) continue;
       if (end < at) node.critical.push([end, at]);
-      work.push([child, end]);
-      at = Math.max(child.start, node.start);
+      // A child that began before its parent (clocks differ) counts from where the parent does.
+      const start = Math.max(child.start, from);
+      work.push([child, start, end]);
+      at = start;
     }
-    if (at > node.start) node.critical.push([node.start, at]);
+    if (at > from) node.critical.push([from, at]);
   }
 }
 

@@ -50,7 +50,6 @@ export function Minimap({ model, value, onChange }: Props) {
       <div
         className="minimap"
         ref={plot}
-        style={{ marginRight: "calc(8px + var(--gut))" }}
         onPointerDown={(event) => {
           if (event.button !== 0 || (event.target as HTMLElement).closest("button")) return;
           event.currentTarget.setPointerCapture(event.pointerId);

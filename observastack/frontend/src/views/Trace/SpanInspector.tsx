@@ -4,7 +4,7 @@ import { copyText, Icon, IconButton, ServiceTag, SevText, useToast } from "../..
 import { KIND_WORDS, lineOf, textOf } from "../../search/display";
 import { duration } from "../../time/clock";
 import type { Row, TraceModel } from "../../trace/model";
-import type { LogItem, SpanEvent } from "../../types";
+import type { Attributes, LogItem, SpanEvent } from "../../types";
 
 const LOGS_SHOWN = 6;
 
@@ -24,12 +24,12 @@ export function SpanInspector({ row, model, logs, traceId, onClose }: Props) {
   const own = logs.filter((log) => log.content.span_id === content.span_id);
   const failure = failureOf(row);
   const attributes: [string, unknown][] = [
-    ...Object.entries(content.attributes),
+    ...sorted(content.attributes),
     ["span.kind", KIND_WORDS[content.kind] ?? content.kind],
     ["span_id", content.span_id],
     ...(content.parent_span_id ? [["parent_span_id", content.parent_span_id] as [string, unknown]] : []),
   ];
-  const resource = Object.entries(content.resource);
+  const resource = sorted(content.resource);
   const offset = (ns: bigint) => `+${duration(Math.max(0, Number(ns - model.startNs)))}`;
   const copyId = async () => {
     if (await copyText(content.span_id)) toast({ tone: "ok", title: "Span id copied" });
@@ -169,6 +169,10 @@ function Values({ values }: { values: readonly (readonly [string, unknown])[] })
       ))}
     </dl>
   );
+}
+
+function sorted(attributes: Attributes): [string, unknown][] {
+  return Object.entries(attributes).sort(([one], [other]) => one.localeCompare(other));
 }
 
 /** What a failed span says of its error: the exception event (OpenTelemetry semantic conventions), else its status. */
