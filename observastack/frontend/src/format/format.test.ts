@@ -47,6 +47,9 @@ it("the name of a metric gives its unit", () => {
   expect(unitOfMetric("cpu_used_ratio")).toBe("ratio");
   expect(unitOfMetric("http_requests_total", true)).toBe("per_s");
   expect(unitOfMetric("queue_depth")).toBe("none");
+  expect(unitOfMetric("process.memory.usage")).toBe("bytes");
+  expect(unitOfMetric("system.cpu.utilization")).toBe("ratio");
+  expect(unitOfMetric("process.cpu.time", true)).toBe("ratio");
 });
 
 describe("durations", () => {

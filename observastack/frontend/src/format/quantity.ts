@@ -93,11 +93,13 @@ export function formatValue(value: number | null, unit: Unit): string {
   }
 }
 
-/** The unit that the name of a metric promises (OpenMetrics suffixes), or of a rate over it. */
-export function unitOfMetric(name: string, rate = false): Unit {
+/** The unit that the name of a metric promises (suffixes of OpenMetrics, last words of OpenTelemetry), or of a rate over it. */
+export function unitOfMetric(metric: string, rate = false): Unit {
+  const name = metric.replaceAll(".", "_");
+  if (/_cpu_time$/.test(name) || /_cpu_seconds_total$/.test(name)) return rate ? "ratio" : "s";
   if (/_seconds(_bucket|_sum|_count|_total)?$/.test(name) || /_(duration|latency)(_s)?$/.test(name)) return rate && /_total$/.test(name) ? "none" : "s";
-  if (/_bytes(_total)?$/.test(name)) return "bytes";
-  if (/_ratio$/.test(name)) return "ratio";
+  if (/_bytes(_total)?$/.test(name) || /memory_(usage|limit|request)$/.test(name) || /_io$/.test(name)) return "bytes";
+  if (/_(ratio|utilization)$/.test(name)) return "ratio";
   if (/_percent$/.test(name)) return "percent";
   return rate ? "per_s" : "none";
 }

@@ -13,6 +13,12 @@ it("a quantile is taken over the rate of the buckets, with le kept", () => {
 
 describe("every choice comes back from its query", () => {
   const choices = REDUCTIONS.flatMap(({ value }) => [[], ["service"], ["service", "region"]].map((by) => [value, by] as const));
+  it.each(choices)("%s by %j, of a name with dots", (reduction, by) => {
+    const choice: Built = { metric: "http.server.request.duration", reduction, by: reduction === "value" ? [] : by, window: "5m", filters: built.filters };
+    expect(build(choice)).toContain('{__name__="http.server.request.duration');
+    expect(parse(build(choice))).toEqual(choice);
+  });
+
   it.each(choices)("%s by %j", (reduction, by) => {
     const windowed = REDUCTIONS.find(({ value }) => value === reduction)?.windowed;
     const choice: Built = {

@@ -45,9 +45,12 @@ function unquote(text: string): string {
   return text.slice(1, -1).replace(/\\(.)/g, (_, letter: string) => (letter === "n" ? "\n" : letter));
 }
 
+/** A name with dots (OpenTelemetry's, where the store keeps them) is asked for as the label that it is. */
 function selector(metric: string, filters: readonly LabelMatch[]): string {
-  const matches = filters.map(({ label, operator, value }) => `${label}${operator}${quote(value)}`).join(", ");
-  return matches ? `${metric}{${matches}}` : metric;
+  const plain = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/.test(metric);
+  const named: readonly LabelMatch[] = plain ? filters : [{ label: "__name__", operator: "=", value: metric }, ...filters];
+  const matches = named.map(({ label, operator, value }) => `${label}${operator}${quote(value)}`).join(", ");
+  return `${plain ? metric : ""}${matches ? `{${matches}}` : ""}`;
 }
 
 /** PromQL of the choices. A histogram is named without its suffix `_bucket`. */
@@ -65,7 +68,7 @@ export function build({ metric, reduction, by, window, filters }: Built): string
 }
 
 const NAME = "[a-zA-Z_:][a-zA-Z0-9_:]*";
-const SELECTOR = `(${NAME})(?:\\{((?:[^{}"]|"(?:[^"\\\\]|\\\\.)*")*)\\})?`;
+const SELECTOR = `(${NAME})?(?:\\{((?:[^{}"]|"(?:[^"\\\\]|\\\\.)*")*)\\})?`;
 const WINDOW = "\\[(\\d+(?:ms|[smhdwy]))\\]";
 const BY = "(?: by \\(([^()]*)\\))?";
 const QUANTILE = new RegExp(`^histogram_quantile\\(0\\.(\\d{1,2}), sum by \\(le((?:, [^()]*)?)\\) \\(rate\\(${SELECTOR}${WINDOW}\\)\\)\\)$`);
@@ -95,13 +98,17 @@ export function parse(expression: string): Built | null {
   const text = expression.trim();
   const made = (metric: string | undefined, reduction: Reduction, by: string[], window: string | undefined, filters: string | undefined): Built | null => {
     const matches = filtersOf(filters);
-    return metric && matches ? { metric, reduction, by, window: window ?? "5m", filters: matches } : null;
+    const [first] = matches ?? [];
+    const named = metric ?? (first?.label === "__name__" && first.operator === "=" ? first.value : "");
+    if (!matches || !named) return null;
+    const name = reduction.startsWith("p") ? named.replace(/_bucket$/, "") : named;
+    return { metric: name, reduction, by, window: window ?? "5m", filters: metric ? matches : matches.slice(1) };
   };
   const quantile = QUANTILE.exec(text);
   if (quantile) {
     const reduction = `p${(quantile[1] ?? "").padEnd(2, "0")}` as Reduction;
     if (!REDUCTIONS.some(({ value }) => value === reduction)) return null;
-    return made(quantile[3]?.replace(/_bucket$/, ""), reduction, names(quantile[2]), quantile[5], quantile[4]);
+    return made(quantile[3], reduction, names(quantile[2]), quantile[5], quantile[4]);
   }
   const rate = RATE.exec(text);
   if (rate) return made(rate[3], rate[2] as Reduction, names(rate[1]), rate[5], rate[4]);

@@ -15,7 +15,8 @@ export function pickable(names: readonly string[]): string[] {
 export function questionTo(metric: string, names: readonly string[]): Built {
   const base: Built = { metric, reduction: "avg", by: ["service"], window: "5m", filters: [] };
   if (names.includes(`${metric}_bucket`)) return { ...base, reduction: "p95" };
-  return /_(total|count|sum)$/.test(metric) ? { ...base, reduction: "rate" } : base;
+  // Without its type, a counter is known by its name only: OpenMetrics' suffixes, and OpenTelemetry's usual last words.
+  return /(_(total|count|sum)|\.(time|count|requests|io|errors|faults|switches))$/.test(metric) ? { ...base, reduction: "rate" } : base;
 }
 
 /** The metric that says most about services: a duration's histogram, then requests, then whatever there is. */
@@ -23,5 +24,5 @@ export function firstMetric(names: readonly string[]): string | null {
   const all = pickable(names);
   const histogram = all.filter((name) => names.includes(`${name}_bucket`));
   return histogram.find((name) => /duration|latency|seconds/.test(name)) ?? histogram[0]
-    ?? all.find((name) => /request.*_total$/.test(name)) ?? all.find((name) => name.endsWith("_total")) ?? all[0] ?? null;
+    ?? all.find((name) => /request.*_total$/.test(name)) ?? all.find((name) => name === "process.cpu.time") ?? all.find((name) => name.endsWith("_total")) ?? all[0] ?? null;
 }
