@@ -2,10 +2,10 @@
 import type { Range, TimeTick } from "./scale";
 import { percent } from "./scale";
 
-export function ValueAxis({ ticks, range, height, format }: { ticks: readonly number[]; range: Range; height: number; format: (value: number) => string }) {
+export function ValueAxis({ ticks, range, height, labels }: { ticks: readonly number[]; range: Range; height: number; labels: readonly string[] }) {
   return (
     <div className="y" style={{ height }} aria-hidden="true">
-      {ticks.map((tick) => <span key={tick} style={{ bottom: `${percent(tick, range)}%` }}>{format(tick)}</span>)}
+      {ticks.map((tick, index) => <span key={tick} style={{ bottom: `${percent(tick, range)}%` }}>{labels[index]}</span>)}
     </div>
   );
 }

@@ -6,7 +6,7 @@
  */
 import { useMemo, useRef, useState, type CSSProperties, type KeyboardEvent, type PointerEvent } from "react";
 import { Button, IconButton } from "../components/Button";
-import { formatCount } from "../format/quantity";
+import { formatTicks } from "../format/quantity";
 import type { Zone } from "../time/clock";
 import { GridLines, TimeAxis, ValueAxis } from "./Axes";
 import { between, borderAt, bucketTotal, merge, selectedTotal, type Bucket, type TimeSelection } from "./buckets";
@@ -140,7 +140,7 @@ export function Histogram({
     : left >= 40 ? { right: `calc(${100 - left}% + 12px)` } : { left: `calc(${left}% + 12px)` };
   return (
     <figure className={loading ? "chart histogram ghost" : "chart histogram"} role="group" aria-label={text}>
-      <ValueAxis ticks={ticks} range={yRange} height={height} format={formatCount} />
+      <ValueAxis ticks={ticks} range={yRange} height={height} labels={formatTicks(ticks, "count")} />
       <div className="plot" ref={plot} style={{ height }} onPointerDown={down} onPointerMove={move} onPointerUp={up} onPointerCancel={() => setDrag(null)}>
         <svg aria-hidden="true">
           <GridLines ticks={ticks} range={yRange} />

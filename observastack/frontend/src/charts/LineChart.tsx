@@ -4,7 +4,7 @@
  * The svg has a fixed view box that is stretched, with strokes that are not: no measuring, no resize observer.
  */
 import { useMemo, useRef, type CSSProperties, type PointerEvent } from "react";
-import { formatValue, type Unit } from "../format/quantity";
+import { formatTicks, formatValue, type Unit } from "../format/quantity";
 import type { Zone } from "../time/clock";
 import { GridLines, TimeAxis, ValueAxis } from "./Axes";
 import { decimate, nearest, runs, summary, type Point } from "./decimate";
@@ -142,7 +142,7 @@ export function LineChart({
   const at = inside ? percent(cursor, range) : 0;
   return (
     <figure className={loading ? "chart lines ghost" : "chart lines"} role="img" aria-label={describe(label, series, range, unit, zone, threshold)} data-testid={testId}>
-      <ValueAxis ticks={yTicks} range={y} height={height} format={(value) => formatValue(value, unit)} />
+      <ValueAxis ticks={yTicks} range={y} height={height} labels={formatTicks(yTicks, unit)} />
       <div className="plot" ref={plot} style={{ height }} onPointerMove={point} onPointerDown={point} onPointerLeave={() => onCursor?.(null)}>
         <svg aria-hidden="true">
           <GridLines ticks={yTicks} range={y} />

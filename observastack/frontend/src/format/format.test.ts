@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { formatAgo, formatDuration } from "./duration";
-import { formatBytes, formatChange, formatCount, formatMoney, formatPercent, formatSeconds, formatValue, unitOfMetric } from "./quantity";
+import { formatBytes, formatChange, formatCount, formatMoney, formatPercent, formatSeconds, formatTicks, formatValue, unitOfMetric } from "./quantity";
 
 it("what is missing is a dash, never a zero", () => {
   for (const format of [formatCount, formatBytes, formatPercent, formatChange, formatSeconds, formatDuration]) {
@@ -34,6 +34,13 @@ it("money shows cents only where they matter", () => {
 
 it("seconds take the unit that fits", () => {
   expect([0, 0.00034, 0.012, 0.34, 1.98, 45.2, 150, 11_520].map(formatSeconds)).toEqual(["0 s", "340 µs", "12 ms", "0.34 s", "1.98 s", "45.2 s", "2.5 min", "3.2 h"]);
+});
+
+it("an axis drops the zeros that all its labels share", () => {
+  expect(formatTicks([0, 2, 4], "s")).toEqual(["0 s", "2 s", "4 s"]);
+  expect(formatTicks([0, 0.5, 1, 1.5], "s")).toEqual(["0 s", "0.5 s", "1.0 s", "1.5 s"]);
+  expect(formatTicks([0, 0.05, 0.1], "ratio")).toEqual(["0 %", "5 %", "10 %"]);
+  expect(formatTicks([0, 100], "count")).toEqual(["0", "100"]);
 });
 
 it("a ratio is written as percent", () => {

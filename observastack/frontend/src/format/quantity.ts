@@ -93,6 +93,16 @@ export function formatValue(value: number | null, unit: Unit): string {
   }
 }
 
+/** Labels of an axis: as `formatValue`, without the zeros at the end that all of them share. */
+export function formatTicks(ticks: readonly number[], unit: Unit): string[] {
+  let texts = ticks.map((tick) => formatValue(tick, unit));
+  const zero = /\.(\d*)0(?=\D|$)/;
+  while (texts.some((text) => zero.test(text)) && texts.every((text) => zero.test(text) || !text.includes("."))) {
+    texts = texts.map((text) => text.replace(zero, (_, rest: string) => (rest ? `.${rest}` : "")));
+  }
+  return texts;
+}
+
 /** The unit that the name of a metric promises (suffixes of OpenMetrics, last words of OpenTelemetry), or of a rate over it. */
 export function unitOfMetric(metric: string, rate = false): Unit {
   const name = metric.replaceAll(".", "_");

@@ -13,7 +13,7 @@ import { useMe } from "../../app/session";
 import { useShortcuts } from "../../app/shortcuts";
 import { useFailureToast } from "../../app/useFailureToast";
 import { useNow } from "../../app/useNow";
-import { Assignee, Banner, Button, ButtonGroup, DataTable, EmptyState, Find, Pager, Select, ServiceTag, SevText, StatusBadge, useToast, type Column } from "../../components";
+import { Assignee, Banner, Button, ButtonGroup, DataTable, EmptyState, Find, Icon, Pager, Select, ServiceTag, SevText, StatusBadge, useToast, type Column } from "../../components";
 import { formatDuration } from "../../format/duration";
 import type { Alert, AlertAction, AlertStatistics, AlertStatus } from "../../types";
 import { BulkBar } from "./BulkBar";
@@ -189,7 +189,7 @@ function Alerts() {
 
 export default function AlertsView() {
   return (
-    <Page title="Alerts" tools={<Link className="btn ghost hide-s" to="/alerts/silences" data-testid="alert-silences">Silences</Link>}>
+    <Page title="Alerts" tools={<Link className="btn ghost hide-s" to="/alerts/silences" data-testid="alert-silences"><Icon name="bell-off" small />Silences</Link>}>
       <Guard what="alerts" permission="alerts:read"><Alerts /></Guard>
     </Page>
   );

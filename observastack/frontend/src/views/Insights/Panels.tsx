@@ -5,6 +5,7 @@ import { Link } from "react-router";
 import { Moment, useZone } from "../../app/Moment";
 import { LineChart, Sparkline } from "../../charts";
 import { Badge, DataTable, Dialog, EmptyState, Meter, SegBar, Select, serviceColour, ServiceTag, type Column, type Sort } from "../../components";
+import { formatDuration } from "../../format/duration";
 import { formatBytes, formatChange, formatCount, formatMoney, formatPercent, formatSeconds } from "../../format/quantity";
 import { writeState } from "../../search/state";
 import { fixed } from "../../time/range";
@@ -148,7 +149,7 @@ export function AnomalyPanel({ anomalies, loading, stale, sigma, onSigma, full }
 }) {
   const [shown, setShown] = useState<Anomaly | null>(null);
   const items = anomalies?.items ?? [];
-  const baseline = anomalies ? `against ${anomalies.baseline.buckets} earlier windows of ${formatSeconds(anomalies.baseline.step_s).replace(".00", "").replace(".0", "")}` : "";
+  const baseline = anomalies ? `against ${anomalies.baseline.buckets} earlier windows of ${formatDuration(anomalies.baseline.step_s)}` : "";
   const minutes = items[0] && items[0].points.length > 1 ? Math.round(((items[0].points.at(-1)?.[0] ?? 0) - (items[0].points[0]?.[0] ?? 0)) / 60) : null;
   const columns: Column<Anomaly>[] = [
     { id: "service", header: "Service", cell: (row) => <ServiceTag service={row.service} /> },

@@ -8,6 +8,7 @@ import { useZone } from "../../app/Moment";
 import { useCan, useCapabilities, useMe } from "../../app/session";
 import { LineChart, MOST_SERIES, SeriesTable, type Marker, type Series } from "../../charts";
 import { Button, ButtonGroup, copyText, EmptyState, Menu, SkeletonBlock, useToast } from "../../components";
+import { formatDuration } from "../../format/duration";
 import { formatValue, type Unit } from "../../format/quantity";
 import { ruleText } from "../../metrics/rule";
 import type { Window } from "../../metrics/queries";
@@ -88,7 +89,7 @@ export function Chart(props: Props) {
     <section className="panel" aria-labelledby="metric-heading">
       <div className="panel-h">
         <h2 id="metric-heading" className="trunc">{title}</h2>
-        {series.length > 0 && !error && <span className="muted num hide-s">step {formatValue(window.step_s, "s").replace(".00", "")}, {points.toLocaleString("en")} points per series</span>}
+        {series.length > 0 && !error && <span className="muted num hide-s">step {formatDuration(window.step_s)}, {points.toLocaleString("en")} points per series</span>}
         <div className="right">
           <ButtonGroup label="Chart style">
             <Button size="sm" pressed={!stacked} onClick={() => setStacked(false)} data-testid="metric-lines">Lines</Button>
