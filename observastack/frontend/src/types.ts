@@ -343,7 +343,9 @@ export interface InsightsDashboard {
   savings: { amount: number; share_pct: number };
   services: number;
   error_pct: number | null;
-  alerts_active: number;
+  alerts_active: number | null;
+  /** Something could not be counted in time. */
+  partial?: boolean;
 }
 
 export interface Utilisation {
@@ -369,6 +371,7 @@ export interface CostBreakdown {
     samples: number;
   }[];
   model: { per_gb_logs: number; per_gb_traces: number; per_million_samples: number };
+  partial?: boolean;
 }
 
 export interface Anomalies {
@@ -387,11 +390,13 @@ export interface Anomalies {
     points: [number, number][];
     band: [number, number, number][];
   }[];
+  partial?: boolean;
 }
 
 export interface Trend {
   points: [number, number][];
-  trend: { slope_per_h: number; direction: "rising" | "falling" | "flat"; r2: number };
+  /** null: too few points for a line. */
+  trend: { slope_per_h: number | null; direction: "rising" | "falling" | "flat" | null; r2: number | null };
   forecast: [number, number][];
 }
 

@@ -17,6 +17,8 @@ export interface Column<Row> {
   width?: number | string | undefined;
   /** Classes of its cells: `inl` and `hide-s` for the card layout of phones. */
   className?: string | undefined;
+  /** Classes of its cells only, not of its head. */
+  cellClass?: string | undefined;
   /** Can be sorted by; the first press sorts in this direction. */
   sortable?: "ascending" | "descending" | undefined;
   /** The head is only for screen readers. */
@@ -84,7 +86,7 @@ function Head<Row>({ column, sort, onSort }: { column: Column<Row>; sort: Sort |
     descending: sorted ? !sort.descending : column.sortable === "descending",
   });
   return (
-    <th scope="col" className={[classOf(column) ?? "", ""].join(" ").trim() || undefined} style={{ width: column.width }} aria-sort={direction}>
+    <th scope="col" className={classOf(column)} style={{ width: column.width }} aria-sort={direction}>
       {column.sortable && onSort ? (
         <button type="button" onClick={press}>
           {column.header}
@@ -139,7 +141,7 @@ export function DataTable<Row>({
                     onKeyDown={(event) => { if (event.key === "Enter") toggle(id, event.shiftKey); }} />
                 </td>
               )}
-              {columns.map((column) => <td key={column.id} className={classOf(column)}>{column.cell(row)}</td>)}
+              {columns.map((column) => <td key={column.id} className={[classOf(column), column.cellClass].filter(Boolean).join(" ") || undefined}>{column.cell(row)}</td>)}
             </tr>
           );
         })}

@@ -13,6 +13,7 @@ it("what is missing is a dash, never a zero", () => {
 it("counts", () => {
   expect([0, 0.034, 1.984, 45.23, 1204, 610_000, 1_240_000].map(formatCount)).toEqual(["0", "0.034", "1.98", "45.2", "1,204", "610 k", "1.24 M"]);
   expect(formatCount(-12)).toBe("−12");
+  expect([0.0042, 0.0000042].map(formatCount)).toEqual(["0.0042", "4.2e-6"]);
   expect(formatCount(Infinity)).toBe("∞");
 });
 

@@ -25,7 +25,8 @@ export function formatCount(value: number | null): string {
   if (size >= 100) return signed(digits(size, 0), value);
   if (size >= 10) return signed(digits(size, 1), value);
   if (size >= 0.01) return signed(digits(size, size >= 1 ? 2 : 3), value);
-  return size === 0 ? "0" : signed(size.toExponential(1), value);
+  if (size === 0) return "0";
+  return signed(size >= 0.0001 ? String(Number(size.toPrecision(2))) : size.toExponential(1), value);
 }
 
 /** Bytes with decimal prefixes (the unit of disks and bills): 512 B, 18.4 kB, 184 GB. */

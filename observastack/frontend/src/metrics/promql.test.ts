@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { build, parse, REDUCTIONS, splitThreshold, tokens, type Built } from "./promql";
+import { build, parse, REDUCTIONS, splitThreshold, tokens, toOneSeries, type Built } from "./promql";
 
 const built: Built = {
   metric: "http_server_duration_seconds", reduction: "p95", by: ["service"], window: "5m",
@@ -40,6 +40,12 @@ it("tokens are the query, in pieces", () => {
   expect(tokens(text).map((token) => token.text).join("")).toBe(text);
   const kinds = new Map(tokens(text).map((token) => [token.text, token.kind]));
   expect([kinds.get("rate"), kinds.get("0.95"), kinds.get("5m"), kinds.get('"prod"'), kinds.get("by")]).toEqual(["word", "number", "number", "text", "word"]);
+});
+
+it("a trend of several series is one of their sum, or of the highest where a sum has no meaning", () => {
+  expect(toOneSeries("a", { ...built, reduction: "rate" })).toEqual({ expression: "sum(a)", how: "the sum of all series" });
+  expect(toOneSeries("a", built).expression).toBe("max(a)");
+  expect(toOneSeries("a / b", null).expression).toBe("max(a / b)");
 });
 
 describe("the threshold of an alert's expression", () => {

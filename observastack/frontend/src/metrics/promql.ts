@@ -118,6 +118,12 @@ export function parse(expression: string): Built | null {
   return bare ? made(bare[1], "value", [], undefined, bare[2]) : null;
 }
 
+/** One series for a trend: what adds up is added, of anything else the highest is taken. */
+export function toOneSeries(expression: string, built: Built | null): { expression: string; how: string } {
+  const adds = built !== null && ["rate", "increase", "sum", "count"].includes(built.reduction);
+  return adds ? { expression: `sum(${expression})`, how: "the sum of all series" } : { expression: `max(${expression})`, how: "the highest of all series" };
+}
+
 export interface Token {
   text: string;
   kind: "plain" | "word" | "number" | "text";

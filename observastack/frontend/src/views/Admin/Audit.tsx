@@ -118,7 +118,7 @@ function Audit() {
   const mono = "mono small";
   const columns: Column<AuditEntry>[] = [
     {
-      id: "time", header: `Time, ${zoneName(zone, now)}`, className: mono,
+      id: "time", header: `Time, ${zoneName(zone, now)}`, cellClass: mono,
       cell: ({ ts }) => {
         const at = Date.parse(ts);
         const date = day(at, zone) === day(now, zone) ? "" : `${day(at, zone).slice(5)} `;
@@ -127,8 +127,8 @@ function Audit() {
     },
     { id: "user", header: "User", cell: (entry) => entry.user ?? <span className="muted">nobody</span> },
     ...(platform ? [{ id: "tenant", header: "Tenant", cell: (entry: AuditEntry) => entry.tenant ? <span className="label">{entry.tenant}</span> : <span className="muted">platform</span> }] : []),
-    { id: "action", header: "Action", className: mono, cell: (entry) => <button type="button" className="linkish mono" onClick={() => setShown(entry)} data-testid="audit-open">{entry.action}</button> },
-    { id: "resource", header: "Resource", className: mono, cell: (entry) => <span className="trunc resource" title={entry.resource ?? undefined}>{entry.resource ?? "–"}</span> },
+    { id: "action", header: "Action", cellClass: mono, cell: (entry) => <button type="button" className="linkish mono" onClick={() => setShown(entry)} data-testid="audit-open">{entry.action}</button> },
+    { id: "resource", header: "Resource", cellClass: mono, cell: (entry) => <span className="trunc resource" title={entry.resource ?? undefined}>{entry.resource ?? "–"}</span> },
     {
       id: "result", header: "Result",
       cell: (entry) => {
@@ -136,7 +136,7 @@ function Audit() {
         return <span className="nowrap">{entry.success ? <Badge kind="ok" icon="check">done</Badge> : <Badge kind="error" icon="close">refused</Badge>}{why && <span className="muted" style={{ fontSize: "var(--fs-2)" }}> {why}</span>}</span>;
       },
     },
-    { id: "ip", header: "Address", className: `${mono} muted`, cell: (entry) => entry.ip ?? "–" },
+    { id: "ip", header: "Address", cellClass: `${mono} muted`, cell: (entry) => entry.ip ?? "–" },
     {
       id: "request", header: "Request",
       cell: ({ request_id }) => request_id && (
@@ -168,7 +168,7 @@ function Audit() {
         <h2 id="audit-heading" className="sr">Entries</h2>
         <DataTable caption="Audit log, newest first" columns={columns} rows={entries} rowId={(entry) => entry.id} loading={audit.isPending} stale={audit.isPlaceholderData} data-testid="audit-table" rowTestId="audit-row"
           empty={<EmptyState level={3} title="No entry in this range" actions={active.length > 0 ? <Button onClick={() => set({ user: null, action: null, success: null, tenant: null })}>Take the filters away</Button> : undefined} />} />
-        <Pager shown={entries.length} total={null} hasMore={audit.hasNextPage} busy={audit.isFetchingNextPage} onMore={() => void audit.fetchNextPage()} more="Load 100 older" onFirst={() => { setNow(Date.now()); scrollTo({ top: 0 }); }} atFirst={false} />
+        <Pager shown={entries.length} total={null} hasMore={audit.hasNextPage} busy={audit.isFetchingNextPage} onMore={() => void audit.fetchNextPage()} more="Load 100 older" onFirst={() => { setNow(Date.now()); scrollTo({ top: 0 }); }} atFirst={(audit.data?.pages.length ?? 1) === 1} />
       </section>
       <EntryDialog entry={shown} onClose={() => setShown(null)} />
     </>

@@ -10,7 +10,7 @@ import { Page } from "../../app/Page";
 import { useMissing } from "../../app/permission";
 import { Guard, ViewFailure } from "../../app/Refused";
 import { useFailureToast } from "../../app/useFailureToast";
-import { Menu, registerServices, Tabs, TimeRangePicker } from "../../components";
+import { Banner, Menu, registerServices, Tabs, TimeRangePicker } from "../../components";
 import { formatBytes, formatChange, formatMoney, formatPercent } from "../../format/quantity";
 import { last, lastSeconds, resolve, secondsBack, type Range } from "../../time/range";
 import type { Anomalies, CostBreakdown, InsightsDashboard, Utilisation } from "../../types";
@@ -77,7 +77,7 @@ function Insights({ tab }: { tab: TabId }) {
   const words = rangeWords(lastSeconds(range) ?? (span.to - span.from) / 1000);
 
   const dashboard = useInsight<InsightsDashboard>("dashboard", asked, tab === "overview");
-  const use = useInsight<{ items: Utilisation[] }>("resource-utilization", asked, tab === "overview" || tab === "utilisation");
+  const use = useInsight<{ items: Utilisation[]; partial?: boolean }>("resource-utilization", asked, tab === "overview" || tab === "utilisation");
   const cost = useInsight<CostBreakdown>("cost-breakdown", asked, tab === "overview" || tab === "cost");
   const anomalies = useInsight<Anomalies>("anomalies", { ...asked, sigma });
   // Busiest first, so that they keep their own colours.
@@ -100,6 +100,7 @@ function Insights({ tab }: { tab: TabId }) {
   const anomalyPanel = (full: boolean) => (
     <AnomalyPanel full={full} anomalies={anomalies.data} loading={anomalies.isPending} stale={anomalies.isPlaceholderData} sigma={sigma} onSigma={(value) => set({ sigma: value })} />
   );
+  const partial = [dashboard, use, cost, anomalies].some((query) => query.data?.partial === true);
   const [failure] = [dashboard, use, cost, anomalies].filter((query) => query.error && !query.data);
   return (
     <>
@@ -123,6 +124,7 @@ function Insights({ tab }: { tab: TabId }) {
           ? <ViewFailure error={failure.error} what="insights" permission="insights:read" onRetry={() => void failure.refetch()} />
           : (
             <>
+              {partial && <Banner tone="warn" title="Not everything could be counted in time." data-testid="insights-partial">The figures below are at least this much. A shorter range is counted completely.</Banner>}
               {tab === "overview" && <Figures dashboard={dashboard.data} words={words} />}
               {tab === "overview" && <div className="cols-2">{utilisation(false)}{costPanel(false)}</div>}
               {tab === "utilisation" && utilisation(true)}

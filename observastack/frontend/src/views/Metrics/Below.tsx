@@ -12,7 +12,9 @@ import { useTrend, type Window } from "../../metrics/queries";
 import { Unsupported } from "./Chart";
 
 interface TrendProps {
-  expression: string;
+  /** null while it is not known how many series the query has. */
+  expression: string | null;
+  how: string;
   window: Window;
   unit: Unit;
   cursor: number | null;
@@ -20,10 +22,10 @@ interface TrendProps {
   onEdit: () => void;
 }
 
-export function TrendPanel({ expression, window, unit, cursor, onCursor, onEdit }: TrendProps) {
+export function TrendPanel({ expression, how, window, unit, cursor, onCursor, onEdit }: TrendProps) {
   const zone = useZone();
   const allowed = useCan("insights:read");
-  const trend = useTrend(expression, window, allowed);
+  const trend = useTrend(expression ?? "", window, allowed && expression !== null);
   const drawn = useMemo(() => {
     if (!trend.data) return null;
     const ms = ([t, value]: [number, number]) => [t * 1000, value] as const;
@@ -40,7 +42,7 @@ export function TrendPanel({ expression, window, unit, cursor, onCursor, onEdit 
     <section className="panel" aria-labelledby="metric-trend">
       <div className="panel-h">
         <h2 id="metric-trend">Trend and forecast</h2>
-        {slope && (
+        {slope && slope.slope_per_h !== null && (
           <div className="right">
             <span className="num">{slope.slope_per_h < 0 ? "" : "+"}{formatValue(slope.slope_per_h, unit)} per hour</span>
             <Badge kind={slope.direction === "flat" ? "neutral" : "info"}>{slope.direction}</Badge>
@@ -56,7 +58,7 @@ export function TrendPanel({ expression, window, unit, cursor, onCursor, onEdit 
           <div className="panel-b" style={{ padding: "16px 16px 8px 8px" }}>
             <LineChart label="Trend and forecast" series={drawn.series} range={drawn.range} step_ms={0} unit={unit} zone={zone} height={150} area loading={trend.isPlaceholderData}
               markers={[{ t: window.to, label: "now" }]} cursor={cursor} onCursor={onCursor} />
-            <p className="muted" style={{ padding: "8px 0 0 8px", fontSize: "var(--fs-2)" }}>Straight line through the sum of all series, fit r² {slope?.r2.toFixed(2) ?? "–"}.</p>
+            <p className="muted" style={{ padding: "8px 0 0 8px", fontSize: "var(--fs-2)" }}>Straight line through {how}, fit r² {slope?.r2?.toFixed(2) ?? "–"}.</p>
           </div>
         ))}
     </section>

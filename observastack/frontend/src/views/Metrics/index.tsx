@@ -13,7 +13,7 @@ import { queryStep } from "../../charts";
 import { useNarrow } from "../../charts/useNarrow";
 import { Button, ButtonGroup, Icon, TimeRangePicker } from "../../components";
 import { unitOfMetric, type Unit } from "../../format/quantity";
-import { build, parse, REDUCTIONS, type Built } from "../../metrics/promql";
+import { build, parse, REDUCTIONS, toOneSeries, type Built } from "../../metrics/promql";
 import { aligned, useLabelValues, useRangeQuery } from "../../metrics/queries";
 import { firstMetric, pickable, questionTo } from "../../metrics/suggest";
 import { last, resolve, secondsBack, type Range } from "../../time/range";
@@ -72,6 +72,10 @@ function Metrics() {
   const answer = useRangeQuery(expression, window);
   const ran = useMemo(() => parse(expression), [expression]);
   const unit = unitOf(ran);
+  const trend = useMemo(() => {
+    if (!answer.data || answer.isPlaceholderData) return null;
+    return answer.data.length > 1 ? toOneSeries(expression, ran) : { expression, how: "the series" };
+  }, [answer.data, answer.isPlaceholderData, expression, ran]);
 
   const change = (changes: Record<string, string | null>) => setParameters((before) => {
     const next = new URLSearchParams(before);
@@ -154,7 +158,7 @@ function Metrics() {
           onRetry={() => void answer.refetch()} cursor={cursor} onCursor={setCursor} />
       )}
       <div className="cols-2">
-        {expression !== "" && <TrendPanel expression={expression} window={window} unit={unit} cursor={cursor} onCursor={setCursor} onEdit={edit} />}
+        {expression !== "" && <TrendPanel expression={trend?.expression ?? null} how={trend?.how ?? ""} window={window} unit={unit} cursor={cursor} onCursor={setCursor} onEdit={edit} />}
         <MetricList names={pickable(all)} current={built?.metric ?? ""} pending={names.isPending} onPick={pick} />
       </div>
     </>

@@ -11,7 +11,7 @@ import { useMe } from "../../app/session";
 import { useFailureToast } from "../../app/useFailureToast";
 import { Avatar, Badge, Button, Label, SelectField, Switch } from "../../components";
 import { clock, zoneName } from "../../time/clock";
-import { QUICK } from "../../time/range";
+import { lengthOf, QUICK } from "../../time/range";
 import type { Permission, Preferences } from "../../types";
 
 const CAN: readonly [Permission, string][] = [
@@ -21,7 +21,7 @@ const CAN: readonly [Permission, string][] = [
 ];
 
 function list(words: string[]): string {
-  return words.length > 1 ? `${words.slice(0, -1).join(", ")} and ${words.at(-1) ?? ""}` : words[0] ?? "nothing";
+  return words.join("; ") || "nothing";
 }
 
 function You() {
@@ -86,7 +86,7 @@ function PreferencesPanel() {
         <SelectField label="Time zone" hint="Every time on screen says which zone it is in, or the page does." value={preferences.time_zone} data-testid="profile-time-zone"
           onChange={(zone) => void set({ time_zone: zone as Preferences["time_zone"] })} choices={[{ value: "utc", label: "UTC" }, { value: "browser", label: `Browser, ${browser}` }]} />
         <SelectField label="Search opens with" value={String(preferences.default_range_s)} onChange={(seconds) => void set({ default_range_s: Number(seconds) })} data-testid="profile-range"
-          choices={[...QUICK.map(({ seconds, label }) => ({ value: String(seconds), label })), ...(QUICK.some(({ seconds }) => seconds === preferences.default_range_s) ? [] : [{ value: String(preferences.default_range_s), label: `Last ${preferences.default_range_s} seconds` }])]} />
+          choices={[...QUICK.map(({ seconds, label }) => ({ value: String(seconds), label })), ...(QUICK.some(({ seconds }) => seconds === preferences.default_range_s) ? [] : [{ value: String(preferences.default_range_s), label: `Last ${lengthOf(preferences.default_range_s)}` }])]} />
         <div className="flex between nowrap-flex">
           <span><span className="lbl">Single-key shortcuts</span><br /><span className="muted" style={{ fontSize: "var(--fs-2)" }}>j, k, x and others. Ctrl combinations always work.</span></span>
           <Switch label="Single-key shortcuts" checked={preferences.single_keys} busy={busy === "single_keys"} onChange={(single_keys) => void set({ single_keys })} data-testid="profile-single-keys" />

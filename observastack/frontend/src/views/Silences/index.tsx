@@ -10,7 +10,7 @@ import { Page } from "../../app/Page";
 import { useMissing } from "../../app/permission";
 import { Guard, ViewFailure } from "../../app/Refused";
 import { useFailureToast } from "../../app/useFailureToast";
-import { Button, ButtonGroup, ConfirmDialog, DataTable, Dialog, EmptyState, Menu, StatusBadge, useToast, type Column } from "../../components";
+import { Badge, Button, ButtonGroup, ConfirmDialog, DataTable, Dialog, EmptyState, Menu, StatusBadge, useToast, type Column } from "../../components";
 import type { Silence } from "../../types";
 
 const STATES = ["active", "pending", "expired"] as const;
@@ -27,7 +27,7 @@ function Silences() {
   const [ending, setEnding] = useState<Silence | null>(null);
 
   const columns: Column<Silence>[] = [
-    { id: "state", header: "State", className: "inl", cell: (silence) => <StatusBadge status={silence.state} /> },
+    { id: "state", header: "State", className: "inl", cell: ({ state: is }) => is === "active" ? <Badge kind="accent" icon="bell-off">active</Badge> : <StatusBadge status={is} /> },
     {
       id: "matchers", header: "Matchers",
       cell: ({ matchers }) => (
