@@ -11,6 +11,8 @@ from starlette.middleware.cors import CORSMiddleware
 from observastack import defects
 from observastack.backend import errors
 from observastack.backend.middleware import RequestScope
+from observastack.backend.openapi import document as openapi
+from observastack.backend.openapi.document import operation_id
 from observastack.backend.routes import (
     admin,
     alerts,
@@ -49,6 +51,7 @@ def create_app(config: Config) -> FastAPI:
         version=VERSION,
         description="Search, metrics and traces of many tenants. Exactly one tenant applies: that of the token.",
         lifespan=lifespan,
+        generate_unique_id_function=operation_id,
         docs_url=None,  # the page would load scripts from elsewhere
         redoc_url=None,
     )
@@ -69,4 +72,5 @@ def create_app(config: Config) -> FastAPI:
         app.include_router(test_data.api, prefix=PREFIX)
     app.include_router(health.root)
     app.include_router(auth.root)
+    openapi.install(app)
     return app

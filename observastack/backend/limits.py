@@ -81,11 +81,14 @@ async def admit(request: Request, platform: Services, tenant: Home | None) -> No
     """Count a request of the tenant. Raises ApiError 429. A platform admin belongs to no tenant and has no limit."""
     if tenant is None:
         return
-    limit = tenant.settings.get("requests_per_minute")
-    if limit is None:
-        limit = platform.config.limits.requests_per_minute
-    everybody = defects.active("rate_limit_off_by_tenant")
-    _enforce(request, await platform.limiter.take("all" if everybody else f"tenant:{tenant.number}", limit), "requests")
+    whose = "all" if defects.active("rate_limit_off_by_tenant") else f"tenant:{tenant.number}"
+    _enforce(request, await platform.limiter.take(whose, limit_of(platform, tenant)), "requests")
+
+
+def limit_of(platform: Services, tenant: Home | None) -> int:
+    """Requests a minute: the tenant's own setting, else the configuration's; 0 is no limit."""
+    own = None if tenant is None else tenant.settings.get("requests_per_minute")
+    return platform.config.limits.requests_per_minute if own is None else int(own)
 
 
 async def admit_login(request: Request, platform: Services, username: str) -> None:

@@ -26,7 +26,7 @@ _PATIENCE_S = 1.0
 
 @dataclass(frozen=True)
 class Home:
-    """A row of `tenants`. settings: only what the tenant has set itself."""
+    """A row of `tenants`. settings: what the tenant has set itself, else what the platform has."""
 
     number: int
     key: str
@@ -95,7 +95,10 @@ class Tenants:
 
     async def _read(self) -> None:
         async with self._database.app() as connection:
-            cursor = await connection.execute("SELECT id, key, name, color, status, settings::text FROM tenants")
+            cursor = await connection.execute(
+                "SELECT id, key, name, color, status,"
+                " (coalesce((SELECT settings FROM platform_settings), '{}') || settings)::text FROM tenants"
+            )
             rows = await cursor.fetchall()
         self._known = {
             key: Home(number, key, name, color, status == "active", orjson.loads(settings))

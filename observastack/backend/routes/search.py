@@ -37,6 +37,15 @@ Platform = Annotated[Services, Depends(services)]
 Searcher = Annotated[Principal, Depends(needs(Permission.SEARCH))]
 Exporter = Annotated[Principal, Depends(needs(Permission.EXPORT))]
 Reader = Annotated[Principal, Depends(needs(Permission.SIGNALS))]
+EVENT = {
+    "type": "object",
+    "description": "One event of the stream; data is JSON",
+    "required": ["event", "data"],
+    "properties": {
+        "event": {"type": "string", "enum": ["source", "items", "end", "error"]},
+        "data": {"type": "string"},
+    },
+}
 
 
 class Trace(BaseModel):
@@ -81,7 +90,7 @@ async def search(body: SearchQuery, principal: Searcher, platform: Platform) -> 
     tags=["search"],
     response_class=StreamingResponse,
     responses={
-        200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "Events as they come"},
+        200: {"content": {"text/event-stream": {"schema": EVENT}}, "description": "Events as they come"},
         **errors(401, 403, 413, 422),
     },
 )
