@@ -54,7 +54,7 @@ _NO_STORE = frozenset({"get_health_live", "get_metrics", "get_well_known_jwks_js
 def operation_id(route: APIRoute) -> str:
     """From method and path alone, so that no renaming in the code changes it: `get_alerts_by_alert_id`."""
     path = re.sub(r"{(\w+)}", r"by_\1", route.path_format.removeprefix("/api/v1"))
-    return "_".join([min(route.methods).lower(), *re.findall(r"\w+", path)])
+    return "_".join([min(route.methods or ["any"]).lower(), *re.findall(r"\w+", path)])
 
 
 def install(app: FastAPI) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel
-from starlette.routing import WebSocketRoute
 
 from observastack.backend.auth.principal import Caller
 from observastack.backend.auth.roles import Permission
@@ -49,6 +48,7 @@ ALWAYS = (
     "metrics.promql",
     "traces",
     "traces.search",
+    "live",
     "alerts",
     "alerts.silences",
     "insights",
@@ -57,12 +57,10 @@ ALWAYS = (
 
 
 @api.get("/meta/capabilities", response_model=Capabilities, responses=errors(401))
-async def capabilities(principal: Caller, platform: Platform, request: Request) -> Response:
+async def capabilities(principal: Caller, platform: Platform) -> Response:
     """What can be asked of this deployment."""
     config = platform.config
     features = [f"auth.{config.auth.method}", *ALWAYS]
-    if _live(request):
-        features.append("live")
     if config.stores.prometheus_url is not None:
         features.append("alerting.rules")
     if config.test_data_api:
@@ -90,12 +88,12 @@ async def capabilities(principal: Caller, platform: Platform, request: Request) 
 
 
 @api.get("/meta/flags", response_model=Flags, responses=errors(401))
-async def flags(principal: Caller, request: Request) -> Response:
+async def flags(principal: Caller) -> Response:
     """What there is and the caller may use."""
     return json(
         {
             "flags": {
-                "live_tail": _live(request) and principal.may(Permission.SEARCH),
+                "live_tail": principal.may(Permission.SEARCH),
                 "alerts": principal.may(Permission.ALERTS),
                 "insights": principal.may(Permission.INSIGHTS),
                 "export": principal.may(Permission.EXPORT),
@@ -103,7 +101,3 @@ async def flags(principal: Caller, request: Request) -> Response:
             }
         }
     )
-
-
-def _live(request: Request) -> bool:
-    return any(isinstance(route, WebSocketRoute) for route in request.app.routes)
