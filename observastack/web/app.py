@@ -24,8 +24,9 @@ class Web:
 
     def __init__(self, config: Config, site: Site) -> None:
         defects.configure(config)
-        self._site = site
+        self._site, self._config = site, config
         self._security = page_security(config)
+        self._endpoints_known = config.auth.method != "oidc"
         self._backend = f"{config.backend.host}:{config.backend.port}"
         self._proxy = Proxy(f"http://{self._backend}")
 
@@ -54,7 +55,17 @@ class Web:
         else:
             await self._file(scope, send)
 
+    async def _know_endpoints(self) -> None:
+        """Where the provider's endpoints lie is known to the backend alone, by discovery; asked until it has told once."""
+        info = await self._proxy.document("/api/v1/auth/auth-info", PROBE_S)
+        if info is not None and info.get("method") == "oidc":
+            named = [info.get(name) for name in ("token_endpoint", "end_session_endpoint")]
+            self._security = page_security(self._config, [url for url in named if isinstance(url, str)])
+            self._endpoints_known = True
+
     async def _file(self, scope: Scope, send: Send) -> None:
+        if not self._endpoints_known:
+            await self._know_endpoints()
         asset, head = self._site.find(scope["path"]), scope["method"] == "HEAD"
         if asset is None:
             plain = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store")]

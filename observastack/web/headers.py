@@ -48,15 +48,15 @@ def from_backend(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
     return kept + [item for item in _API_SECURITY if item[0] not in names]
 
 
-def page_security(config: Config) -> Headers:
+def page_security(config: Config, endpoints: Iterable[str] = ()) -> Headers:
     """For what the server itself answers: nothing is loaded, run, framed or asked but what comes from here.
 
-    In oidc mode the browser talks to the issuer's endpoints as well.
+    In oidc mode the browser talks to the issuer as well, and to its endpoints (URLs), which may lie elsewhere.
     """
     if defects.active("web_security_headers_missing"):
         return []
-    issuer = urlsplit(config.auth.issuer)
-    elsewhere = f" {issuer.scheme}://{issuer.netloc}" if config.auth.method == "oidc" else ""
+    urls = [config.auth.issuer, *endpoints] if config.auth.method == "oidc" else []
+    elsewhere = "".join(f" {origin}" for origin in dict.fromkeys(origin_of(url) for url in urls))
     policy = {
         "default-src": "'none'", "script-src": "'self'", "style-src": "'self'", "img-src": "'self' data:", "font-src": "'self'",
         "connect-src": f"'self'{elsewhere}", "manifest-src": "'self'", "worker-src": "'self'", "base-uri": "'none'",
@@ -68,6 +68,12 @@ def page_security(config: Config) -> Headers:
         (b"cross-origin-opener-policy", b"same-origin"),
         *_SECURITY,
     ]
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port (RFC 6454)."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 _SECURITY: Headers = [

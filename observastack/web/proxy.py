@@ -54,6 +54,15 @@ class Proxy:
             return "not reachable"
         return None if found.status_code == 200 else f"answers {found.status_code}"
 
+    async def document(self, path: str, timeout_s: float) -> dict[str, Any] | None:
+        """What the backend answers on its own account; None when it does not, or with something else."""
+        try:
+            found = await self._client.get(self._base.join(path), timeout=timeout_s)
+            content = found.json() if found.status_code == 200 else None
+        except (httpx.HTTPError, ValueError):
+            return None
+        return content if isinstance(content, dict) else None
+
     async def pass_on(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         """Ask the backend what the client asks, and answer with what it answers."""
         headers = dict(scope["headers"])

@@ -14,13 +14,14 @@ from runners.lib.home import Environment
 
 
 def listing(environment: Environment) -> dict[str, Any]:
-    """`{environment, reason, faults: [{name, summary, heals}], targets: [...], experiments: [...]}`.
+    """`{environment, reason, faults: [{name, summary, heals}], targets: [...], kill_costs, experiments: [...]}`.
 
     reason: why there are no targets (not provisioned, external); None when there are.
     """
-    reason, targets = None, []
+    reason, targets, costs = None, [], {}
     try:
         for service in services.load(environment).services.values():
+            costs[service.name] = service.kill_costs or None
             for fault in catalogue():
                 why = capability(fault, service)
                 targets.append({"service": service.name, "fault": fault, "possible": why is None, "reason": why})
@@ -33,6 +34,7 @@ def listing(environment: Environment) -> dict[str, Any]:
             {"name": kind.name, "summary": kind.summary, "heals": kind.heals} for kind in catalogue().values()
         ],
         "targets": targets,
+        "kill_costs": costs,
         "experiments": [_experiment(name, path) for name, path in sorted(lookup.available("experiments").items())],
     }  # fmt: skip
 
@@ -57,7 +59,10 @@ def as_text(found: dict[str, Any]) -> str:
     for target in found["targets"]:
         word = target["fault"] if target["possible"] else f"{target['fault']} (no: {target['reason']})"
         by_service.setdefault(target["service"], []).append(word)
-    lines += [f"  {service:<11}{', '.join(words)}" for service, words in by_service.items()]
+    lines += [f"  {service:<13}{', '.join(words)}" for service, words in by_service.items()]
+    if costs := {name: cost for name, cost in found["kill_costs"].items() if cost}:
+        lines.append("what kill -9 costs")
+        lines += [f"  {name:<13}{cost}" for name, cost in costs.items()]
     lines.append("experiments")
     lines += [f"  {item['name']:<18}{item['title']}" for item in found["experiments"]]
     return "\n".join(lines)

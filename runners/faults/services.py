@@ -16,13 +16,14 @@ from runners.lib.text import did_you_mean
 
 @dataclass(frozen=True)
 class Service:
-    """allowed: the opt-in label; faults: the kinds that the label permits (empty: all)."""
+    """allowed: the opt-in label; faults: the kinds that the label permits (empty: all); kill_costs: what kill -9 loses."""
 
     name: str
     program: str
     health: dict[str, Any]
     allowed: bool
     faults: tuple[str, ...]
+    kill_costs: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,5 +86,6 @@ def _service(item: dict[str, Any]) -> Service:
     except ValueError:
         check = {}
     return Service(
-        str(item["name"]), str(item["program"]), check, label.get("allowed") is True, tuple(label.get("faults") or ())
-    )
+        str(item["name"]), str(item["program"]), check, label.get("allowed") is True, tuple(label.get("faults") or ()),
+        str(label.get("kill_costs") or ""),
+    )  # fmt: skip

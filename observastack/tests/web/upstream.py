@@ -27,6 +27,8 @@ async def _http(scope: Any, receive: Any, send: Any) -> None:
         await _start(send, 200, (b"content-length", b"100"))
         await send({"type": "http.response.body", "body": b"half", "more_body": True})
         raise RuntimeError("in the middle")
+    elif path == "/api/v1/auth/auth-info":
+        await _answer(send, 200, {"method": "oidc", "token_endpoint": "https://tokens.invalid:8443/token"})
     elif path == "/api/v1/streams":
         await _answer(send, 200, {"open": len(_streams)})
     else:
