@@ -16,6 +16,7 @@ from observastack.backend.admin.tenants import TenantAdministration
 from observastack.backend.admin.users import UserAdministration
 from observastack.backend.admin.volume import Volume
 from observastack.backend.alerts.actions import Actions
+from observastack.backend.alerts.alertmanager import Alertmanager
 from observastack.backend.alerts.clock import Clock
 from observastack.backend.alerts.intake import Intake
 from observastack.backend.alerts.listing import Listing
@@ -88,6 +89,7 @@ class Services:
     intake: Intake
     clock: Clock
     live: Hub
+    alertmanager: Alertmanager | None
 
     async def open(self) -> None:
         await self.database.open()
@@ -97,6 +99,8 @@ class Services:
     async def close(self) -> None:
         await self.live.close()
         await self.clock.close()
+        if self.alertmanager is not None:
+            await self.alertmanager.close()
         self.passwords.close()
         await self.history.close()
         await self.health.close()
@@ -113,7 +117,8 @@ def build(config: Config) -> Services:
     sources, stores, telemetry = Sources(config.stores.timeout_s), choose(config, database), Telemetry()
     tenants, audit, cache = Tenants(database), Audit(database), Cache(redis)
     sessions = Sessions(config.auth, database, denylist, tokens=tokens, passwords=passwords, tenants=tenants)
-    clock = Clock(database, tenants, [Forgetting(database)])
+    alertmanager = None if config.alertmanager_url is None else Alertmanager(database, config.alertmanager_url)
+    clock = Clock(database, tenants, [Forgetting(database)], [] if alertmanager is None else [alertmanager])
     accounts, search = Accounts(database), Search(stores, sources)
     return Services(
         config=config,
@@ -156,6 +161,7 @@ def build(config: Config) -> Services:
         silences=Silences(database, audit, tenants, clock.changed),
         intake=Intake(database, audit),
         clock=clock,
+        alertmanager=alertmanager,
         live=Hub(database, denylist, tenants, config.limits.stream_connections),
     )
 

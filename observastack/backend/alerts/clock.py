@@ -37,8 +37,12 @@ Duty = Callable[[dict[str, int]], Awaitable[None]]
 class Clock:
     """One task. A dependency that is down is tried again at the next round; nothing of it reaches a request."""
 
-    def __init__(self, database: Database, tenants: Tenants, duties: Sequence[Duty] = ()) -> None:
-        self._database, self._tenants, self._duties = database, tenants, duties
+    def __init__(
+        self, database: Database, tenants: Tenants, duties: Sequence[Duty] = (), after_changes: Sequence[Duty] = ()
+    ) -> None:
+        """duties: done every round; after_changes: also soon after a silence was changed here."""
+        self._database, self._tenants = database, tenants
+        self._duties, self._after_changes = duties, after_changes
         self._due: dict[int, float] = {}
         self._changed: set[int] = set()
         self._task: asyncio.Task[None] | None = None
@@ -71,9 +75,8 @@ class Clock:
                     await self._settle(tenant)
                 for tenant in [tenant for tenant, due in self._due.items() if due <= now]:
                     await self._settle(tenant)
-                if whole:
-                    for duty in self._duties:
-                        await duty(tenants)
+                for duty in (*(self._duties if whole else ()), *(self._after_changes if whole or changed else ())):
+                    await duty(tenants)
             except (psycopg.Error, PoolTimeout, TimeoutError, OSError) as error:
                 log.warning("alerts: the clock is behind: %s", type(error).__name__)
                 await asyncio.sleep(1)

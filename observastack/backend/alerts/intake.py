@@ -35,6 +35,7 @@ _SAY = "severity = %(severity)s, title = %(title)s, service = %(service)s, label
 _OF = "WHERE tenant_id = %(tenant)s AND id = %(id)s"
 _REFIRE = f"""
 UPDATE alerts SET {_SAY}, status = 'active', starts_at = %(starts_at)s, ends_at = NULL, resolved_at = NULL,
+  source_seen_at = NULL,
   assignee = CASE WHEN %(keep)s THEN assignee END, acknowledged_at = NULL, acknowledged_by = NULL {_OF}"""  # noqa: S608 - text of this module
 _RESOLVE = f"UPDATE alerts SET {_SAY}, status = 'resolved', ends_at = %(ends_at)s, resolved_at = now() {_OF}"  # noqa: S608 - text of this module
 _UPDATE = f"UPDATE alerts SET {_SAY} {_OF}"  # noqa: S608 - text of this module

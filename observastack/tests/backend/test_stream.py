@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import psycopg
 import pytest
@@ -107,7 +107,7 @@ class TestOrder:
             store.logs("acme", now(1, f"{name} slow"))
             slow, store._writer = store._writer, slow
             store.logs("acme", now(1, f"{name} fast again"))
-            cast(_Slow, slow).commit()
+            slow.commit()
             other.rollback()
             found = bodies(opened.items(3))
             slow.close()
