@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +153,7 @@ def test_an_alertmanager_delivers_each_tenants_alerts_with_its_token(running: Ba
     ]
     httpx.post(f"{alertmanager.url}/api/v2/alerts", json=posted).raise_for_status()
     for tenant in ("acme", "globex"):
-        soon(lambda who=tenant: alerts(running, name, f"{who}-viewer"), f"the alert of {tenant} has arrived")
+        soon(partial(alerts, running, name, f"{tenant}-viewer"), f"the alert of {tenant} has arrived")
         assert [alert["title"] for alert in alerts(running, name, f"{tenant}-viewer")] == [f"of {tenant}"]
     assert alerts(running, name, "initech-viewer") == []
 
