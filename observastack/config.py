@@ -87,7 +87,11 @@ class Backend:
 
 @dataclass(frozen=True)
 class Ingest:
-    """The write gateway. Sizes in bytes, times in seconds."""
+    """The write gateway. Sizes in bytes, times in seconds.
+
+    max_inflated_bytes, max_json_bytes: a body takes many times its size while it is decoded (up to 65 times for protobuf made
+    to that end), so an inflated one may not be larger than one that was never compressed, and JSON only half of it.
+    """
 
     host: str
     port: int
@@ -96,9 +100,12 @@ class Ingest:
     queue_bytes: int = 256 << 20
     group: int = 8
     max_body_bytes: int = 16 << 20
-    max_inflated_bytes: int = 64 << 20
+    max_inflated_bytes: int = 16 << 20
+    max_json_bytes: int = 8 << 20
     oldest_s: int = 35 * 86400
     newest_s: int = 3600
+    head_timeout_s: float = 10.0
+    body_timeout_s: float = 30.0
     answer_timeout_s: float = 30.0
     shutdown_s: float = 10.0
 

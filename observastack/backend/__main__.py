@@ -40,6 +40,7 @@ def serve(config: configuration.Config) -> None:
     import uvicorn
 
     from observastack.backend.app import create_app
+    from observastack.http_protocol import BoundedProtocol
     from observastack.tracing import traced
 
     log = logging.getLogger("observastack.backend")
@@ -49,7 +50,7 @@ def serve(config: configuration.Config) -> None:
         uvicorn.Config(
             app,
             loop="uvloop",
-            http="httptools",
+            http=BoundedProtocol,
             ws="websockets-sansio",
             ws_max_size=WS_MAX_SIZE,
             ws_per_message_deflate=False,  # a compressor's window for each client is more than all else that it needs

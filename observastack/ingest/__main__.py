@@ -30,13 +30,14 @@ def main(arguments: list[str] | None = None) -> int:
         return EXIT_NOT_READY
     import uvicorn
 
+    from observastack.http_protocol import bounded
     from observastack.ingest.log import log
     from observastack.tracing import traced
 
     app = traced(gateway, config, "observastack-ingest", lambda why: log("tracing", warning=why))
     server = uvicorn.Server(
         uvicorn.Config(
-            app, loop="uvloop", http="httptools", ws="none", lifespan="on", log_config=None, access_log=False,
+            app, loop="uvloop", http=bounded(config.ingest.head_timeout_s), ws="none", lifespan="on", log_config=None, access_log=False,
             proxy_headers=False, server_header=False, timeout_keep_alive=60,
             timeout_graceful_shutdown=max(1, round(config.ingest.shutdown_s)),
         )

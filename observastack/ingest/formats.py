@@ -10,6 +10,7 @@ from typing import Literal
 
 from observastack import defects
 from observastack.ingest.body import gunzip
+from observastack.ingest.otlp import TooLarge
 from observastack.ingest.otlp.otlp_json import json_to_protobuf
 from observastack.ingest.request import Format, Request
 from observastack.store.rows import SIGNALS, Signal
@@ -58,10 +59,17 @@ def told(route: Route, content_type: str, encoding: str) -> tuple[Format, bool]:
     return "remote_write", False
 
 
-def to_otlp(request: Request, limit: int) -> bytes:
-    """The request's body as an OTLP request in protobuf, inflated to at most `limit` bytes. Raises BadRequest, TooLarge."""
+def to_otlp(request: Request, limit: int, json_limit: int) -> bytes:
+    """The request's body as an OTLP request in protobuf, inflated to at most `limit` (JSON: `json_limit`) bytes.
+
+    Raises BadRequest, TooLarge.
+    """
+    if request.format in ("otlp_json", "loki_json"):
+        limit = min(limit, json_limit)
     limit = 1 << 40 if defects.active("gzip_bomb_unbounded") else limit
     body = gunzip(request.body, limit) if request.gzip else request.body
+    if len(body) > limit:
+        raise TooLarge(f"the body is larger than {limit} bytes")
     if request.format == "otlp":
         return body
     if request.format == "otlp_json":

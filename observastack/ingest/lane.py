@@ -110,7 +110,7 @@ class Lane:
             if not tenant.active and not defects.active("suspended_tenant_writes"):
                 self._answer(request, Answer(403, code="tenant_suspended", message="the tenant is suspended"))
                 return False
-            request.otlp = to_otlp(request, self._settings.max_inflated_bytes)
+            request.otlp = to_otlp(request, self._settings.max_inflated_bytes, self._settings.max_json_bytes)
             now = time.time_ns()
             first = sink.first_id()
             batch = decode(

@@ -48,9 +48,11 @@ def json_to_protobuf(signal: Signal, body: bytes) -> bytes:
         raise BadRequest(f"not JSON: {error}") from error
     if not isinstance(document, dict):
         raise BadRequest("the JSON body must be an object")
-    _rewrite_ids(document)
     try:
+        _rewrite_ids(document)
         return ParseDict(document, _REQUESTS[signal](), ignore_unknown_fields=True).SerializeToString()
+    except BadRequest:
+        raise
     except (ParseError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise BadRequest(f"not an OTLP/JSON {signal} request: {error}") from error
 
