@@ -133,4 +133,4 @@ def test_a_secret_that_cannot_be_read_is_named(file: Path, tmp_path: Path) -> No
 def test_a_public_key_that_is_none_is_named(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "jwt_public.pem").write_text("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n")
     assert main(["--config", str(file)]) == 2
-    assert "jwt_public.pem: is not an RSA public key" in capsys.readouterr().err
+    assert "jwt_public.pem: the public key cannot be read" in capsys.readouterr().err
