@@ -52,7 +52,6 @@ export function SideNav({ me, alertCount, sources, stores }: SideProps) {
           data-testid="user-menu"
           style={{ color: "inherit", textDecoration: "none" }}
           title={`Profile of ${me.name}${role ? `, role ${role}` : ""}`}
-          aria-label={`Profile of ${me.name}`}
         >
           <Avatar name={me.name} />
           <span>

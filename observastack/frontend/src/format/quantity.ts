@@ -104,6 +104,11 @@ export function formatTicks(ticks: readonly number[], unit: Unit): string[] {
   return texts;
 }
 
+/** A round figure such as a threshold: without zeros at its end. */
+export function formatRound(value: number, unit: Unit): string {
+  return formatTicks([value], unit)[0] ?? "–";
+}
+
 /** The unit that the name of a metric promises (suffixes of OpenMetrics, last words of OpenTelemetry), or of a rate over it. */
 export function unitOfMetric(metric: string, rate = false): Unit {
   const name = metric.replaceAll(".", "_");

@@ -10,7 +10,7 @@ import { sentence } from "../../app/Failure";
 import { useZone } from "../../app/Moment";
 import { fromWire, LineChart, queryStep, type Series } from "../../charts";
 import { EmptyState, SkeletonBlock } from "../../components";
-import { formatValue, unitOfMetric } from "../../format/quantity";
+import { formatRound, unitOfMetric } from "../../format/quantity";
 import { splitThreshold, tokens } from "../../metrics/promql";
 import { aligned, useRangeQuery } from "../../metrics/queries";
 import { clockSeconds } from "../../time/clock";
@@ -76,7 +76,7 @@ export function AlertChart({ alert }: { alert: Alert }) {
         : (
           <div className="panel-b" style={{ padding: "18px 16px 8px 8px" }}>
             <LineChart label={name} series={series} range={range} step_ms={expression === null ? 0 : window.step_s * 1000} unit={unit} zone={zone} height={180} area
-              threshold={threshold === null ? null : { value: threshold, label: `threshold ${formatValue(threshold, unit)}` }}
+              threshold={threshold === null ? null : { value: threshold, label: `threshold ${formatRound(threshold, unit)}` }}
               markers={marker} cursor={cursor} onCursor={setCursor} data-testid="alert-chart" />
           </div>
         ))}

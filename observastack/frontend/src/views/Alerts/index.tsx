@@ -43,7 +43,7 @@ function Figures({ statistics }: { statistics: AlertStatistics | undefined }) {
   );
 }
 
-const columns = (now: number): Column<Alert>[] => [
+const columns = (now: number, relative: boolean): Column<Alert>[] => [
   { id: "severity", header: "Severity", sortable: "descending", className: "inl", cell: (alert) => <span data-testid="alert-row-severity"><SevText severity={alert.severity} /></span> },
   {
     id: "title", header: "Alert",
@@ -56,7 +56,7 @@ const columns = (now: number): Column<Alert>[] => [
   { id: "service", header: "Service", className: "inl", cell: (alert) => <ServiceTag service={alert.service} /> },
   { id: "assignee", header: "Assignee", className: "hide-s", cell: (alert) => <Assignee name={alert.assignee} /> },
   { id: "started", header: "Started", right: true, sortable: "descending", className: "inl", cell: (alert) => <Moment at={alert.starts_at} /> },
-  { id: "for", header: "For", right: true, className: "inl", cell: (alert) => <span className="nowrap">{formatDuration(firingFor(alert, now))}</span> },
+  { id: "for", header: "For", right: true, className: relative ? "hide-s" : "inl", cell: (alert) => <span className="nowrap">{formatDuration(firingFor(alert, now))}</span> },
 ];
 
 function Alerts() {
@@ -170,7 +170,7 @@ function Alerts() {
       </div>
       <section className="panel" aria-labelledby="alerts-heading">
         <h2 id="alerts-heading" className="sr">Alerts</h2>
-        <DataTable caption={sort ? "Alerts, newest first" : "Alerts, worst first"} columns={columns(now)} rows={alerts} rowId={(alert) => alert.id} cards
+        <DataTable caption={sort ? "Alerts, newest first" : "Alerts, worst first"} columns={columns(now, me.preferences.relative_times)} rows={alerts} rowId={(alert) => alert.id} cards
           loading={list.isPending} stale={list.isPlaceholderData} data-testid="alert-table" rowTestId="alert-row"
           sort={{ column: sort ? "started" : "severity", descending: true }} onSort={({ column }) => set("sort", column === "started" ? "-starts_at" : null)}
           selection={{ selected, onChange: setSelected, name: (id) => byId.get(id)?.title ?? id, allLabel: "Select all alerts", allTestId: "alert-select-all" }}

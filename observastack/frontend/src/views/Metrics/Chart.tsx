@@ -9,7 +9,7 @@ import { useCan, useCapabilities, useMe } from "../../app/session";
 import { LineChart, MOST_SERIES, SeriesTable, type Marker, type Series } from "../../charts";
 import { Button, ButtonGroup, copyText, EmptyState, Menu, SkeletonBlock, useToast } from "../../components";
 import { formatDuration } from "../../format/duration";
-import { formatValue, type Unit } from "../../format/quantity";
+import { formatRound, type Unit } from "../../format/quantity";
 import { ruleText } from "../../metrics/rule";
 import type { Window } from "../../metrics/queries";
 import { clockSeconds } from "../../time/clock";
@@ -118,7 +118,7 @@ export function Chart(props: Props) {
         <>
           <div className="panel-b" style={{ padding: "20px 16px 10px 8px" }}>
             <LineChart label={title} series={drawn} range={window} step_ms={window.step_s * 1000} unit={unit} zone={zone} stacked={stacked} area={!stacked} markers={markers} loading={stale}
-              threshold={threshold === null ? null : { value: threshold, label: `threshold ${formatValue(threshold, unit)}` }} cursor={cursor} onCursor={onCursor} data-testid="metric-chart" />
+              threshold={threshold === null ? null : { value: threshold, label: `threshold ${formatRound(threshold, unit)}` }} cursor={cursor} onCursor={onCursor} data-testid="metric-chart" />
           </div>
           <SeriesTable series={series} shown={shown} onToggle={toggle} unit={unit} threshold={threshold} />
         </>
