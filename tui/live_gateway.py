@@ -112,7 +112,7 @@ class LiveGateway:
         from runners.environment import service
 
         status = service.status(self._home, name)
-        services = status.get("services") or []
+        services = [item for item in status.get("services") or [] if item.get("state") != "absent"]
         healthy = sum(item.get("health") == "healthy" for item in services)
         halted = self._home.env(name).halted.exists()
         return EnvironmentView(
