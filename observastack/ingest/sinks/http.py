@@ -40,6 +40,8 @@ class StoreConnection:
                 self._connection.request("POST", self._prefix + path, body, headers)
                 response = self._connection.getresponse()
                 text = response.read(_MAX_ANSWER).decode("utf-8", "replace")
+                if response.length and len(text) < _MAX_ANSWER:
+                    raise http.client.IncompleteRead(b"", response.length)  # `read` with a size does not say so
             except TimeoutError as error:
                 self.close()
                 raise Unavailable("no answer in time", unknown=True) from error
