@@ -14,6 +14,8 @@ from redis.asyncio import Redis
 
 from observastack.backend.database import Connection, Database
 from observastack.backend.deadline import within
+from observastack.backend.sources import SourceFailed
+from observastack.backend.stores.ports import SignalStore, Stores
 from observastack.identity.keys import RemoteKeys
 
 PROBE_TIMEOUT_S = 1.0
@@ -33,14 +35,16 @@ class Status:
 class Health:
     """Probes with connections of its own: a pool that is busy is not a server that is down."""
 
-    def __init__(self, database: Database, redis: Redis, keys: RemoteKeys | None = None) -> None:
-        self._database, self._redis, self._keys = database, redis, keys
+    def __init__(self, database: Database, redis: Redis, stores: Stores, keys: RemoteKeys | None = None) -> None:
+        self._database, self._redis, self._stores, self._keys = database, redis, stores, keys
         self._connection: Connection | None = None
         self.last: dict[str, bool] = {}
 
     async def check(self) -> list[Status]:
         """One status per dependency, in a fixed order; takes at most the probe's time limit."""
         probes = [_timed("postgres", self._postgres), _timed("redis", self._ping)]
+        # The embedded stores are PostgreSQL, which is asked already.
+        probes += [_store(store) for store in self._stores if store.implementation != "embedded"]
         if self._keys is not None:
             probes.append(_identity(self._keys))
         found = list(await asyncio.gather(*probes))
@@ -84,12 +88,18 @@ async def _identity(keys: RemoteKeys) -> Status:
     return Status("identity_provider", keys.known, took, None if keys.known else keys.reason)
 
 
+async def _store(store: SignalStore) -> Status:
+    return await _timed(store.implementation, store.probe)
+
+
 async def _timed(name: str, probe: Callable[[], Coroutine[Any, Any, None]]) -> Status:
     started, reason = time.perf_counter(), None
     try:
         await within(PROBE_TIMEOUT_S, probe())
     except TimeoutError:
         reason = f"no answer within {PROBE_TIMEOUT_S:g} s"
+    except SourceFailed as failure:
+        reason = failure.reason
     except (psycopg.Error, redis.exceptions.RedisError, OSError):
         reason = "not reachable"
     return Status(name, reason is None, round((time.perf_counter() - started) * 1000, 3), reason)

@@ -131,7 +131,7 @@ def build(config: Config) -> Services:
         tenants=tenants,
         audit=audit,
         idempotency=Idempotency(redis),
-        health=Health(database, redis, tokens.remote),
+        health=Health(database, redis, stores, tokens.remote),
         telemetry=telemetry,
         sources=sources,
         stores=stores,
@@ -143,7 +143,7 @@ def build(config: Config) -> Services:
         history=History(database),
         insights=Insights(stores, sources, cache=cache, alerts=Listing(database), prices=config.prices),
         metrics=Metrics(stores.metrics, sources),
-        traces=Traces(stores, sources),
+        traces=Traces(stores, sources, tenants),
         test_data=TestData(config, database),
         admin=Administration(
             TenantAdministration(database, audit, tenants, Volume(database, stores, sources, cache)),

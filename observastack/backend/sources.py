@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
+from observastack import defects
 from observastack.backend.deadline import within
 
 T = TypeVar("T")
@@ -73,7 +74,9 @@ class Sources:
         trouble = self.trouble(source)
         if trouble is None:
             return
-        if trouble.latency_ms:
+        if trouble.latency_ms and defects.active("blocking_io"):
+            time.sleep(trouble.latency_ms / 1000)
+        elif trouble.latency_ms:
             await asyncio.sleep(trouble.latency_ms / 1000)
         if random.random() < trouble.error_rate:  # noqa: S311 - no secret depends on it
             raise SourceFailed("injected error")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from observastack import defects
 from observastack.backend.errors import ApiError, not_found, unavailable
 from observastack.backend.sources import SourceFailed, Sources
 from observastack.backend.stores.ports import Item, Stores, Summary, Tenant
+from observastack.backend.tenants import Tenants
 
 MAX_SPANS = 10_000
 MAX_LOGS = 1_000
@@ -17,24 +19,30 @@ _TRACE_ID = re.compile(r"[0-9a-f]{32}")
 class Traces:
     """Reads traces of one tenant. Raises ApiError 422 for what is no trace id, 503 when the source gives no answer."""
 
-    def __init__(self, stores: Stores, sources: Sources) -> None:
-        self._stores, self._sources = stores, sources
+    def __init__(self, stores: Stores, sources: Sources, tenants: Tenants) -> None:
+        self._stores, self._sources, self._tenants = stores, sources, tenants
 
     async def spans(self, tenant: Tenant, trace_id: str) -> list[Item]:
         """Spans in order of start. Raises ApiError 404 when this tenant has none."""
         found = await self._spans(tenant, _id(trace_id), MAX_SPANS)
         if not found:
+            if defects.active("foreign_403"):
+                await self._refuse_foreign(_id(trace_id))
             raise not_found()
         return found
 
     async def logs(self, tenant: Tenant, trace_id: str) -> list[Item]:
         """Log records of the trace in order of time, the first MAX_LOGS. Raises ApiError 404 for an unknown trace."""
         trace_id = _id(trace_id)
+        known = (await self.summaries(tenant, [trace_id])).get(trace_id)
+        around = None if known is None else (known.start, known.start + max(known.duration, 0))
         try:
-            found = await self._sources.ask("logs", lambda: self._stores.logs.of_trace(tenant, trace_id, MAX_LOGS))
+            found = await self._sources.ask(
+                "logs", lambda: self._stores.logs.of_trace(tenant, trace_id, MAX_LOGS, around)
+            )
         except SourceFailed:
             raise unavailable("logs") from None
-        if not found and not await self._spans(tenant, trace_id, 1):
+        if not found and known is None:
             raise not_found()
         return found
 
@@ -46,6 +54,12 @@ class Traces:
             return await self._sources.ask("traces", lambda: self._stores.traces.summaries(tenant, trace_ids))
         except SourceFailed:
             raise unavailable("traces") from None
+
+    async def _refuse_foreign(self, trace_id: str) -> None:
+        """For a defect. Raises ApiError 403 when any tenant has the trace."""
+        for key, number in (await self._tenants.all()).items():
+            if await self._spans(Tenant(number, key), trace_id, 1):
+                raise ApiError(403, "the trace is another tenant's")
 
     async def _spans(self, tenant: Tenant, trace_id: str, limit: int) -> list[Item]:
         try:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
+from observastack import defects
+
 Window = tuple[Sequence[int], Sequence[float]]
 """Times (ns, ascending) and values of one series inside (start, end]."""
 
@@ -41,6 +43,8 @@ def extrapolated(window: Window, start_ns: int, end_ns: int, *, counter: bool, p
     factor = (sampled + to_start + to_end) / sampled
     if per_second:
         factor /= (end_ns - start_ns) / 1e9
+    if counter and defects.active("wrong_rate"):
+        factor *= 1.1
     return result * factor
 
 

@@ -10,6 +10,7 @@ from operator import itemgetter
 
 import orjson
 
+from observastack import defects
 from observastack.backend.errors import ApiError, unavailable
 from observastack.backend.search.engine import delayed_by_defect, selection
 from observastack.backend.search.fields import BadFilter
@@ -56,6 +57,8 @@ class Export:
             async for batch in merged:
                 count += len(batch)
                 yield b"".join([encoded for _, encoded in batch])
+                if defects.active("export_truncated"):
+                    break
         # Only now: a caller that leaves on seeing this line must not interrupt the end of the transaction.
         yield orjson.dumps({"end": True, "count": count, "partial": False}, option=orjson.OPT_APPEND_NEWLINE)
 

@@ -9,7 +9,7 @@ times are nanoseconds since 1970. An adapter raises what is named here and never
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -117,7 +117,7 @@ class SignalStore(Protocol):
     ) -> Aggregated:
         """Counts over time, and how often each value of the fields occurs. Fields: as in filters. Raises BadFilter."""
 
-    async def probe(self) -> None:
+    def probe(self) -> Coroutine[Any, Any, None]:
         """Return when the store can answer. Raises SourceFailed."""
 
     async def version(self) -> str | None:
@@ -129,8 +129,14 @@ class SignalStore(Protocol):
 class LogStore(SignalStore, Protocol):
     """Log records."""
 
-    async def of_trace(self, tenant: Tenant, trace_id: str, limit: int) -> list[Item]:
-        """The first `limit` records of a trace (32 lower-case hexadecimal digits) in order of time."""
+    async def of_trace(
+        self, tenant: Tenant, trace_id: str, limit: int, around: tuple[int, int] | None = None
+    ) -> list[Item]:
+        """The first `limit` records of a trace (32 lower-case hexadecimal digits) in order of time.
+
+        around: first and last time of its spans, where they are known. A store without an index of traces looks only
+        there and an hour to both sides.
+        """
 
 
 @dataclass(frozen=True)
@@ -185,6 +191,9 @@ class Stores:
     def of(self, source: SourceName) -> SignalStore:
         return {"logs": self.logs, "metrics": self.metrics, "traces": self.traces}[source]
 
+    def __iter__(self) -> Iterator[SignalStore]:
+        return iter((self.logs, self.metrics, self.traces))
+
     async def close(self) -> None:
-        for store in (self.logs, self.metrics, self.traces):
+        for store in self:
             await store.close()

@@ -6,8 +6,10 @@ from typing import Any
 
 import orjson
 
+from observastack.backend.search.item import item as common_item
 from observastack.backend.sources import SourceName
-from observastack.backend.wire import hex_id, number, rfc3339
+from observastack.backend.stores.ports import Item
+from observastack.backend.wire import hex_id, number
 
 TYPES = {1: "gauge", 2: "sum"}
 
@@ -44,7 +46,7 @@ def tables(source: SourceName, *, resource: bool) -> str:
     return found if resource else found.partition(" LEFT JOIN resources")[0]
 
 
-def item(source: SourceName, row: tuple[Any, ...]) -> dict[str, Any]:
+def item(source: SourceName, row: tuple[Any, ...]) -> Item:
     """The search item of a row of `select`."""
     match source:
         case "logs":
@@ -55,7 +57,7 @@ def item(source: SourceName, row: tuple[Any, ...]) -> dict[str, Any]:
             return _sample(row)
 
 
-def _log(row: tuple[Any, ...]) -> dict[str, Any]:
+def _log(row: tuple[Any, ...]) -> Item:
     ts, id_, service, trace_id, span_id, severity, severity_text, body, attributes, resource = row
     content = {
         "body": body,
@@ -68,7 +70,7 @@ def _log(row: tuple[Any, ...]) -> dict[str, Any]:
     return _item("logs", (ts, id_), service, trace_id, content)
 
 
-def span(row: tuple[Any, ...]) -> dict[str, Any]:
+def span(row: tuple[Any, ...]) -> Item:
     (
         ts,
         id_,
@@ -102,7 +104,7 @@ def span(row: tuple[Any, ...]) -> dict[str, Any]:
     return _item("traces", (ts, id_), service, trace_id, content)
 
 
-def _sample(row: tuple[Any, ...]) -> dict[str, Any]:
+def _sample(row: tuple[Any, ...]) -> Item:
     ts, id_, service, name, type_, unit, value, exact, monotonic, temporality, attributes, resource = row
     content = {
         "name": name,
@@ -119,17 +121,11 @@ def _sample(row: tuple[Any, ...]) -> dict[str, Any]:
 
 def _item(
     source: SourceName, when: tuple[int, int], service: str, trace_id: str | None, content: dict[str, Any]
-) -> dict[str, Any]:
+) -> Item:
     ts, id_ = when
-    return {
-        "id": str(id_),
-        "timestamp": rfc3339(ts),
-        "time_unix_nano": str(ts),
-        "source": source,
-        "service": service,
-        "trace_id": None if trace_id is None else trace_id.replace("-", ""),
-        "content": content,
-    }
+    return common_item(
+        source, (ts, str(id_)), service, None if trace_id is None else trace_id.replace("-", ""), content
+    )
 
 
 def line(source: SourceName, row: tuple[Any, ...]) -> bytes:

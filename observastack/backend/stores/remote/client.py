@@ -1,0 +1,120 @@
+"""One HTTP client per store: bounded in time, in size and in how many requests run at once."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import orjson
+
+from observastack import defects
+from observastack.backend.sources import SourceFailed
+
+CONCURRENT = 16
+MAX_ANSWER_BYTES = 64 << 20
+CONNECT_TIMEOUT_S = 1.0
+PROBE_TIMEOUT_S = 0.9
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A complete answer. What it says is judged by the adapter: stores use statuses differently."""
+
+    status: int
+    body: bytes
+
+    def json(self) -> Any:
+        """Raises SourceFailed for what is no JSON."""
+        try:
+            return orjson.loads(self.body)
+        except ValueError:
+            raise unusable() from None
+
+
+def unusable() -> SourceFailed:
+    """The store answered, but not what it should."""
+    return SourceFailed("gave no usable answer")
+
+
+class StoreClient:
+    """Asks one store. Nothing is connected before the first question.
+
+    The environment's proxies are not used: a store is where the configuration says.
+    """
+
+    def __init__(self, url: str, timeout_s: float) -> None:
+        self.timeout_s = timeout_s
+        self._client = httpx.AsyncClient(
+            base_url=url,
+            trust_env=False,
+            follow_redirects=False,
+            timeout=httpx.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s)),
+            limits=httpx.Limits(max_connections=CONCURRENT, max_keepalive_connections=CONCURRENT),
+        )
+        self._turns = asyncio.Semaphore(CONCURRENT)
+
+    async def get(
+        self, path: str, parameters: Mapping[str, str], *, headers: Mapping[str, str] | None = None, timeout_s: float
+    ) -> Reply:
+        """Raises SourceFailed when there is no complete answer in time; waiting for a turn counts."""
+        return await self._send("GET", path, {"params": dict(parameters), "headers": dict(headers or {})}, timeout_s)
+
+    async def post(self, path: str, form: Mapping[str, str], *, timeout_s: float) -> Reply:
+        """A form, for questions that may be longer than an address. Raises SourceFailed as `get`."""
+        return await self._send("POST", path, {"data": dict(form)}, timeout_s)
+
+    async def ready(self, path: str) -> None:
+        """Return when the path answers 200. Raises SourceFailed."""
+        reply = await self.get(path, {}, timeout_s=PROBE_TIMEOUT_S)
+        if reply.status != 200:
+            raise SourceFailed("not ready")
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def _send(self, method: str, path: str, arguments: dict[str, Any], timeout_s: float) -> Reply:
+        if defects.active("blocking_io"):
+            return _blocking(method, f"{self._client.base_url}".rstrip("/") + path, arguments, timeout_s)
+        try:
+            async with (
+                asyncio.timeout(timeout_s),
+                self._turns,
+                self._client.stream(method, path, **arguments) as response,
+            ):
+                body = bytearray()
+                async for chunk in response.aiter_bytes():
+                    body += chunk
+                    if len(body) > MAX_ANSWER_BYTES:
+                        raise SourceFailed("the answer is too large")
+                return Reply(response.status_code, bytes(body))
+        except (TimeoutError, httpx.TimeoutException):
+            raise SourceFailed("took too long", "timeout") from None
+        except (httpx.HTTPError, httpx.InvalidURL):
+            raise SourceFailed("the store is not available") from None
+
+
+def _blocking(method: str, url: str, arguments: dict[str, Any], timeout_s: float) -> Reply:
+    """Defect blocking_io: the call holds the event loop until it is answered."""
+    try:
+        response = httpx.request(method, url, timeout=timeout_s, trust_env=False, **arguments)
+    except httpx.TimeoutException:
+        raise SourceFailed("took too long", "timeout") from None
+    except httpx.HTTPError:
+        raise SourceFailed("the store is not available") from None
+    return Reply(response.status_code, response.content)
+
+
+class Budget:
+    """The time that a walk may still take."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    @property
+    def left(self) -> float:
+        """Seconds; negative when it is used up."""
+        return self._end - time.monotonic()
