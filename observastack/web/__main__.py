@@ -35,6 +35,7 @@ def serve(config: configuration.Config) -> int:
     """Blocks until the process is told to end. Raises PlatformError: port taken, frontend not built."""
     import uvicorn
 
+    from observastack.http_protocol import BoundedProtocol
     from observastack.web.app import Web
     from observastack.web.site import Site
 
@@ -42,7 +43,7 @@ def serve(config: configuration.Config) -> int:
     listener = _listen(config.web.host, config.web.port)
     server = uvicorn.Server(
         uvicorn.Config(
-            Web(config, site), loop="uvloop", http="httptools", ws="websockets-sansio", lifespan="on", log_config=None,
+            Web(config, site), loop="uvloop", http=BoundedProtocol, ws="websockets-sansio", lifespan="on", log_config=None,
             access_log=False, server_header=False, proxy_headers=False, limit_concurrency=CONNECTIONS,
             ws_max_size=1 << 20, ws_per_message_deflate=False, timeout_keep_alive=30,
             timeout_graceful_shutdown=SHUTDOWN_S,

@@ -90,6 +90,11 @@ def test_a_body_over_the_limit_is_refused_declared_or_not(served: Served) -> Non
     assert served.client.post("/api/v1/echo", content=iter([b"x" * 100, b"y"])).json()["bytes"] == 101
 
 
+def test_a_head_without_end_is_refused(served: Served) -> None:
+    found = raw_get(served.port, "/api/v1/echo?" + "a" * 60_000)
+    assert found.startswith(b"HTTP/1.1 431 ")
+
+
 def test_a_backend_that_dies_in_the_middle_cuts_the_answer_short(served: Served) -> None:
     found = raw_get(served.port, "/api/v1/dies")
     assert found.startswith(b"HTTP/1.1 200")
