@@ -355,9 +355,9 @@ def test_merging_pages_loses_nothing_and_keeps_the_order(
                 left = [row for row in left if (row > frontier if descending else row < frontier)]
             if len(left) >= limit:
                 left = left[:limit]
-                answers[name] = Found(left, False, left[-1])
+                answers[name] = Found([(*row, {}) for row in left], False, left[-1])
             else:
-                answers[name] = Found(left, frontier is None, frontier)
+                answers[name] = Found([(*row, {}) for row in left], frontier is None, frontier)
         taken, positions = merge(answers, positions, limit, descending)
         assert len(taken) <= limit
         seen += [(row[0], row[1], name) for name, row in taken]

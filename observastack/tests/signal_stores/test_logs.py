@@ -16,7 +16,7 @@ from observastack.tests.signal_stores.world import SECOND, World, seen, walk
 
 def near(world: World, *filters: tuple[str, str, Any], text: str | None = None) -> Selected:
     """Ten minutes from the world's base on."""
-    chosen = tuple(Filter(field=name, operator=operator, value=value) for name, operator, value in filters)  # type: ignore[arg-type]
+    chosen = tuple(Filter(field=name, operator=operator, value=value) for name, operator, value in filters)
     return Selected(world.base - 60 * SECOND, world.base + 540 * SECOND, chosen, text)
 
 
@@ -67,7 +67,9 @@ async def test_a_record_comes_back_as_it_was_sent(log_world: World, log_store: L
 async def test_a_walk_sees_everything_once_in_order(log_world: World, log_store: LogStore, descending: bool) -> None:
     """Seven records at each time, 250 at one: pages end between records of the same nanosecond."""
     tenant, base = log_world.tenant(), log_world.base
-    items = [{"ts": base + n // 7 * SECOND, "body": f"line {n}", "attributes": {"n": n}} for n in range(280)]
+    items: list[dict[str, Any]] = [
+        {"ts": base + n // 7 * SECOND, "body": f"line {n}", "attributes": {"n": n}} for n in range(280)
+    ]
     items += [{"ts": base + 20 * SECOND, "body": f"same {n}"} for n in range(250)]
     log_world.logs(tenant, items)
     await seen(log_store, tenant, near(log_world), 530)
@@ -147,8 +149,8 @@ FILTERS: list[tuple[str, str, Any, set[int]]] = [
 
 async def test_filters_mean_the_same_everywhere(log_world: World, log_store: LogStore) -> None:
     tenant, base = log_world.tenant(), log_world.base
-    for service, zone, places in (("api", "a", range(3)), ("web", "b", range(3, 7))):
-        log_world.logs(tenant, [{**LINES[place], "ts": base + place} for place in places], service, zone=zone)
+    for service, zone, some in (("api", "a", range(3)), ("web", "b", range(3, 7))):
+        log_world.logs(tenant, [{**LINES[place], "ts": base + place} for place in some], service, zone=zone)
     await seen(log_store, tenant, near(log_world), 7)
     wrong = []
     for name, operator, value, expected in FILTERS:

@@ -61,7 +61,7 @@ def page(platform: Platform, kind: str = "all") -> Any:
 
 def well(platform: Platform) -> bool:
     answer = page(platform)
-    return answer.status_code == 200 and answer.json()["stats"]["matched"] == 3
+    return answer.status_code == 200 and bool(answer.json()["stats"]["matched"] == 3)
 
 
 def test_what_it_says_it_can_do(platform: Platform) -> None:

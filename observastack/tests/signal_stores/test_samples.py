@@ -17,7 +17,7 @@ from observastack.tests.signal_stores.world import SECOND, World, seen, walk
 
 def near(world: World, *filters: tuple[str, str, Any], text: str | None = None) -> Selected:
     """Ten minutes from the world's base on."""
-    chosen = tuple(Filter(field=name, operator=operator, value=value) for name, operator, value in filters)  # type: ignore[arg-type]
+    chosen = tuple(Filter(field=name, operator=operator, value=value) for name, operator, value in filters)
     return Selected(world.base - 60 * SECOND, world.base + 540 * SECOND, chosen, text)
 
 
