@@ -10,9 +10,9 @@ _HELP = {
     "observastack_ingest_requests_total": "Export requests by answer.",
     "observastack_ingest_items_total": "Items by what became of them.",
     "observastack_ingest_bytes_total": "Bytes of request bodies as received.",
-    "observastack_ingest_transactions_total": "Transactions by result.",
-    "observastack_ingest_transaction_seconds_total": "Time spent in transactions.",
-    "observastack_ingest_grouped_requests_total": "Requests that reached a transaction.",
+    "observastack_ingest_transactions_total": "Writes to a store by result.",
+    "observastack_ingest_transaction_seconds_total": "Time spent in acknowledged writes.",
+    "observastack_ingest_grouped_requests_total": "Requests of the acknowledged writes.",
 }
 _GAUGES = {
     "observastack_ingest_queue_requests": "Requests waiting for a writer.",

@@ -70,6 +70,9 @@ class Lane:
             try:
                 self._store(writer, sink, requests)
             except Unavailable as error:
+                if error.unknown and not self._embedded:
+                    # The store hangs. Who has waited for this writer meanwhile would only wait for the next time-out too.
+                    requests += self.queue.drain()
                 self._unavailable(requests, error)
             except Exception as error:  # a writer that dies leaves every later request without an answer
                 log("writer.error", store=self.name, error=repr(error))
@@ -90,11 +93,11 @@ class Lane:
             noop = defects.active("ack_noop")
             answers = [accepted(request.batch) for request in ready if request.batch] if noop else sink.store(ready)
         except Unavailable:
-            self._counters.add("observastack_ingest_transactions_total", result="unavailable")
+            self._counters.add("observastack_ingest_transactions_total", store=self.name, result="unavailable")
             raise
-        self._counters.add("observastack_ingest_transactions_total", result="committed")
-        self._counters.add("observastack_ingest_transaction_seconds_total", time.monotonic() - started)
-        self._counters.add("observastack_ingest_grouped_requests_total", len(ready))
+        self._counters.add("observastack_ingest_transactions_total", store=self.name, result="committed")
+        self._counters.add("observastack_ingest_transaction_seconds_total", time.monotonic() - started, store=self.name)
+        self._counters.add("observastack_ingest_grouped_requests_total", len(ready), store=self.name)
         for request, answer in zip(ready, answers, strict=True):
             if answer.stored:
                 self._stored(request)
@@ -130,6 +133,7 @@ class Lane:
             self._answer(request, Answer(413, code="too_large", message=str(error)))
             return False
         sink.used(len(batch.rows))
+        decoded = len(batch.rows) + batch.rejected_items
         batch.keep_window(now - self._settings.oldest_s * 10**9, now + self._settings.newest_s * 10**9)
         if defects.active("drop_spans_late") and request.signal == "traces":
             batch.rows = [row for row in batch.rows if row_time(row) > now - 60 * 10**9]
@@ -140,7 +144,7 @@ class Lane:
             return False
         if defects.active("drop_acked_1pct"):
             request.dropped = dropping.drop(batch, self._dictionary)
-        request.batch = batch
+        request.batch, request.whole = batch, len(batch.rows) == decoded
         write = request.write = Write(tenant.number, batch.signal, batch.rows, batch.resources, batch.series)
         if request.key is not None and not defects.active("dup_on_retry"):
             write.key = request.key

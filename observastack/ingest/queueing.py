@@ -54,6 +54,23 @@ class WriteQueue:
             self.bytes -= sum(len(request.body) for request in taken)
         return taken
 
+    def drain(self) -> list[Request]:
+        """Everything that waits, without waiting."""
+        drained: list[Request] = []
+        while True:
+            try:
+                request = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if request is None:
+                self._queue.put(None)  # closed: the takers are to see it
+                break
+            drained.append(request)
+        with self._lock:
+            self.requests -= len(drained)
+            self.bytes -= sum(len(request.body) for request in drained)
+        return drained
+
     def close(self, takers: int) -> None:
         """Every taker ends after the requests that are in the queue now."""
         for _ in range(takers):

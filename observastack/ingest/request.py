@@ -45,6 +45,8 @@ class Request:
     batch: Batch | None = None
     write: Write | None = None
     dropped: dropping.Dropped = field(default_factory=list)
+    whole: bool = True
+    """Everything of the request is to be stored: nothing was rejected."""
     otlp: bytes = b""
     """The body as OTLP protobuf, once it is decoded; for stores that take it as it is."""
 

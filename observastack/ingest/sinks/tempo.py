@@ -47,10 +47,9 @@ class TempoSink:
     def _one(self, request: Request) -> Answer:
         batch = request.batch
         assert batch is not None
-        whole = not (batch.rejected or request.dropped)
-        kept = None if whole else {_identity(row) for row in batch.rows}
+        kept = None if request.whole else {_identity(row) for row in batch.rows}
         try:
-            if whole and len(request.otlp) <= _MAX_MESSAGE and len(batch.rows) <= _MAX_SPANS:
+            if request.whole and len(request.otlp) <= _MAX_MESSAGE and len(batch.rows) <= _MAX_SPANS:
                 self._send(request.tenant, request.otlp, batch, len(batch.rows))
             else:
                 for message, spans in _cut(request.otlp, _MAX_SPANS, kept):

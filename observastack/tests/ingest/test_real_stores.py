@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -306,6 +307,26 @@ def test_a_store_that_hangs_or_is_gone_is_503_within_its_time_and_holds_up_nobod
         server.resume()
     site.gateway.ready()
     wait_for(lambda: site.gateway.post(signal, body(signal), site.token()).status_code == 200, "written again")
+
+
+def test_who_queues_for_a_store_that_hangs_waits_for_one_time_out_and_not_for_each(site: Site) -> None:
+    token, statuses = site.token(), list[int]()
+    senders = [
+        threading.Thread(target=lambda: statuses.append(site.gateway.post("logs", logs(["x"]), token).status_code))
+        for _ in range(12)  # two writers: one after the other would be six times two seconds
+    ]
+    site.loki.pause()
+    try:
+        started = time.monotonic()
+        for sender in senders:
+            sender.start()
+        for sender in senders:
+            sender.join()
+        assert time.monotonic() - started < 7
+    finally:
+        site.loki.resume()
+    assert statuses == [503] * 12
+    site.gateway.ready()
 
 
 def test_acknowledged_lines_and_samples_survive_kill_9_of_their_store(site: Site) -> None:
