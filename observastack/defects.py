@@ -141,6 +141,9 @@ REGISTRY: dict[str, Defect] = {
         Defect("stream_ends_silently", "a streamed search that fails ends without an error event", "e2e"),
         Defect("insights_wrong_total", "the total of costs is a tenth more than the sum of its parts", "contract"),
         Defect("viewer_can_export", "every reader of insights may export them", "security"),
+        Defect("error_leak", "error messages name exceptions and what they say", "security"),
+        Defect("cors_star", "scripts of every origin may read the API's answers", "security"),
+        Defect("schema_drift", "the number of matched items of a search is a text", "contract"),
         Defect("request_id_missing", "answers carry no X-Request-ID", "contract"),
     )
 }

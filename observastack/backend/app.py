@@ -57,10 +57,11 @@ def create_app(config: Config) -> FastAPI:
     )
     app.state.services = services
     errors.install(app)
-    if config.cors_origins:
+    origins = ["*"] if defects.active("cors_star") else list(config.cors_origins)
+    if origins:
         app.add_middleware(
             CORSMiddleware,
-            allow_origins=list(config.cors_origins),
+            allow_origins=origins,
             allow_methods=["GET", "POST", "PUT", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-Request-ID"],
             expose_headers=["X-Request-ID"],

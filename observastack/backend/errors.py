@@ -14,6 +14,8 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from observastack import defects
+
 log = logging.getLogger("observastack.backend")
 
 CODES = {
@@ -22,6 +24,7 @@ CODES = {
     403: "forbidden",
     404: "not_found",
     405: "method_not_allowed",
+    408: "request_timeout",
     409: "conflict",
     413: "too_large",
     422: "invalid",
@@ -119,7 +122,10 @@ def install(app: FastAPI) -> None:
     """Every error leaves as the envelope; what no handler sees is caught by the outermost middleware."""
 
     async def handle(request: Request, error: Exception) -> Response:
-        return response(as_api_error(error), request_id(request))
+        problem = as_api_error(error)
+        if defects.active("error_leak"):
+            problem.message += f" ({type(error).__module__}.{type(error).__qualname__}: {error})"
+        return response(problem, request_id(request))
 
     for kind in (
         ApiError,

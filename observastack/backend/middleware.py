@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 import uuid
@@ -15,6 +16,10 @@ from observastack.backend.errors import ApiError, as_api_error, envelope
 from observastack.backend.telemetry import Telemetry
 
 MAX_BODY = 1 << 20
+BODY_S = 10.0
+"""A request's body has arrived by then."""
+SEND_S = 30.0
+"""Each part of an answer is taken by then."""
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -39,7 +44,9 @@ class RequestScope:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message.get("headers", ()), *_added(scope, request_id)]
-            await send(message)
+            # A client that stops reading would hold the answer's database connection for ever.
+            async with asyncio.timeout(SEND_S):
+                await send(message)
 
         self._telemetry.in_flight += 1
         try:
@@ -69,13 +76,21 @@ def _added(scope: Scope, request_id: str) -> list[tuple[bytes, bytes]]:
 
 
 def _limited(receive: Receive) -> Receive:
-    """A body sent in chunks has no Content-Length: count what arrives."""
-    seen = 0
+    """A body sent in chunks has no Content-Length: count what arrives; and the whole body has a time."""
+    seen, complete = 0, False
+    until = asyncio.get_running_loop().time() + BODY_S
 
     async def limited() -> Message:
-        nonlocal seen
-        message = await receive()
+        nonlocal seen, complete
+        if complete:  # what comes now is at most the news that the client has left: that may take as long as it likes
+            return await receive()
+        try:
+            async with asyncio.timeout_at(until):
+                message = await receive()
+        except TimeoutError:
+            raise HTTPException(408, "the body did not arrive in time", {"Connection": "close"}) from None
         seen += len(message.get("body", b""))
+        complete = not message.get("more_body", False)
         if seen > MAX_BODY:
             raise HTTPException(413, f"the body is larger than {MAX_BODY} bytes")
         return message

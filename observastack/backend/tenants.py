@@ -71,7 +71,8 @@ class Tenants:
 
     async def another_than(self, tenant: Tenant) -> Tenant:
         """For defects that confuse tenants."""
-        return next(Tenant(number, key) for key, number in (await self.all()).items() if number != tenant.number)
+        number, key = min((number, key) for key, number in (await self.all()).items() if number != tenant.number)
+        return Tenant(number, key)
 
     def forget(self) -> None:
         """A tenant was changed here: the next request reads."""

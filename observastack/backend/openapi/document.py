@@ -113,7 +113,7 @@ def _statuses(operation: dict[str, Any]) -> list[int]:
     if name == "post_auth_login":
         found.append(429)
     if "requestBody" in operation:
-        found += [400, 413, 422]
+        found += [400, 408, 413, 422]
     if operation.get("parameters"):
         found.append(422)
     return found

@@ -15,6 +15,7 @@ MEANINGS = {
     401: "No valid token",
     403: "The caller's roles do not allow this",
     404: "No such object, or not the caller's",
+    408: "The body did not arrive in time",
     409: "The state of the object does not allow this",
     413: "The body is too large",
     422: "The request does not have the documented form",

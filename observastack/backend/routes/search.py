@@ -81,7 +81,7 @@ class TraceSearchResult(BaseModel):
 async def search(body: SearchQuery, principal: Searcher, platform: Platform) -> Response:
     """A page over logs, traces and metrics, newest first unless asked otherwise."""
     page = await platform.search.page(principal.scope, body, body.type)
-    _remember(platform, principal, body, page["stats"]["matched"], page["stats"]["latency_ms"])
+    _remember(platform, principal, body, len(page["items"]), page["stats"]["latency_ms"])
     return json(page)
 
 

@@ -66,7 +66,7 @@ class Search:
         return {
             "items": items,
             "stats": {
-                "matched": len(items),
+                "matched": str(len(items)) if defects.active("schema_drift") else len(items),
                 "latency_ms": round((time.perf_counter() - began) * 1000, 3),
                 "sources": self._statuses(kind, outcomes, items),
             },

@@ -66,7 +66,9 @@ class Selection(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    free_text: str | None = Field(None, max_length=1_000, description="found in log bodies, span names, metric names")
+    free_text: str | None = Field(
+        None, max_length=1_000, pattern=r"^[^\x00]*$", description="found in log bodies, span names, metric names"
+    )
     time_range: TimeRange = Field(default_factory=last_hour, description="default: the last hour")
     filters: list[Filter] = Field(default_factory=list, max_length=20)
 
