@@ -66,7 +66,7 @@ REGISTRY: dict[str, Defect] = {
         Defect("alert_ack_resolved_ok", "acknowledging a resolved alert is accepted", "contract"),
         Defect("alert_duplicate_fingerprint", "every delivery of an alert makes a new alert", "e2e"),
         Defect("alert_refire_keeps_assignee", "an alert that fires again still has its old assignee", "e2e"),
-        Defect("ack_noop", "acknowledging an alert is answered with success and not stored", "e2e"),
+        Defect("alert_ack_noop", "acknowledging an alert is answered with success and not stored", "e2e"),
         Defect(
             "assign_unchecked", "an alert can be assigned to users of other tenants and to nobody's name", "security"
         ),

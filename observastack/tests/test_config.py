@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -134,3 +136,15 @@ def test_a_public_key_that_is_none_is_named(file: Path, tmp_path: Path, capsys: 
     (tmp_path / "jwt_public.pem").write_text("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n")
     assert main(["--config", str(file)]) == 2
     assert "jwt_public.pem: the public key cannot be read" in capsys.readouterr().err
+
+
+def test_each_defect_has_a_name_of_its_own_and_a_place_in_the_code() -> None:
+    package = Path(defects.__file__).parent
+    written = Counter(re.findall(r'Defect\(\s*"(\w+)"', Path(defects.__file__).read_text()))
+    assert {name for name, count in written.items() if count > 1} == set()
+    assert set(written) == set(defects.REGISTRY) and len(written) >= 40
+    asked: Counter[str] = Counter()
+    for file in package.rglob("*.py"):
+        if "tests" not in file.relative_to(package).parts:
+            asked.update(set(re.findall(r'active\("(\w+)"\)', file.read_text())))
+    assert set(written) - set(asked) == set()

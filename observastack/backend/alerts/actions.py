@@ -123,7 +123,7 @@ class Actions:
                 await audited(self._audit, connection, actor, action, {"id": str(alert_id), **detail})
             alert = await rows.alert(connection, actor.tenant, alert_id)
             assert alert is not None  # the act has found it
-            if action == "alerts.acknowledge" and defects.active("ack_noop"):
+            if action == "alerts.acknowledge" and defects.active("alert_ack_noop"):
                 raise psycopg.Rollback
         return alert
 

@@ -142,7 +142,7 @@ CHECKS: dict[str, Callable[[Backend], bool]] = {
     "alert_resolve_lost": _source_resolves,
     "alert_ack_resolved_ok": _late_acknowledgement_is_a_conflict,
     "alert_duplicate_fingerprint": _one_alert_for_each_fingerprint,
-    "ack_noop": _acknowledgement_lasts,
+    "alert_ack_noop": _acknowledgement_lasts,
     "assign_unchecked": _assignee_is_checked,
     "no_rbac_alerts": _viewers_only_look,
     "alert_list_leak": _list_is_of_one_tenant,
@@ -157,7 +157,7 @@ CHECKS: dict[str, Callable[[Backend], bool]] = {
 GROUPS = (
     {"alert_ack_resolved_ok", "alert_resolve_lost", "assign_unchecked", "no_rbac_alerts", "history_lost",
      "silence_never_ends", "alert_refire_keeps_assignee", "webhook_no_auth"},
-    {"alert_list_leak", "alert_refire_ignored", "ack_noop", "silence_without_tenant", "silence_regex_unanchored",
+    {"alert_list_leak", "alert_refire_ignored", "alert_ack_noop", "silence_without_tenant", "silence_regex_unanchored",
      "bulk_all_or_nothing_lies", "idempotency_key_ignored", "alert_audit_missing"},
     {"alert_never_fires"},
     {"alert_duplicate_fingerprint"},
