@@ -3,7 +3,7 @@
  * stream goes on from the last cursor.
  */
 import type { Auth } from "../app/auth";
-import type { Item, LiveMessage } from "../types";
+import type { Alert, Item, LiveMessage } from "../types";
 
 export type LiveStatus =
   | { kind: "connecting" }
@@ -14,6 +14,8 @@ export type LiveStatus =
 export interface Handlers {
   onStatus: (status: LiveStatus) => void;
   onItems: (items: Item[], dropped: number) => void;
+  /** An alert changed or is new. */
+  onAlert?: (alert: Alert) => void;
   /** The session is over; the cursor is where to go on. */
   onExpired: (cursor: string | null) => void;
 }
@@ -107,6 +109,7 @@ export class LiveClient {
         break;
       case "alert":
         this.cursor = message.cursor;
+        this.handlers.onAlert?.(message.alert);
         break;
       case "expiring":
         void this.renew();

@@ -4,6 +4,7 @@ import { Link, useParams } from "react-router";
 
 import { ActionDialog, type Answers } from "../../alerts/ActionDialog";
 import { useAct, useAlert, useBulk, useSilences, type SingleAction } from "../../alerts/queries";
+import { useLiveAlerts } from "../../alerts/useLiveAlerts";
 import { SilenceForm } from "../../alerts/SilenceForm";
 import { firingFor, fits, humane, matchersFor, operatorOf, outcome, step } from "../../alerts/words";
 import { isStatus } from "../../app/errors";
@@ -187,6 +188,7 @@ function Detail({ alert }: { alert: Alert }) {
 
 function Loaded({ id }: { id: string }) {
   const alert = useAlert(id);
+  useLiveAlerts();
   const title = alert.data?.title ?? "Alert";
   return (
     <Page title={title} heading={<div className="crumb"><Link to="/alerts">Alerts</Link><span className="sep" aria-hidden="true">/</span><h1 className="trunc">{title}</h1></div>}>

@@ -4,6 +4,7 @@ import { Link, useNavigate, useSearchParams } from "react-router";
 
 import { ActionDialog, type Answers } from "../../alerts/ActionDialog";
 import { useAlerts, useBulk, useStatistics, type AlertFilters } from "../../alerts/queries";
+import { useLiveAlerts } from "../../alerts/useLiveAlerts";
 import { firingFor, outcome, tellingLabel } from "../../alerts/words";
 import { Moment, useZone } from "../../app/Moment";
 import { Page } from "../../app/Page";
@@ -83,6 +84,7 @@ function Alerts() {
   };
   const list = useAlerts(filters);
   const statistics = useStatistics();
+  useLiveAlerts();
   const bulk = useBulk();
   const set = (name: string, value: string | null) => setParameters((before) => {
     const next = new URLSearchParams(before);
