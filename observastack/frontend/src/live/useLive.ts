@@ -40,9 +40,11 @@ export function useLive(state: Pick<SearchState, "type" | "text" | "filters">, o
   const [status, setStatus] = useState<LiveStatus>({ kind: "connecting" });
   const [buffer, setBuffer] = useState<Buffer>(EMPTY);
   const [paused, setPaused] = useState(false);
-  const [reading, setReading] = useState(false);
+  const [reading, setReadingState] = useState(false);
   const [rate, setRate] = useState(0);
   const held = useRef(false);
+  const pausedNow = useRef(false);
+  pausedNow.current = paused;
   held.current = paused || reading;
   const parameters = streamParameters(state).toString();
   const filters = useRef<readonly Filter[]>(state.filters);
@@ -87,13 +89,18 @@ export function useLive(state: Pick<SearchState, "type" | "text" | "filters">, o
 
   const resume = useCallback(() => {
     setPaused(false);
-    setReading(false);
+    setReadingState(false);
     setBuffer(release);
+  }, []);
+  const setReading = useCallback((now: boolean) => {
+    setReadingState(now);
+    // Back at the top: what waited comes before anything newer does.
+    if (!now) setBuffer((old) => (old.waiting.length > 0 && !pausedNow.current ? release(old) : old));
   }, []);
   const clear = useCallback(() => setBuffer((old) => ({ ...EMPTY, dropped: old.dropped })), []);
   const pause = useCallback(() => setPaused(true), []);
   return useMemo(
     () => ({ status, buffer, paused, rate, pause, resume, clear, setReading }),
-    [status, buffer, paused, rate, pause, resume, clear],
+    [status, buffer, paused, rate, pause, resume, clear, setReading],
   );
 }

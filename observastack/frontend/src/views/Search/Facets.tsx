@@ -114,7 +114,7 @@ function Facet({
               <span className="trunc">{value}</span>
             </label>
             <span className="bar" aria-hidden="true">
-              <i style={{ width: `${Math.max(4, (100 * count) / highest)}%`, "--c": colourOf(field, value) } as CSSProperties} />
+              <i style={{ width: share(count, highest), "--c": colourOf(field, value) } as CSSProperties} />
             </span>
             <span className="n">{count.toLocaleString("en")}</span>
             <IconButton
@@ -168,7 +168,7 @@ function SourceFacet({ state, all, onType }: Pick<Props, "state" | "all" | "onTy
                 <span className="trunc">{store === "embedded" ? signal : store}</span>
               </label>
               <span className="bar" aria-hidden="true">
-                <i style={{ width: known ? `${Math.max(4, (100 * status.count) / highest)}%` : 0 }} />
+                <i style={{ width: known ? share(status.count, highest) : 0 }} />
               </span>
               <span className="n">{known ? status.count.toLocaleString("en") : "?"}</span>
             </li>
@@ -188,6 +188,11 @@ function order(field: string, values: Record<string, number>, checked: readonly 
   return Object.entries(all)
     .filter(([value]) => value !== "")
     .sort(([a, one], [b, other]) => other - one || a.localeCompare(b));
+}
+
+/** Little is still visible; nothing is nothing. */
+function share(count: number, highest: number): string {
+  return count === 0 ? "0" : `${Math.max(4, (100 * count) / highest)}%`;
 }
 
 function colourOf(field: string, value: string): string | undefined {

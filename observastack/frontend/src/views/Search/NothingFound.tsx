@@ -6,7 +6,7 @@ import { answered } from "../../app/sources";
 import { Button, EmptyArt, EmptyState, Icon } from "../../components";
 import { fieldName, operatorWord, valueText } from "../../search/filters";
 import { queryOf, type SearchState } from "../../search/state";
-import { last, lastSeconds, lengthOf, resolve, type Span, title } from "../../time/range";
+import { last, lastSeconds, resolve, type Span, title } from "../../time/range";
 import type { Aggregate, Filter, Sources } from "../../types";
 import type { Zone } from "../../time/clock";
 import { list } from "./PartialBanner";
@@ -48,7 +48,7 @@ export function NothingFound({ state, span, now, zone, sources, onChange }: Prop
     ? "in the selection"
     : lastSeconds(state.range) === null
       ? `in ${title(state.range, now, zone)}`
-      : `in the last ${lengthOf(lastSeconds(state.range) ?? 0).replace(" min", " minutes").replace(" h", " hours")}`;
+      : `in the last ${inWords(lastSeconds(state.range) ?? 0)}`;
   return (
     <EmptyState title={`Nothing matched ${where}`} art={<EmptyArt sign="search" />}>
       <p>
@@ -84,6 +84,14 @@ export function NothingFound({ state, span, now, zone, sources, onChange }: Prop
       )}
     </EmptyState>
   );
+}
+
+/** "30 minutes", "hour", "7 days". */
+export function inWords(seconds: number): string {
+  const units: [number, string][] = [[86_400, "day"], [3600, "hour"], [60, "minute"], [1, "second"]];
+  const [size, name] = units.find(([unit]) => seconds >= unit && seconds % unit === 0) ?? [1, "second"];
+  const count = seconds / size;
+  return count === 1 ? name : `${count} ${name}s`;
 }
 
 /** Smallest changes first: one condition less, then more time. */

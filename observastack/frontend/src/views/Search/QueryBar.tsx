@@ -116,7 +116,9 @@ export function QueryBar({
             /
           </kbd>
         </div>
-        <TimeRangePicker value={state.range} tz={zone} live={state.live} onChange={onRange} />
+        <span className="rel">
+          <TimeRangePicker value={state.range} tz={zone} live={state.live} onChange={onRange} />
+        </span>
         <Button
           variant="live"
           icon={state.live ? "pause" : "play"}

@@ -5,7 +5,7 @@ import { marked } from "../../search/display";
 import type { Correlation, Item, LogItem } from "../../types";
 import { fileName, lastLine } from "./exporting";
 import { facetFields } from "./facetFields";
-import { changes } from "./NothingFound";
+import { changes, inWords } from "./NothingFound";
 import { relatedLogs } from "./Related";
 
 const log = (id: number, part: Partial<LogItem["content"]> = {}, trace: string | null = null): LogItem => ({
@@ -65,4 +65,8 @@ it("suggestions are smaller questions", () => {
     now,
   ).map(({ label }) => label);
   expect(labels).toEqual(["Without service is a", "Without “x”", "In all signals", "In the last 24 hours", "In the last 7 days"]);
+});
+
+it("a length is said in whole units", () => {
+  expect([1800, 3600, 5400, 86_400, 604_800, 45].map(inWords)).toEqual(["30 minutes", "hour", "90 minutes", "day", "7 days", "45 seconds"]);
 });
