@@ -220,7 +220,7 @@ export type LiveMessage =
   | { type: "hello"; cursor: string; types: string[] }
   | { type: "items"; source: Signal; items: Item[]; cursor: string; dropped: number }
   | { type: "alert"; alert: Alert; cursor: string }
-  | { type: "heartbeat"; ts: string }
+  | { type: "heartbeat"; ts: string; cursor?: string }
   | { type: "expiring"; in_s: number }
   | { type: "pong" }
   | { type: "error"; code: string; message: string };

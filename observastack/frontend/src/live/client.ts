@@ -44,6 +44,7 @@ export class LiveClient {
   private socket: Socket | null = null;
   private token: string | null = null;
   private tries = 0;
+  private cursorLost = false;
   private ended = false;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private watchdog: ReturnType<typeof setTimeout> | undefined;
@@ -115,8 +116,14 @@ export class LiveClient {
         void this.renew();
         break;
       case "heartbeat":
-      case "pong":
+        if (message.cursor) this.cursor = message.cursor;
+        break;
       case "error":
+        // Too old to go on from: the stream goes on from now.
+        if (message.code === "bad_cursor") this.cursor = null;
+        this.cursorLost = message.code === "bad_cursor";
+        break;
+      case "pong":
         break;
     }
   }
@@ -144,6 +151,10 @@ export class LiveClient {
       }
     }
     if (code === 4403) return this.halt("forbidden", reason || "you may not read this live");
+    if (code === 4400 && this.cursorLost) {
+      this.cursorLost = false;
+      return this.again();
+    }
     if (code === 4400) return this.halt("refused", reason || "the server does not accept this query live");
     if (code === 4429) return this.halt("crowded", reason || "too many live connections are open");
     this.again();

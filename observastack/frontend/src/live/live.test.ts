@@ -124,6 +124,15 @@ describe("the connection", () => {
     expect(sockets).toHaveLength(1);
   });
 
+  it("goes on from now when its cursor is too old", async () => {
+    const { first, sockets } = await opened("old");
+    first.says({ type: "error", code: "bad_cursor", message: "too old" });
+    first.onclose?.({ code: 4400, reason: "" });
+    await vi.advanceTimersByTimeAsync(1_000);
+    sockets[1]?.onopen?.();
+    expect(sockets[1]?.sent).toEqual([{ type: "auth", token: "t0" }]);
+  });
+
   it("takes silence for a dead connection", async () => {
     const { first, sockets } = await opened();
     first.says({ type: "hello", cursor: "c0", types: ["logs"] });

@@ -3,7 +3,7 @@ import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 
 import { auth } from "../app/auth";
 import { keepLiveStop, takeLiveStop } from "../app/live-stop";
-import { passes, SEVERITIES } from "../search/filters";
+import { chosen, passes } from "../search/filters";
 import type { SearchState } from "../search/state";
 import type { Filter, Item } from "../types";
 import { add, type Buffer, EMPTY, Rate, release } from "./buffer";
@@ -29,9 +29,9 @@ export interface Live {
 export function streamParameters(state: Pick<SearchState, "type" | "text" | "filters">): URLSearchParams {
   const parameters = new URLSearchParams({ types: state.type === "all" ? "logs,traces,metrics" : state.type });
   if (state.text.trim()) parameters.set("free_text", state.text.trim());
-  for (const { field, operator, value } of state.filters) {
-    const wanted = field === "service" || (field === "severity" && SEVERITIES.some((name) => name === value));
-    if (wanted && operator === "equals" && !parameters.has(field)) parameters.set(field, String(value));
+  for (const field of ["service", "severity"]) {
+    const values = chosen(state.filters, field).filter((value) => !value.includes(","));
+    if (values.length > 0) parameters.set(field, values.join(","));
   }
   return parameters;
 }

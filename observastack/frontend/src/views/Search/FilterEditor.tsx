@@ -20,7 +20,7 @@ export function FilterEditor({ filter, known, onSave, onClose }: Props) {
   const [value, setValue] = useState(() => textOf(filter));
   const [error, setError] = useState<{ field: "field" | "value"; text: string } | null>(null);
   const first = useRef<HTMLInputElement>(null);
-  const box = useRef<HTMLFormElement>(null);
+  const box = useRef<HTMLDivElement>(null);
   const id = useId();
   useEffect(() => first.current?.focus(), []);
   useEffect(() => {
@@ -38,13 +38,12 @@ export function FilterEditor({ filter, known, onSave, onClose }: Props) {
   };
   const values = field === "severity" ? SEVERITIES : (known.get(complete(field.trim(), known)) ?? []);
   return (
-    <form
+    <div
       ref={box}
       className="menu filter-editor"
       role="dialog"
       aria-label={filter ? "Edit filter" : "Add a filter"}
       data-testid="search-filter-editor"
-      onSubmit={save}
       onKeyDown={(event) => {
         if (event.key !== "Escape") return;
         event.preventDefault();
@@ -52,6 +51,7 @@ export function FilterEditor({ filter, known, onSave, onClose }: Props) {
         onClose();
       }}
     >
+      <form onSubmit={save} noValidate>
       <div className="field">
         <label htmlFor={`${id}-field`}>Field</label>
         <input
@@ -135,7 +135,8 @@ export function FilterEditor({ filter, known, onSave, onClose }: Props) {
           {filter ? "Change filter" : "Add filter"}
         </Button>
       </div>
-    </form>
+      </form>
+    </div>
   );
 }
 
