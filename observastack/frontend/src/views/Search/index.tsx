@@ -184,7 +184,7 @@ function SearchOfTenant() {
         onSelect={(selection) => change({ selection, open: null }, true)}
         onZoom={(selection) => change({ range: fixed(selection), selection: null, open: null })}
       />
-      <div className="split">
+      <div className={counts.data || counts.loading ? "split" : "stack"}>
         <Facets
           state={state}
           span={span}

@@ -3,6 +3,7 @@ import { keepPreviousData, useInfiniteQuery, useQuery, useQueryClient } from "@t
 import { useCallback, useMemo, useState } from "react";
 
 import { api } from "../../app/api";
+import { isStatus } from "../../app/errors";
 import { useCapabilities } from "../../app/session";
 import { answered, reportSources } from "../../app/sources";
 import { askPage, askStream } from "../../search/ask";
@@ -58,7 +59,7 @@ export function useResults(state: SearchState, span: Span, run: number, on: bool
     staleTime: Number.POSITIVE_INFINITY,
     gcTime: 60_000,
   });
-  const data = pages.data;
+  const data = useLastKnown(pages.data, pages.error);
   const items = useMemo(() => data?.pages.flatMap((page) => page.items) ?? [], [data]);
   const first = data?.pages[0];
   const name = key.join("\n");
@@ -71,7 +72,7 @@ export function useResults(state: SearchState, span: Span, run: number, on: bool
     items,
     sources: useMemo(() => sumSources(data?.pages ?? []), [data]),
     latencyMs: first?.stats.latency_ms ?? null,
-    error: pages.error,
+    error: isStatus(pages.error, 401) ? null : pages.error,
     loading: pages.isFetching && !pages.isFetchingNextPage,
     stale: pages.isPlaceholderData,
     cancelled: cancelledKey === name && !pages.isFetching && (pages.isPlaceholderData || data === undefined),
@@ -82,6 +83,13 @@ export function useResults(state: SearchState, span: Span, run: number, on: bool
     cancel,
     retry: () => void pages.refetch(),
   };
+}
+
+/** Behind the dialog of a session that ended, the page stays as it was. */
+function useLastKnown<T>(data: T | undefined, error: unknown): T | undefined {
+  const [known, setKnown] = useState(data);
+  if (data !== undefined && data !== known) setKnown(data);
+  return data ?? (isStatus(error, 401) ? known : undefined);
 }
 
 /** Pages grow with what is loaded: a hundred at first, never more than the API gives at once. */
@@ -133,7 +141,8 @@ export function useCounts(state: SearchState, type: SignalType, span: Span, run:
     retry: false,
     ...(every ? { refetchInterval: every } : {}),
   });
-  return { data: counts.data, loading: counts.isFetching, stale: counts.isPlaceholderData, error: counts.error };
+  const data = useLastKnown(counts.data, counts.error);
+  return { data, loading: counts.isFetching, stale: counts.isPlaceholderData, error: counts.error };
 }
 
 /** How often the values of some fields occur. A field's own checked values do not narrow its counts: one could not add a second. */
