@@ -31,9 +31,11 @@ export function Forbidden({ what, needs, tenant, roles, requestId, home }: Forbi
           You are signed in{tenant ? ` to ${tenant}` : ""} as <code>{roles.join(", ") || "a user without a role"}</code>.
           {needs && " A tenant admin can change that."}
         </p>
-        <p className="muted" style={{ fontSize: "var(--fs-2)", marginTop: 6 }}>
-          403{requestId && <> · request <code>{requestId}</code></>} · this attempt was logged
-        </p>
+        {requestId && (
+          <p className="muted" style={{ fontSize: "var(--fs-2)", marginTop: 6 }}>
+            403 · request <code>{requestId}</code> · this attempt was logged
+          </p>
+        )}
       </EmptyState>
     </div>
   );
