@@ -24,14 +24,14 @@ class EmbeddedMetrics(EmbeddedSignal):
 
     async def instant(self, tenant: Tenant, query: str, at: int) -> dict[str, Any]:
         node = compile_query(query)
-        data = await self._load(tenant, node, at, at)
+        data = await self.load(tenant, node, at, at)
         return await _off_loop(_instant, node, at, data)
 
     async def range(self, tenant: Tenant, query: str, *, start: int, end: int, step: int) -> dict[str, Any]:
         node = compile_query(query)
         if result_type(node) == "matrix":
             raise BadQuery("a range query needs an instant vector or a scalar, not a range selector")
-        data = await self._load(tenant, node, start, end)
+        data = await self.load(tenant, node, start, end)
         return await _off_loop(_range, node, range(start, end + 1, step), data)
 
     async def label_names(self, tenant: Tenant) -> list[str]:
@@ -46,7 +46,8 @@ class EmbeddedMetrics(EmbeddedSignal):
             async with self._database.listing(tenant.number, unrestricted=leak) as connection:
                 return await storage.all_labels(connection, tenant)
 
-    async def _load(self, tenant: Tenant, node: Node, start: int, end: int) -> Data:
+    async def load(self, tenant: Tenant, node: Node, start: int, end: int) -> Data:
+        """What a query needs to be evaluated at any time in [start, end]."""
         with answering():
             async with self._database.tenant(tenant.number) as connection:
                 return await storage.load(connection, tenant, selectors(node), start, end)
