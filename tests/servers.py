@@ -124,7 +124,7 @@ def redis_server() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def keycloak_server(realm: Path, *, port: int | None = None, patience_s: float = 120) -> Iterator[Keycloak]:
+def keycloak_server(realm: Path, *, port: int | None = None, patience_s: float = 200) -> Iterator[Keycloak]:
     """A Keycloak with the realm of this file, its data in a folder of its own. Raises FileNotFoundError.
 
     Its admin is admin/KEYCLOAK_ADMIN_PASSWORD. Ready when the realm can be asked: 10 to 20 s, more on a busy machine.

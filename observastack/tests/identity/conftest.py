@@ -1,4 +1,7 @@
-"""The platform twice, with its own issuer and with a real Keycloak: one server of each for all tests of this folder."""
+"""The platform twice, with its own issuer and with a real Keycloak.
+
+All tests on Keycloak are in one file: test workers share files out, and each worker that needs it would start its own.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,8 @@ from observastack.tests.gateway import Gateway, running_gateway
 from observastack.tests.identity.issuers import TEST_SECRET, Issuer, Local, Realm
 from observastack.tests.platform import build_platform, identities
 from tests.servers import keycloak_server
+
+pytest.register_assert_rewrite("observastack.tests.identity.contract", "observastack.tests.identity.flows")
 
 WEB = "http://127.0.0.1:3000"
 QUICK = {"keys_interval_s": 0.2, "keys_age_s": 1.0}
@@ -63,21 +68,22 @@ def keycloak_realm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Realm]:
         yield Realm(server)
 
 
-@pytest.fixture(scope="session", params=["local", "keycloak"])
-def platform(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, postgres: str, redis: str
+@pytest.fixture(scope="session")
+def local_platform(tmp_path_factory: pytest.TempPathFactory, postgres: str, redis: str) -> Iterator[Platform]:
+    folder = tmp_path_factory.mktemp("local")
+    config = build_platform(folder, postgres, redis)
+    with backend(config, folder) as running, running_gateway(config, folder) as gateway:
+        yield Platform(Local(running), running, gateway)
+
+
+@pytest.fixture(scope="session")
+def keycloak_platform(
+    keycloak_realm: Realm, tmp_path_factory: pytest.TempPathFactory, postgres: str, redis: str
 ) -> Iterator[Platform]:
-    folder = tmp_path_factory.mktemp(request.param)
-    with ExitStack() as stack:
-        if request.param == "local":
-            config = build_platform(folder, postgres, redis)
-            running = stack.enter_context(backend(config, folder))
-            issuer: Issuer = Local(running)
-        else:
-            issuer = request.getfixturevalue("keycloak_realm")
-            config = build_platform(folder, postgres, redis, auth=oidc(issuer))
-            running = stack.enter_context(backend(config, folder))
-        yield Platform(issuer, running, stack.enter_context(running_gateway(config, folder)))
+    folder = tmp_path_factory.mktemp("on-keycloak")
+    config = build_platform(folder, postgres, redis, auth=oidc(keycloak_realm))
+    with backend(config, folder) as running, running_gateway(config, folder) as gateway:
+        yield Platform(keycloak_realm, running, gateway)
 
 
 def oidc(issuer: Issuer, **changes: Any) -> dict[str, Any]:
@@ -86,3 +92,9 @@ def oidc(issuer: Issuer, **changes: Any) -> dict[str, Any]:
         "method": "oidc", "issuer": issuer.issuer, "audience": issuer.audience, "private_key_file": None,
         "public_key_file": None, **QUICK, **changes,
     }  # fmt: skip
+
+
+def ready(running: Backend) -> tuple[int, dict[str, Any]]:
+    answer = running.client.get(f"{PREFIX}/health/ready")
+    (found,) = [one for one in answer.json()["dependencies"] if one["name"] == "identity_provider"]
+    return answer.status_code, found

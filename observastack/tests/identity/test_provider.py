@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import functools
-import os
-import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
-from observastack.tests.backend.serving import PREFIX, Backend, backend, until
+from observastack.tests.backend.serving import PREFIX, backend, until
 from observastack.tests.gateway import running_gateway
-from observastack.tests.identity.conftest import Platform, oidc
-from observastack.tests.identity.issuers import Key, Realm, Refused, Scripted, claims, new_key, scripted
+from observastack.tests.identity.conftest import Platform, oidc, ready
+from observastack.tests.identity.issuers import Key, Scripted, claims, new_key, scripted
 from observastack.tests.platform import build_platform
 from tests.servers import free_port
 
@@ -39,17 +35,6 @@ def shared(tmp_path_factory: pytest.TempPathFactory, postgres: str, redis: str) 
         yield Platform(issuer, running, stack.enter_context(running_gateway(config, folder)))
 
 
-@pytest.fixture(scope="module")
-def followed(
-    keycloak_realm: Realm, tmp_path_factory: pytest.TempPathFactory, postgres: str, redis: str
-) -> Iterator[Platform]:
-    """A backend on the real Keycloak."""
-    folder = tmp_path_factory.mktemp("followed")
-    config = build_platform(folder, postgres, redis, auth=oidc(keycloak_realm))
-    with backend(config, folder) as running:
-        yield Platform(keycloak_realm, running, None)
-
-
 @pytest.fixture
 def script(shared: Platform) -> Iterator[Scripted]:
     """The provider, good again at the end."""
@@ -58,12 +43,6 @@ def script(shared: Platform) -> Iterator[Scripted]:
     yield issuer
     issuer.body, issuer.status = None, 200
     until(lambda: shared.me(issuer.key.sign(claims(issuer))).status_code == 200, "the provider is known again")
-
-
-def ready(running: Backend) -> tuple[int, dict[str, Any]]:
-    answer = running.client.get(f"{PREFIX}/health/ready")
-    (found,) = [one for one in answer.json()["dependencies"] if one["name"] == "identity_provider"]
-    return answer.status_code, found
 
 
 def test_a_rotated_key_is_learnt_by_the_first_token_that_names_it(shared: Platform, script: Scripted) -> None:
@@ -154,55 +133,3 @@ def test_without_any_keys_nobody_gets_in_and_readiness_says_why(tmp_path: Path, 
             until(lambda: platform.write(token) == 200, "the gateway knows them too", 5)
         assert platform.me(token).status_code == 200  # and stay known
         assert ready(running)[0] == 200
-
-
-def test_a_paused_keycloak_keeps_nobody_out_who_has_a_token(keycloak_realm: Realm, followed: Platform) -> None:
-    platform = followed
-    token = keycloak_realm.sign_in("acme-viewer").access
-    assert platform.me(token).status_code == 200
-    os.kill(keycloak_realm.server.process.pid, signal.SIGSTOP)
-    try:
-        with pytest.raises(httpx.TransportError):
-            httpx.get(f"{keycloak_realm.issuer}/.well-known/openid-configuration", timeout=0.5)
-        end = time.monotonic() + 1.5
-        while time.monotonic() < end:
-            began = time.monotonic()
-            assert platform.me(token).status_code == 200
-            assert time.monotonic() - began < 1  # nothing waits for the silent provider
-        assert ready(platform.backend)[0] == 200
-    finally:
-        os.kill(keycloak_realm.server.process.pid, signal.SIGCONT)
-    assert platform.me(keycloak_realm.sign_in("acme-viewer").access).status_code == 200
-
-
-def test_a_rotation_in_keycloak_is_followed(keycloak_realm: Realm, followed: Platform) -> None:
-    platform = followed
-    before = keycloak_realm.sign_in("acme-viewer").access
-    assert platform.me(before).status_code == 200
-    key = keycloak_realm.rotate(new_key())
-    try:
-        session = keycloak_realm.sign_in("acme-viewer")
-        until(lambda: platform.me(session.access).status_code == 200, "the new key is known", 5)
-        assert platform.me(before).status_code == 200
-    finally:
-        keycloak_realm.withdraw(key)
-    until(lambda: platform.me(session.access).status_code == 401, "the withdrawn key is forgotten", 10)
-    assert platform.me(before).status_code == 200
-
-
-def test_a_token_for_another_client_is_not_for_the_platform(keycloak_realm: Realm, followed: Platform) -> None:
-    """The realm's own client admin-cli has no audience mapper: same issuer, same key, same user, other purpose."""
-    platform = followed
-    assert platform.me(keycloak_realm.sign_in("acme-viewer").access).status_code == 200
-    assert platform.me(keycloak_realm.sign_in("acme-viewer", client="admin-cli").access).status_code == 401
-
-
-def test_guessing_passwords_locks_the_account_for_a_while(keycloak_realm: Realm) -> None:
-    """Also the right password is refused then, in the same words."""
-    assert keycloak_realm.sign_in("initech-agent")
-    for _ in range(11):
-        with pytest.raises(Refused) as wrong:
-            keycloak_realm.sign_in("initech-agent", "a guess of a password")
-    with pytest.raises(Refused) as right:
-        keycloak_realm.sign_in("initech-agent")
-    assert right.value.document == wrong.value.document

@@ -114,3 +114,21 @@ def test_a_profile_can_be_checked_without_an_environment() -> None:
     assert profile.check(document.parse(GOOD, path), None).urls["ingest"] == "http://ingest.invalid"
     with pytest.raises(FileError, match="unknown key"):
         profile.check(document.parse(GOOD.replace("name: reference", "nmae: reference"), path), None)
+
+
+def test_a_profile_extends_another_and_tells_whose_mistake_it_is(tmp_path: Path) -> None:
+    (tmp_path / "target.yml").write_text(GOOD)
+    file = tmp_path / "other.yml"
+    file.write_text("extends: target.yml\noperations:\n  search.logs: null\n  auth.me: {get: /who}\n")
+    extended = profile.load(file, URLS)
+    base = profile.load(tmp_path / "target.yml", URLS)
+    assert extended.operations == base.operations | {"search.logs": None, "auth.me": extended.operations["auth.me"]}
+    assert extended.auth == base.auth
+    file.write_text("extends: target.yml\noperations:\n  no.such: {get: /x}\n")
+    with pytest.raises(FileError, match=r"no\.such") as caught:
+        profile.load(file, URLS)
+    assert (Path(str(caught.value.file)).name, caught.value.line) == ("other.yml", 3)
+    (tmp_path / "target.yml").write_text(GOOD.replace("search.logs", "no.such"))
+    with pytest.raises(FileError, match=r"no\.such") as caught:
+        profile.load(file, URLS)
+    assert Path(str(caught.value.file)).name == "target.yml"
