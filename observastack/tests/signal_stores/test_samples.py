@@ -60,6 +60,20 @@ async def test_a_walk_sees_everything_once_in_order(
     assert counted.facets == {"service": {"shop": 300}, "attributes.pod": dict.fromkeys("abc", 100), "severity": {}}
 
 
+async def test_metrics_that_differ_in_nothing_but_their_name_are_all_there(
+    metric_world: World, metric_store: MetricStore
+) -> None:
+    """A function of PromQL drops the name, and Prometheus refuses what then is one series twice."""
+    tenant, base = metric_world.tenant(), metric_world.base
+    for name in ("memory.usage", "memory.utilization", 'odd "name"'):
+        metric_world.samples(tenant, name, [(base, 1.0), (base + SECOND, 2.0)], labels={"state": "free"})
+    await seen(metric_store, tenant, near(metric_world), 6)
+    found = await walk(metric_store, tenant, near(metric_world))
+    assert Counter(one["content"]["name"] for one in found) == {
+        "memory.usage": 2, "memory.utilization": 2, 'odd "name"': 2,
+    }  # fmt: skip
+
+
 async def test_filters_mean_the_same_everywhere(metric_world: World, metric_store: MetricStore) -> None:
     tenant, base = metric_world.tenant(), metric_world.base
     for place, (name, service, code) in enumerate(
