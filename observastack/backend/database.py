@@ -121,6 +121,9 @@ async def _working(pool: Pool) -> AsyncIterator[Connection]:
             break
         except psycopg.OperationalError:
             await pool.putconn(connection)  # the pool discards it
+        except BaseException:  # a caller that gave up: what it had been lent must not be lost
+            await pool.putconn(connection)
+            raise
     else:
         raise psycopg.OperationalError("no working connection")
     try:
