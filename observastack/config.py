@@ -97,7 +97,7 @@ class Ingest:
     port: int
     writers: int = 2
     queue_requests: int = 256
-    queue_bytes: int = 256 << 20
+    queue_bytes: int = 64 << 20
     group: int = 8
     max_body_bytes: int = 16 << 20
     max_inflated_bytes: int = 16 << 20
