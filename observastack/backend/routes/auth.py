@@ -135,7 +135,7 @@ async def refresh(body: Refresh, platform: Platform) -> Response:
     return json({**pair.__dict__, "token_type": "bearer"})
 
 
-@api.post("/auth/logout", status_code=204, response_class=Response, responses=errors(401))
+@api.post("/auth/logout", status_code=204, response_class=Response, responses=errors(401, 403))
 async def logout(request: Request, principal: Caller, platform: Platform) -> Response:
     """End the session: this access token and all that came from the same login are refused from now on.
 
@@ -153,7 +153,7 @@ async def logout(request: Request, principal: Caller, platform: Platform) -> Res
     return Response(status_code=204)
 
 
-@api.get("/auth/me", response_model=Profile, responses=errors(401))
+@api.get("/auth/me", response_model=Profile, responses=errors(401, 403))
 async def me(principal: Caller, platform: Platform) -> Response:
     """The caller: what the token says, and what is kept about the account."""
     claims, home = principal.claims, principal.home

@@ -56,7 +56,7 @@ ALWAYS = (
 )
 
 
-@api.get("/meta/capabilities", response_model=Capabilities, responses=errors(401))
+@api.get("/meta/capabilities", response_model=Capabilities, responses=errors(401, 403))
 async def capabilities(principal: Caller, platform: Platform) -> Response:
     """What can be asked of this deployment."""
     config = platform.config
@@ -87,7 +87,7 @@ async def capabilities(principal: Caller, platform: Platform) -> Response:
     return json(document)
 
 
-@api.get("/meta/flags", response_model=Flags, responses=errors(401))
+@api.get("/meta/flags", response_model=Flags, responses=errors(401, 403))
 async def flags(principal: Caller) -> Response:
     """What there is and the caller may use."""
     return json(
