@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pwd
 import secrets
 import shutil
 import signal
@@ -23,7 +22,7 @@ from typing import Literal
 import httpx
 
 from observastack.tests.stores import Server
-from tests.servers import free_port, postgres_binaries, redis_binary
+from tests.servers import free_port, postgres_cluster, redis_binary
 
 Mode = Literal["well", "slow", "error", "garbage"]
 SLOW_S = 5.0
@@ -177,53 +176,23 @@ def family(pid: int) -> list[int]:
 @contextlib.contextmanager
 def postgres() -> Iterator[Dependency]:
     """PostgreSQL that survives kill -9 with its data. Raises FileNotFoundError."""
-    binaries = postgres_binaries()
-    if binaries is None:
-        raise FileNotFoundError("no PostgreSQL server binaries on this machine")
-    user = next(name for name in ("postgres", "nobody") if _exists(name)) if os.geteuid() == 0 else None
-    folder, port = Path(tempfile.mkdtemp(prefix="testbed-pg-", dir="/var/tmp")), free_port()
-    if user is not None:
-        os.chown(folder, pwd.getpwnam(user).pw_uid, pwd.getpwnam(user).pw_gid)
-    data = folder / "data"
-    subprocess.run(
-        [binaries / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"],
-        check=True, stdout=subprocess.DEVNULL, user=user, cwd=folder,
-    )  # fmt: skip
-    settings = {
-        "port": str(port), "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": "80",
-        "dynamic_shared_memory_type": "mmap", "shared_buffers": "64MB",
-    }  # fmt: skip
-    options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
+    with postgres_cluster() as cluster:
 
-    def start() -> subprocess.Popen[bytes]:
-        (data / "postmaster.pid").unlink(missing_ok=True)
-        with (folder / "log").open("ab") as log:
-            return subprocess.Popen(
-                [binaries / "postgres", "-D", data, *options], stdout=log, stderr=log, user=user, cwd=folder
-            )
+        def answers() -> bool:
+            import psycopg
 
-    def answers() -> bool:
-        import psycopg
+            with (
+                contextlib.suppress(psycopg.OperationalError),
+                psycopg.connect(cluster.url, connect_timeout=2) as connection,
+            ):
+                return connection.execute("SELECT 1").fetchone() == (1,)
+            return False
 
-        url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
-        with contextlib.suppress(psycopg.OperationalError), psycopg.connect(url, connect_timeout=2) as connection:
-            return connection.execute("SELECT 1").fetchone() == (1,)
-        return False
-
-    dependency = Dependency("postgres", [port], start, answers)
-    try:
-        yield dependency
-    finally:
-        dependency.close()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _exists(user: str) -> bool:
-    try:
-        pwd.getpwnam(user)
-    except KeyError:
-        return False
-    return True
+        dependency = Dependency("postgres", [cluster.port], cluster.start, answers)
+        try:
+            yield dependency
+        finally:
+            dependency.close()
 
 
 @contextlib.contextmanager

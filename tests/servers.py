@@ -52,11 +52,31 @@ def postgres_binaries() -> Path | None:
     return None
 
 
-@contextlib.contextmanager
-def postgres_server() -> Iterator[str]:
-    """A PostgreSQL with trust authentication; yields `postgresql://postgres@127.0.0.1:PORT/postgres`.
+@dataclass(frozen=True)
+class Cluster:
+    """A PostgreSQL data directory with trust authentication, and how its server is started."""
 
-    As root it runs as user postgres (or nobody), because PostgreSQL refuses root. Raises FileNotFoundError.
+    folder: Path
+    port: int
+    command: list[str]
+    user: str | None
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """After a kill too: the lock file names a process that is gone."""
+        (self.folder / "data" / "postmaster.pid").unlink(missing_ok=True)
+        with (self.folder / "log").open("ab") as log:
+            return subprocess.Popen(self.command, stdout=log, stderr=log, user=self.user, cwd=self.folder)
+
+
+@contextlib.contextmanager
+def postgres_cluster() -> Iterator[Cluster]:
+    """A fresh one, removed at the end. Raises FileNotFoundError.
+
+    As root its server runs as user postgres (or nobody), because PostgreSQL refuses root.
     """
     binaries = postgres_binaries()
     if binaries is None:
@@ -64,7 +84,6 @@ def postgres_server() -> Iterator[str]:
     user = _unprivileged() if os.geteuid() == 0 else None
     folder = Path(tempfile.mkdtemp(prefix="testbed-pg-", dir="/var/tmp"))
     port = free_port()
-    process = None
     try:
         if user is not None:
             os.chown(folder, pwd.getpwnam(user).pw_uid, pwd.getpwnam(user).pw_gid)
@@ -75,22 +94,26 @@ def postgres_server() -> Iterator[str]:
         )  # fmt: skip
         settings = {
             "port": str(port), "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_wal_size": "1GB",
-            "dynamic_shared_memory_type": "mmap", "shared_buffers": "128MB", "max_connections": "60",
+            "dynamic_shared_memory_type": "mmap", "shared_buffers": "128MB", "max_connections": "80",
         }  # fmt: skip
         options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
-        log = (folder / "log").open("wb")
-        process = subprocess.Popen(
-            [binaries / "postgres", "-D", data, *options], stdout=log, stderr=log, user=user, cwd=folder
-        )
-        _wait_for_port(port, process)
-        url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
-        _wait_for_postgres(url)
-        yield url
+        yield Cluster(folder, port, [str(binaries / "postgres"), "-D", str(data), *options], user)
     finally:
-        if process is not None:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def postgres_server() -> Iterator[str]:
+    """A running PostgreSQL; yields `postgresql://postgres@127.0.0.1:PORT/postgres`. Raises FileNotFoundError."""
+    with postgres_cluster() as cluster:
+        process = cluster.start()
+        try:
+            _wait_for_port(cluster.port, process)
+            _wait_for_postgres(cluster.url)
+            yield cluster.url
+        finally:
             process.send_signal(3)  # SIGQUIT: immediate shutdown
             process.wait(20)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def redis_binary() -> str:
