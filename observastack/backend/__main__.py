@@ -24,6 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--config", required=True, metavar="FILE", help="configuration of the platform (JSON)")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for every question to a store, with whose trace it is
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # a server that is down is told once per request already
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # a line for every stream, with what it looks for
     try:

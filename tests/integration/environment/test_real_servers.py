@@ -106,7 +106,18 @@ def test_prometheus_sees_the_others_and_the_alertmanager(stack: Stack) -> None:
         targets = ask(f"{url}/api/v1/targets")["data"]["activeTargets"]
         return {target["labels"]["job"] for target in targets if target["health"] == "up"}
 
+    # Loki counts per tenant: one is made known to it.
+    push = urllib.request.Request(
+        f"{done.status['urls']['loki']}/loki/api/v1/push", method="POST",
+        data=json.dumps({"streams": [{"stream": {"a": "b"}, "values": [[str(time.time_ns()), "x"]]}]}).encode(),
+        headers={"X-Scope-OrgID": "acme", "Content-Type": "application/json"},
+    )  # fmt: skip
+    urllib.request.urlopen(push, timeout=5).close()
     wait_for(lambda: jobs() == set(PROGRAMS))
+    about = f"{url}/api/v1/series?match[]=%7Babout_tenant%3D%22acme%22%7D"
+    wait_for(lambda: ask(about)["data"])
+    mine = ask(f"{url}/api/v1/series?match[]=%7Btenant!%3D%22%22%7D")["data"]
+    assert mine == [], "the servers' own series must not look like a tenant's"
     alertmanagers = ask(f"{url}/api/v1/alertmanagers")["data"]["activeAlertmanagers"]
     assert [item["url"] for item in alertmanagers] == [f"{done.status['urls']['alertmanager']}/api/v2/alerts"]
 
