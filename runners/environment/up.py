@@ -30,7 +30,7 @@ class Wanted:
 
     only: tuple[str, ...] = ()
     defects: tuple[str, ...] = ()
-    stores: str = "auto"
+    stores: str = "embedded"
     identity: str = "local"
 
     def variables(self) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def up(
     fresh: bool = False,
     only: Sequence[str] = (),
     defects: Sequence[str] = (),
-    stores: str = "auto",
+    stores: str = "embedded",
     identity: str = "local",
     on_event: OnEvent = ignore,
     cancel: Callable[[], int] = never,
