@@ -136,7 +136,7 @@ export function DataTable<Row>({
             <tr key={id} data-id={id} data-testid={rowTestId} {...(selection ? { "aria-selected": on } : {})}>
               {selection && (
                 <td className="ck">
-                  <input type="checkbox" className="check" aria-label={`Select ${selection.name(id)}`} checked={on} readOnly
+                  <input type="checkbox" className="check" aria-label={`Select ${selection.name(id)}`} checked={on} readOnly data-testid={rowTestId && `${rowTestId}-select`}
                     onClick={(event) => toggle(id, event.shiftKey)}
                     onKeyDown={(event) => { if (event.key === "Enter") toggle(id, event.shiftKey); }} />
                 </td>

@@ -37,7 +37,7 @@ function unitOf(built: Built | null): Unit {
 }
 
 function titleOf(built: Built | null): string {
-  if (!built) return "Query";
+  if (!built) return "Result";
   const name = built.metric.replace(/_(seconds|bytes|total|ratio)$/, "").replaceAll("_", " ");
   const what = REDUCTIONS.find(({ value }) => value === built.reduction)?.label.replace(" of histogram", "") ?? built.reduction;
   return `${built.reduction === "value" ? name : `${what} of ${name}`}${built.by.length > 0 ? ` by ${built.by.join(", ")}` : ""}`;
@@ -158,7 +158,7 @@ function Metrics() {
           onRetry={() => void answer.refetch()} cursor={cursor} onCursor={setCursor} />
       )}
       <div className="cols-2">
-        {expression !== "" && <TrendPanel expression={trend?.expression ?? null} how={trend?.how ?? ""} window={window} unit={unit} cursor={cursor} onCursor={setCursor} onEdit={edit} />}
+        {expression !== "" && !answer.error && <TrendPanel expression={trend?.expression ?? null} how={trend?.how ?? ""} window={window} unit={unit} cursor={cursor} onCursor={setCursor} onEdit={edit} />}
         <MetricList names={pickable(all)} current={built?.metric ?? ""} pending={names.isPending} onPick={pick} />
       </div>
     </>
