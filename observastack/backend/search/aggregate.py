@@ -29,6 +29,7 @@ from observastack.backend.stores.ports import (
 from observastack.backend.tenants import Tenants
 
 TTL_S = 5
+_MS = 10**6
 SETTLED_NS = 60 * 10**9
 """A range that ended so long ago changes hardly any more: its counts may come from the cache."""
 _KEYS: dict[SourceName, tuple[str, ...]] = {
@@ -63,7 +64,7 @@ class Aggregation:
 
     async def _compute(self, tenant: Tenant, query: AggregateQuery) -> dict[str, Any]:
         start, end = query.time_range.start, query.time_range.end
-        buckets = Buckets(start, max(1, -(-(end - start) // query.buckets)), query.buckets)
+        buckets = Buckets(start, _step(end - start, query.buckets), query.buckets)
         names = sources_of(query.type)
         selected = selection(query, query.time_range)
         counted = await asyncio.gather(*(self._ask(name, tenant, selected, buckets, query.fields) for name in names))
@@ -118,3 +119,9 @@ class Aggregation:
 
 def _ms_since(began: float) -> float:
     return round((time.perf_counter() - began) * 1000, 3)
+
+
+def _step(length: int, count: int) -> int:
+    """Nanoseconds of a bucket: whole milliseconds where they are longer than one, for real stores count in those."""
+    step = max(1, -(-length // count))
+    return step if step < _MS else -(-step // _MS) * _MS

@@ -285,6 +285,25 @@ async def test_counts_are_those_of_the_records(log_world: World, log_store: LogS
         await log_store.aggregate(tenant, near(log_world), buckets, ["colour"])
 
 
+@pytest.mark.parametrize("begin", [0, 1, 999_999, 1_234_567_891])
+async def test_buckets_begin_and_end_to_the_nanosecond(log_world: World, log_store: LogStore, begin: int) -> None:
+    """Records at each side of every edge, and an end in the middle of a millisecond within a bucket."""
+    tenant, start, step = log_world.tenant(), log_world.base + begin, 7_003 * 10**6
+    edges = [start + place * step for place in range(6)]
+    end = edges[5] - step // 2 - 123_457
+    times = sorted({edge + shift for edge in edges for shift in (-1, 0, 1)} | {end - 1, end, end + 1, end - 10**6})
+    log_world.logs(tenant, [{"ts": ts, "body": str(ts), "severity": (9, 17)[ts % 2]} for ts in times])
+    await seen(log_store, tenant, near(log_world), len(times))
+    counted = await log_store.aggregate(tenant, Selected(start, end), Buckets(start, step, 5), ["severity"])
+    expected: list[Counter[str]] = [Counter() for _ in range(5)]
+    for ts in times:
+        if start <= ts < end:
+            expected[(ts - start) // step][("info", "error")[ts % 2]] += 1
+    assert [Counter(one) for one in counted.counts] == expected
+    assert counted.facets["severity"] == sum(expected, Counter())
+    assert counted.complete
+
+
 async def test_the_server_is_named_and_answers(log_world: World, log_store: LogStore) -> None:
     assert log_store.implementation == log_world.adapter
     await log_store.probe()

@@ -74,6 +74,35 @@ async def test_metrics_that_differ_in_nothing_but_their_name_are_all_there(
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("begin", [0, 1, 1_234_567_891])
+async def test_buckets_begin_and_end_to_the_millisecond(
+    metric_world: World, metric_store: MetricStore, begin: int
+) -> None:
+    ms = 10**6
+    tenant, start, step = metric_world.tenant(), metric_world.base + begin, 7_003 * ms
+    first = -(-start // ms) * ms
+    end = start + 4 * step + step // 2
+    times = sorted({first + place * step + shift * ms for place in range(6) for shift in (-1, 0, 1)})
+    metric_world.samples(tenant, "hits", [(ts, 1.0) for ts in times], labels={"pod": "a"})
+    metric_world.samples(tenant, "hits", [(ts, 1.0) for ts in times[::2]], "web", labels={"pod": "b"})
+    metric_world.samples(tenant, "hi $1 ts", [(ts, 1.0) for ts in times[:3]], "web", labels={"pod": "b"})
+    await seen(metric_store, tenant, near(metric_world), len(times) + len(times[::2]) + 3)
+    fields = ["service", "name", "attributes.pod"]
+    counted = await metric_store.aggregate(tenant, Selected(start, end), Buckets(start, step, 5), fields)
+    both = [ts for ts in (*times, *times[::2], *times[:3]) if start <= ts < end]
+    expected = Counter((ts - start) // step for ts in both)
+    assert [one.get("samples", 0) for one in counted.counts] == [expected[place] for place in range(5)]
+    odd = len([ts for ts in times[:3] if start <= ts < end])
+    web = len([ts for ts in times[::2] if start <= ts < end]) + odd
+    services = {"shop": len(both) - web, "web": web}
+    assert counted.facets == {
+        "service": services,
+        "name": {"hits": len(both) - odd, "hi $1 ts": odd},
+        "attributes.pod": {"a": services["shop"], "b": web},
+    }
+    assert counted.complete
+
+
 async def test_filters_mean_the_same_everywhere(metric_world: World, metric_store: MetricStore) -> None:
     tenant, base = metric_world.tenant(), metric_world.base
     for place, (name, service, code) in enumerate(

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from observastack.backend.sources import SourceFailed
+from observastack.backend.stores.loki import counts
 from observastack.backend.stores.loki.logql import log_query, of_trace
 from observastack.backend.stores.loki.records import rows
-from observastack.backend.stores.ports import Item, Row, Selected, Tenant
+from observastack.backend.stores.ports import Aggregated, Buckets, Item, Row, Selected, Tenant
 from observastack.backend.stores.remote.client import StoreClient, unusable
 from observastack.backend.stores.remote.predicate import Predicate, predicate, value_of
-from observastack.backend.stores.remote.walk import GREATEST_WIDTH_NS, Part, Reader, RemoteSignal
+from observastack.backend.stores.remote.walk import GREATEST_WIDTH_NS, Part, Reader, RemoteSignal, added
 
 MOST_ENTRIES = 5_000
 """Loki's default limit of one query (max_entries_limit_per_query)."""
@@ -55,6 +57,24 @@ class LokiStore(RemoteSignal):
             found += [row for row in part.rows if row[2]["trace_id"] == trace_id]
             first = min(last, first + GREATEST_WIDTH_NS) if part.edge is None else part.edge
         return [row[2] for row in found[:limit]]
+
+    async def aggregate(
+        self, tenant: Tenant, selected: Selected, buckets: Buckets, fields: Sequence[str]
+    ) -> Aggregated:
+        """Counted by Loki where LogQL can say exactly what is meant, else from the records that the budget allows."""
+        query = log_query(selected)
+        if not (query.exact and counts.possible(selected.start, selected.end, buckets, fields)):
+            return await super().aggregate(tenant, selected, buckets, fields)
+        self.check(selected)
+
+        async def ask(path: str, parameters: dict[str, str]) -> Any:
+            return await self._ask(path, parameters, tenant, self._timeout_s)
+
+        counted, reached = await counts.count(ask, query.text, selected.end, buckets, fields)
+        if reached < selected.end:  # less than a millisecond
+            rest = await super().aggregate(tenant, replace(selected, start=reached), buckets, fields)
+            counted = added(counted, rest)
+        return counted
 
     async def entries(
         self, tenant: Tenant, query: str, span: tuple[int, int], *, descending: bool, limit: int, timeout_s: float

@@ -140,14 +140,23 @@ def _tie(labels: dict[str, str]) -> int:
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)
 
 
+def exact(selected: Selected) -> bool:
+    """Whether `selector` selects nothing but what matches."""
+    return (selected.free_text or "").isascii() and all(_matcher(one) is not None for one in selected.filters)
+
+
+def label_of(name: str) -> str | None:
+    """The label that a field is; None for a field that samples do not have, or that is no label."""
+    head, _, key = name.partition(".")
+    if head in ("attributes", "resource"):
+        label = label_name(key)
+        return None if label in _RESERVED else label
+    return {"service": "service", "name": "__name__"}.get(name)
+
+
 def _matcher(one: Filter) -> str | None:
     """What an equality of texts says about the labels; all else is decided on the items."""
     if one.operator != "equals" or not isinstance(one.value, str) or not one.value:
         return None
-    head, _, key = one.field.partition(".")
-    label = {"service": "service", "name": "__name__"}.get(one.field)
-    if head in ("attributes", "resource") and key:
-        label = label_name(key)
-        if label in _RESERVED:
-            return None
+    label = label_of(one.field)
     return None if label is None else f"{label}={quoted(one.value)}"

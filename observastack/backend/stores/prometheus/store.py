@@ -9,10 +9,11 @@ from typing import Any
 from observastack import defects
 from observastack.backend.promql.nodes import BadQuery, Impossible
 from observastack.backend.sources import SourceFailed
-from observastack.backend.stores.ports import Item, Selected, Tenant
+from observastack.backend.stores.ports import Aggregated, Buckets, Item, Selected, Tenant
+from observastack.backend.stores.prometheus import counts
 from observastack.backend.stores.prometheus.enforce import LABEL, quoted, scoped
 from observastack.backend.stores.prometheus.functions import AGGREGATIONS, FUNCTIONS
-from observastack.backend.stores.prometheus.samples import MS, SampleReader, lookup, moment, selector
+from observastack.backend.stores.prometheus.samples import MS, SampleReader, exact, label_of, lookup, moment, selector
 from observastack.backend.stores.remote.client import StoreClient, unusable
 from observastack.backend.stores.remote.predicate import Predicate, predicate, value_of
 from observastack.backend.stores.remote.walk import Reader, RemoteSignal
@@ -30,6 +31,7 @@ class PrometheusStore(RemoteSignal):
     def __init__(self, url: str, timeout_s: float) -> None:
         super().__init__("metrics", timeout_s)
         self._client = StoreClient(url, timeout_s)
+        self._closed: bool | None = None
 
     async def instant(self, tenant: Tenant, query: str, at: int) -> dict[str, Any]:
         return await self._query(scoped(query, tenant.key), moment(at // MS), self._timeout_s)
@@ -59,6 +61,30 @@ class PrometheusStore(RemoteSignal):
 
     def field(self, name: str) -> Callable[[Item], Any] | None:
         return value_of("metrics", name, lookup)
+
+    async def aggregate(
+        self, tenant: Tenant, selected: Selected, buckets: Buckets, fields: Sequence[str]
+    ) -> Aggregated:
+        """Counted by Prometheus where matchers can say exactly what is meant, else from what the budget allows to read."""
+        self.check(selected)
+        for name in fields:
+            self.field(name)
+        if "value" in fields or not exact(selected) or not counts.possible(selected.start, selected.end, buckets):
+            return await super().aggregate(tenant, selected, buckets, fields)
+
+        async def ask(path: str, form: dict[str, str]) -> dict[str, Any]:
+            return await self._ask(path, form, self._timeout_s)
+
+        labels = {name: counts.NAME if name == "name" else label_of(name) for name in fields}
+        wanted = counts.Counting(selector(selected, tenant.key), await self._closed_ranges(), labels)
+        return await counts.count(ask, wanted, selected.start, selected.end, buckets)
+
+    async def _closed_ranges(self) -> bool:
+        """Whether this is a Prometheus before 3. Only an answer is remembered."""
+        if self._closed is None:
+            major = re.search(r"\d+", await self.version() or "")
+            self._closed = major is not None and int(major[0]) < 3
+        return self._closed
 
     async def probe(self) -> None:
         await self._client.ready("/-/ready")

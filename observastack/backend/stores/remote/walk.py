@@ -179,6 +179,16 @@ async def aggregate(
     )
 
 
+def added(one: Aggregated, other: Aggregated) -> Aggregated:
+    """The counts of two parts of one range."""
+    facets = {
+        name: dict((Counter(values) + Counter(other.facets[name])).most_common(FACET_VALUES))
+        for name, values in one.facets.items()
+    }
+    counts = [dict(Counter(mine) + Counter(theirs)) for mine, theirs in zip(one.counts, other.counts, strict=True)]
+    return Aggregated(counts, facets, one.complete and other.complete, other.searched_from)
+
+
 def severity_name(number: int) -> str:
     """Every four numbers have one name."""
     return SEVERITIES[0] if number <= 0 else SEVERITIES[min((number + 3) // 4, 6)]
