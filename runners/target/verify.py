@@ -208,6 +208,10 @@ def _judge(target: Target, operation: Operation, answer: Answer, *, known_trace:
             return Probe(
                 operation.name, "ok", answer.status, latency, "no trace is stored yet: an unknown one is missing"
             )
+        if answer.status == 501 and operation.name not in target.profile.required:
+            return Probe(
+                operation.name, "not_applicable", 501, latency, "the deployment says that it does not support it"
+            )
         return Probe(operation.name, "failed", answer.status, latency, f"answered with status {answer.status}")
     if operation.template.items is not None and operation.items(answer) is None:
         return Probe(operation.name, "failed", answer.status, latency, f"no list at {operation.template.items}")

@@ -11,12 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field, StrictStr, model_validator
 from observastack.backend.audit import Entry
 from observastack.backend.auth.principal import Principal, needs
 from observastack.backend.auth.roles import Permission
-from observastack.backend.errors import not_found
+from observastack.backend.errors import ApiError, not_found
 from observastack.backend.routes.documented import errors, json
 from observastack.backend.search.model import DEFAULT_RANGE_NS, TimeRange
 from observastack.backend.services import Services, services
 from observastack.backend.sources import SourceName
 from observastack.backend.test_data import Seed
+from observastack.store.rows import Signal
 
 api = APIRouter(prefix="/test-data", tags=["test data"])
 Platform = Annotated[Services, Depends(services)]
@@ -89,17 +90,21 @@ class Fault(BaseModel):
     ttl_s: float
 
 
-@api.post("/seed", status_code=201, response_model=Seeded, responses=errors(401, 403, 404, 422))
+@api.post("/seed", status_code=201, response_model=Seeded, responses=errors(401, 403, 404, 422, 501))
 async def seed(body: SeedRequest, request: Request, admin: Admin, platform: Platform) -> Response:
     """Write known items for a tenant."""
     number = await platform.tenants.number(body.tenant)
     if number is None:
         raise not_found()
+    counts: dict[Signal, int] = {"logs": body.logs, "traces": body.traces, "metrics": body.metrics}
+    for signal, count in counts.items():
+        if count and (store := platform.stores.of(signal).implementation) != "embedded":
+            raise ApiError(501, f"{signal} are kept by {store}: send test data through the ingest gateway")
     now = time.time_ns()
     start, end = (
         (now - DEFAULT_RANGE_NS, now) if body.time_range is None else (body.time_range.start, body.time_range.end)
     )
-    wanted = Seed(body.run, {"logs": body.logs, "traces": body.traces, "metrics": body.metrics}, start, end, body.seed)
+    wanted = Seed(body.run, counts, start, end, body.seed)
     await _audit(platform, request, admin, ("test-data.seed", body.run), body.tenant)
     items = await platform.test_data.seed(number, wanted)
     return json({"run": body.run, "tenant": body.tenant, "items": items}, 201)

@@ -92,6 +92,12 @@ def test_all_signals_of_the_tenant_alone(platform: Platform) -> None:
     assert "globex" not in json.dumps(lines)
 
 
+def test_seeding_what_could_not_be_found_again_is_refused(platform: Platform) -> None:
+    answer = platform.running.post("platform-admin", "/test-data/seed", {"tenant": "acme", "run": "r", "traces": 5})
+    assert answer.status_code == 501
+    assert "tempo" in answer.json()["error"]["message"]
+
+
 def test_headers_of_the_caller_name_no_tenant(platform: Platform) -> None:
     until(lambda: well(platform), "all is well")
     headers = {
@@ -125,6 +131,9 @@ def test_a_store_that_is_stopped(platform: Platform, name: str) -> None:
         statuses = {key: one["status"] for key, one in found.json()["stats"]["sources"].items()}
         assert statuses == {"logs": "ok", "metrics": "ok", "traces": "ok", signal: "timeout"}
         assert len(found.json()["items"]) == 2
+        started = time.perf_counter()
+        assert platform.running.post("acme-analyst", "/search/export", {"type": signal}).status_code == 503
+        assert time.perf_counter() - started < 4
         only = page(platform, signal)
         assert only.status_code == 503
         assert "127.0.0.1" not in only.text

@@ -141,10 +141,12 @@ async def export(walk: Walk, selected: Selected) -> AsyncIterator[AsyncIterator[
 
 
 async def _batches(walk: Walk, selected: Selected) -> AsyncIterator[list[Line]]:
-    low, width = selected.start, FIRST_WIDTH_NS
+    # The first read is waited for before the answer has begun: no longer than for any other answer.
+    low, width, patience = selected.start, FIRST_WIDTH_NS, walk.timeout_s
     while low < selected.end:
         last = min(selected.end, low + width)
-        part = await walk.read(low, last, descending=False, wanted=5_000, timeout_s=EXPORT_READ_S)
+        part = await walk.read(low, last, descending=False, wanted=5_000, timeout_s=patience)
+        patience = EXPORT_READ_S
         low = last if part.edge is None else part.edge
         width = min(width * 4, GREATEST_WIDTH_NS) if part.edge is None else FIRST_WIDTH_NS
         rows = [row for row in part.rows if walk.passes(row[2])]

@@ -1,0 +1,41 @@
+"""What a single answer says about an operation."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from runners.lib.home import Environment
+from runners.target import open_target
+from runners.target.operation import Answer
+from runners.target.verify import _judge
+
+PROFILE = """\
+target: {name: t, production: false}
+urls: {api: "http://127.0.0.1:9"}
+auth: {flow: json_login, login: {post: /login, token: $.t}}
+operations: {test_data.seed: {post: /seed}, search.logs: {post: /search}}
+required: [search.logs]
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "state"),
+    [
+        ("test_data.seed", 201, "ok"), ("test_data.seed", 500, "failed"), ("test_data.seed", 501, "not_applicable"),
+        ("search.logs", 501, "failed"),
+    ],
+)  # fmt: skip
+def test_what_a_deployment_does_not_support_is_no_failure_unless_it_is_required(
+    tmp_path: Path, name: str, status: int, state: str
+) -> None:
+    environment = Environment(tmp_path / "env" / "local")
+    environment.secrets.mkdir(parents=True)
+    environment.identities.write_text(json.dumps({"tenants": [], "users": []}))
+    path = tmp_path / "target.yml"
+    path.write_text(PROFILE)
+    environment.state.write_text(json.dumps({"v": 1, "kind": "external", "target_file": str(path)}))
+    with open_target(environment) as target:
+        operation = target.operation(name)
+        assert operation is not None
+        assert _judge(target, operation, Answer(status, {}, 0.01), known_trace=False).state == state
