@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from hashlib import blake2b
 from typing import Any
 
@@ -33,8 +34,8 @@ def _row(labels: dict[str, str], entry: list[Any]) -> Row:
 
 
 def _item(when: tuple[int, str], line: str, labels: dict[str, str], metadata: dict[str, str]) -> Item:
-    if (record := metadata.get(FIELD)) is not None:
-        service, trace_id, content = decode(line, record)
+    with contextlib.suppress(ValueError, KeyError):
+        service, trace_id, content = decode(line, metadata[FIELD])
         return item("logs", when, service, trace_id, content)
     # Written by somebody else: the best that Loki knows.
     level = metadata.get("severity_text") or metadata.get("detected_level") or labels.get("level")

@@ -14,7 +14,8 @@ from observastack.backend.stores.loki.records import rows
 from observastack.backend.stores.ports import Aggregated, Buckets, Item, Row, Selected, Tenant
 from observastack.backend.stores.remote.client import StoreClient, unusable
 from observastack.backend.stores.remote.predicate import Predicate, predicate, value_of
-from observastack.backend.stores.remote.walk import GREATEST_WIDTH_NS, Part, Reader, RemoteSignal, added
+from observastack.backend.stores.remote.signal import RemoteSignal
+from observastack.backend.stores.remote.walk import GREATEST_WIDTH_NS, Part, Reader, added
 
 MOST_ENTRIES = 5_000
 """Loki's default limit of one query (max_entries_limit_per_query)."""

@@ -16,7 +16,8 @@ from observastack.backend.stores.prometheus.functions import AGGREGATIONS, FUNCT
 from observastack.backend.stores.prometheus.samples import MS, SampleReader, exact, label_of, lookup, moment, selector
 from observastack.backend.stores.remote.client import StoreClient, unusable
 from observastack.backend.stores.remote.predicate import Predicate, predicate, value_of
-from observastack.backend.stores.remote.walk import Reader, RemoteSignal
+from observastack.backend.stores.remote.signal import RemoteSignal
+from observastack.backend.stores.remote.walk import Reader
 
 _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 

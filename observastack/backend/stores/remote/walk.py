@@ -29,7 +29,6 @@ from observastack.backend.stores.ports import (
     Line,
     Row,
     Selected,
-    Tenant,
     Wanted,
 )
 from observastack.backend.stores.remote.client import Budget
@@ -206,41 +205,3 @@ def _key(source: SourceName, item: Item) -> str:
     if source == "traces":
         return ERROR_SPANS if item["content"]["status_code"] == 2 else SPANS
     return SAMPLES
-
-
-class RemoteSignal:
-    """SignalStore of a source whose parts `reader` reads."""
-
-    implementation: str
-
-    def __init__(self, source: SourceName, timeout_s: float) -> None:
-        self._source, self._timeout_s = source, timeout_s
-
-    def reader(self, tenant: Tenant, selected: Selected) -> Reader:
-        raise NotImplementedError
-
-    def predicate(self, selected: Selected) -> Predicate:
-        raise NotImplementedError
-
-    def field(self, name: str) -> Callable[[Item], Any] | None:
-        raise NotImplementedError
-
-    def check(self, selected: Selected) -> None:
-        self.predicate(selected)
-
-    async def page(self, tenant: Tenant, wanted: Wanted) -> Found:
-        return await page(self._walk(tenant, wanted.selected), wanted)
-
-    def export(
-        self, tenant: Tenant, selected: Selected
-    ) -> contextlib.AbstractAsyncContextManager[AsyncIterator[list[Line]]]:
-        return export(self._walk(tenant, selected), selected)
-
-    async def aggregate(
-        self, tenant: Tenant, selected: Selected, buckets: Buckets, fields: Sequence[str]
-    ) -> Aggregated:
-        readers = {name: self.field(name) for name in fields}
-        return await aggregate(self._walk(tenant, selected), self._source, selected, buckets, readers)
-
-    def _walk(self, tenant: Tenant, selected: Selected) -> Walk:
-        return Walk(self.reader(tenant, selected), self.predicate(selected), self._timeout_s)

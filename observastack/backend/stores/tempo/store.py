@@ -12,7 +12,8 @@ from observastack.backend.sources import SourceFailed
 from observastack.backend.stores.ports import Item, Row, Selected, Summary, Tenant
 from observastack.backend.stores.remote.client import Budget, Reply, StoreClient, unusable
 from observastack.backend.stores.remote.predicate import Predicate, predicate, value_of
-from observastack.backend.stores.remote.walk import Part, Reader, RemoteSignal
+from observastack.backend.stores.remote.signal import RemoteSignal
+from observastack.backend.stores.remote.walk import Part, Reader
 from observastack.backend.stores.tempo.question import tags, traceql
 from observastack.backend.stores.tempo.spans import rows
 
