@@ -20,7 +20,8 @@ class StoreProbe:
 
     def __init__(self, url: str, path: str, also: tuple[str, int] | None = None, timeout_s: float = 1.0) -> None:
         parts = urlsplit(url)
-        self._host, self._port = parts.hostname or "", parts.port or 80
+        self._tls = parts.scheme == "https"
+        self._host, self._port = parts.hostname or "", parts.port or (443 if self._tls else 80)
         self._request = (
             f"GET {parts.path.rstrip('/')}{path} HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n".encode()
         )
@@ -49,7 +50,7 @@ class StoreProbe:
         return Probe(reason is None, round((time.monotonic() - started) * 1000, 3), reason)
 
     async def _status(self) -> bytes:
-        reader, writer = await asyncio.open_connection(self._host, self._port, limit=8192)
+        reader, writer = await asyncio.open_connection(self._host, self._port, limit=8192, ssl=self._tls or None)
         try:
             writer.write(self._request)
             parts = (await reader.readline()).split(None, 2)

@@ -30,7 +30,8 @@ class StoreConnection:
     def __init__(self, url: str, timeout_s: float) -> None:
         parts = urlsplit(url)
         self._prefix = parts.path.rstrip("/")
-        self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=timeout_s)
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        self._connection = kind(parts.hostname or "", parts.port, timeout=timeout_s)
 
     def post(self, path: str, body: bytes, headers: dict[str, str]) -> Reply:
         """Raises Unavailable."""
