@@ -2,6 +2,7 @@ import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { createRoot } from "react-dom/client";
 import { RouterProvider } from "react-router";
 
+import { auth } from "./app/auth";
 import { isStatus } from "./app/errors";
 import { router } from "./app/router";
 import "./styles/tokens.css";
@@ -17,6 +18,14 @@ const client = new QueryClient({
       staleTime: 10_000,
     },
   },
+});
+
+// Whoever signs in next must not see what was answered to somebody else.
+let owner: string | null = null;
+auth().subscribe(() => {
+  const { subject } = auth();
+  if (auth().snapshot() === "signed-out" || (subject !== null && owner !== null && subject !== owner)) client.clear();
+  owner = subject ?? owner;
 });
 
 const root = document.getElementById("root");

@@ -1,5 +1,4 @@
 /** The session is over, the page is not: it stays behind the dialog, and the way back to it is kept. */
-import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
 import { useLocation, useNavigate } from "react-router";
 
@@ -11,11 +10,8 @@ export function SessionDialog() {
   const [endedAt] = useState(() => new Date());
   const { pathname, search, hash } = useLocation();
   const navigate = useNavigate();
-  const client = useQueryClient();
   const signIn = (next: string) => {
     auth().leave();
-    // Another person must not see what this one's queries answered.
-    client.clear();
     void navigate(next === "" ? "/login" : `/login?next=${encodeURIComponent(next)}`);
   };
   const stopped = liveStop();

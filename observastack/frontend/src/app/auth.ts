@@ -82,9 +82,13 @@ export class Auth {
     return this.tokens?.access ?? null;
   }
 
-  /** Milliseconds since 1970 at which the access token ends. */
-  get expiresAt(): number | null {
-    return this.tokens?.expiresAt ?? null;
+  /** Who the session belongs to; null without one. */
+  get subject(): string | null {
+    try {
+      return this.tokens ? String(claimsOf(this.tokens.access).sub) : null;
+    } catch {
+      return null;
+    }
   }
 
   /** Gets a new pair unless someone did so since `used`. False: the session is over. Raises ApiError when unknown. */

@@ -1,5 +1,5 @@
 /** Windowing of a list that scrolls with the page. Short lists are drawn whole. */
-import { type RefObject, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
+import { type RefCallback, type RefObject, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 
 import { offsetsOf, type Slice, sliceOf } from "./window";
 
@@ -13,20 +13,22 @@ interface Wanted {
   keyOf: (index: number) => string;
   /** Height of a row that was never measured. */
   estimate: number;
-  /** Rows that differ from the estimate are measured (open, wrapped). */
-  measured: boolean;
+  /** Rows whose measured height counts; the others have the estimate. */
+  variable: (key: string) => boolean;
+  /** Another layout of the rows: what was measured before holds no more. */
+  layout: string;
   /** Lists up to this length are not windowed. */
   whole?: number;
 }
 
 export interface Windowed extends Slice {
   list: RefObject<HTMLElement | null>;
-  /** For each drawn row: measures it. */
-  rowRef: (key: string) => (element: HTMLElement | null) => void;
+  /** Ref of a row that may be higher than the estimate; its data-id is its key. */
+  measure: RefCallback<HTMLElement>;
   scrollTo: (index: number) => void;
 }
 
-export function useWindow({ count, keyOf, estimate, measured, whole = 200 }: Wanted): Windowed {
+export function useWindow({ count, keyOf, estimate, variable, layout, whole = 200 }: Wanted): Windowed {
   const list = useRef<HTMLElement>(null);
   const heights = useRef(new Map<string, number>());
   const [version, setVersion] = useState(0);
@@ -62,36 +64,40 @@ export function useWindow({ count, keyOf, estimate, measured, whole = 200 }: Wan
   useLayoutEffect(() => {
     heights.current.clear();
     setVersion((old) => old + 1);
-  }, [estimate, measured]);
+  }, [estimate, layout]);
 
   const observer = useRef<ResizeObserver | null>(null);
   useEffect(() => () => observer.current?.disconnect(), []);
-  const rowRef = useCallback(
-    (key: string) => (element: HTMLElement | null) => {
-      if (!active || element === null) return;
+  const measure = useCallback(
+    (element: HTMLElement | null) => {
+      if (element === null) return;
       observer.current ??= new ResizeObserver((entries) => {
         let changed = false;
         for (const { target } of entries) {
-          const id = (target as HTMLElement).dataset.key;
+          const id = (target as HTMLElement).dataset.id;
           if (!id || !target.isConnected) continue;
           const height = target.getBoundingClientRect().height;
-          if (Math.abs((heights.current.get(id) ?? 0) - height) > 0.5) {
+          if (Math.abs((heights.current.get(id) ?? estimate) - height) > 0.5) {
             heights.current.set(id, height);
             changed = true;
           }
         }
         if (changed) setVersion((old) => old + 1);
       });
-      element.dataset.key = key;
-      observer.current.observe(element);
+      const watching = observer.current;
+      watching.observe(element);
+      return () => watching.unobserve(element);
     },
-    [active],
+    [estimate],
   );
 
   const offsets = useMemo(
-    () => offsetsOf(active ? count : 0, estimate, (index) => heights.current.get(keyOf(index))),
+    () => offsetsOf(active ? count : 0, estimate, (index) => {
+        const key = keyOf(index);
+        return variable(key) ? heights.current.get(key) : undefined;
+      }),
     // eslint-disable-next-line react-hooks/exhaustive-deps -- version stands for the measured heights
-    [active, count, estimate, keyOf, version],
+    [active, count, estimate, keyOf, variable, version],
   );
   const slice = active
     ? sliceOf(offsets, view.top, view.bottom, OVERSCAN)
@@ -107,5 +113,5 @@ export function useWindow({ count, keyOf, estimate, measured, whole = 200 }: Wan
     },
     [active, offsets, estimate],
   );
-  return { ...slice, list, rowRef, scrollTo };
+  return { ...slice, list, measure, scrollTo };
 }

@@ -6,11 +6,13 @@ import type { Signal, Sources } from "../../types";
 
 interface Props {
   sources: Sources;
+  /** Counts of the whole range, where they are known. */
+  totals: Sources | undefined;
   busy: boolean;
   onRetry: () => void;
 }
 
-export function PartialBanner({ sources, busy, onRetry }: Props) {
+export function PartialBanner({ sources, totals, busy, onRetry }: Props) {
   const stores = useCapabilities()?.stores;
   const asked = SIGNALS.filter((signal) => sources[signal] !== undefined);
   const missing = asked.filter((signal) => !has(sources, signal));
@@ -24,6 +26,11 @@ export function PartialBanner({ sources, busy, onRetry }: Props) {
   const short = (signal: Signal) => {
     const store = sources[signal]?.implementation ?? stores?.[signal] ?? "embedded";
     return store === "embedded" ? signal : store;
+  };
+  const countOf = (signal: Signal) => {
+    const total = totals?.[signal];
+    if (total && answered(total)) return total.count.toLocaleString("en");
+    return `${(sources[signal]?.count ?? 0).toLocaleString("en")} shown`;
   };
   const why = [...missing, ...cut].map((signal) => {
     const status = sources[signal];
@@ -50,7 +57,7 @@ export function PartialBanner({ sources, busy, onRetry }: Props) {
               <li key={signal}>
                 <i className={`dot ${known ? (status?.status === "partial" ? "warn" : "") : "error"}`} />
                 <span>
-                  {short(signal)}, {known ? `${(status?.count ?? 0).toLocaleString("en")} shown` : (status?.reason ?? "no answer")}
+                  {short(signal)}, {known ? countOf(signal) : (status?.reason ?? "no answer")}
                   {known && status?.latency_ms !== undefined && ` in ${Math.round(status.latency_ms)} ms`}
                 </span>
               </li>

@@ -39,8 +39,9 @@ export function ResultList({ items, openId, needle, zone, wrap, label, fresh = 0
     const item = items[index];
     return item === undefined ? "" : idOf(item);
   }, [items]);
-  const windowed = useWindow({ count: items.length, keyOf, estimate: narrow ? PHONE : LINE, measured: wrap || narrow });
-  const { list, first, end, before, after, rowRef, scrollTo } = windowed;
+  const variable = useCallback((key: string) => wrap || narrow || key === openId, [wrap, narrow, openId]);
+  const windowed = useWindow({ count: items.length, keyOf, estimate: narrow ? PHONE : LINE, variable, layout: `${wrap} ${narrow}` });
+  const { list, first, end, before, after, measure, scrollTo } = windowed;
   const at = useRef(-1);
 
   const focusRow = useCallback(
@@ -94,8 +95,9 @@ export function ResultList({ items, openId, needle, zone, wrap, label, fresh = 0
             fresh={index < fresh}
             needle={needle}
             zone={zone}
-            position={whole ? undefined : { index, of: items.length }}
-            measure={items.length > 200 ? rowRef(id) : undefined}
+            place={whole ? undefined : index + 1}
+            of={whole ? undefined : items.length}
+            measure={items.length > 200 && variable(id) ? measure : undefined}
             onToggle={onToggle}
             onFilter={onFilter}
           />

@@ -1,4 +1,4 @@
-import { type CSSProperties, memo } from "react";
+import { type CSSProperties, memo, type RefCallback } from "react";
 import { Link } from "react-router";
 
 import { Icon, serviceColour } from "../../components";
@@ -15,13 +15,14 @@ interface Props {
   needle: string;
   zone: Zone;
   /** For windowed lists. */
-  position?: { index: number; of: number } | undefined;
-  measure?: ((element: HTMLElement | null) => void) | undefined;
+  place?: number | undefined;
+  of?: number | undefined;
+  measure?: RefCallback<HTMLElement> | undefined;
   onToggle: (id: string) => void;
   onFilter?: ((filter: Filter) => void) | undefined;
 }
 
-export const ResultRow = memo(function ResultRow({ item, open, fresh, needle, zone, position, measure, onToggle, onFilter }: Props) {
+export const ResultRow = memo(function ResultRow({ item, open, fresh, needle, zone, place, of, measure, onToggle, onFilter }: Props) {
   const line = lineOf(item);
   const id = idOf(item);
   const ms = timeOf(item);
@@ -34,8 +35,8 @@ export const ResultRow = memo(function ResultRow({ item, open, fresh, needle, zo
       data-new={fresh ? "" : undefined}
       data-testid="result-row"
       data-id={id}
-      aria-posinset={position && position.index + 1}
-      aria-setsize={position?.of}
+      aria-posinset={place}
+      aria-setsize={of}
     >
       {/* The button inside is the accessible way; the row is a larger target for the mouse. */}
       <div

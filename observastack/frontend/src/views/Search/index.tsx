@@ -175,7 +175,7 @@ function SearchOfTenant() {
         onRange={(range) => change({ range, selection: null, open: null })}
         onLive={toggleLive}
       />
-      {!state.live && <PartialBanner sources={results.sources} busy={results.loading} onRetry={results.retry} />}
+      {!state.live && <PartialBanner sources={results.sources} totals={all.stale ? undefined : all.data?.sources} busy={results.loading} onRetry={results.retry} />}
       <Matches
         counts={counts}
         results={results}
@@ -307,12 +307,29 @@ function Matches({
             The counts over time are not available now. The list below does not depend on them.
           </p>
         ) : (
-          <div style={{ height: 114, padding: "40px 12px" }}>
-            <Skeleton />
-          </div>
+          <GhostBars />
         )}
       </div>
     </section>
+  );
+}
+
+/** The place of the histogram before the first answer. */
+function GhostBars() {
+  return (
+    <figure className="chart" role="group" aria-label="Matches over time are being counted" style={{ minHeight: 114 }}>
+      <div className="y" style={{ height: 96 }} aria-hidden="true" />
+      <div className="plot" style={{ height: 96 }}>
+        <svg aria-hidden="true">
+          {Array.from({ length: 60 }, (_, index) => {
+            const height = 16 + ((index * 37) % 11) + 8 * Math.sin(index / 5) + 8;
+            return (
+              <rect key={index} x={`${index * 1.667 + 0.17}%`} width="1.33%" y={`${100 - height}%`} height={`${height}%`} fill="var(--grid)" />
+            );
+          })}
+        </svg>
+      </div>
+    </figure>
   );
 }
 

@@ -42,10 +42,11 @@ interface Props {
 const ROW = 26;
 const TICKS = [0, 0.25, 0.5, 0.75, 1];
 const WHOLE_UP_TO = 500;
+const never = () => false;
 
 export function Waterfall({ ref, model, visible, selected, collapsed, matches, window: shown, onSelect, onCollapse }: Props) {
   const keyOf = useCallback((index: number) => String(visible[index] ?? ""), [visible]);
-  const windowed = useWindow({ count: visible.length, keyOf, estimate: ROW, measured: false, whole: WHOLE_UP_TO });
+  const windowed = useWindow({ count: visible.length, keyOf, estimate: ROW, variable: never, layout: "", whole: WHOLE_UP_TO });
   const body = windowed.list;
   const pending = useRef<string | null>(null);
   const scrollTo = windowed.scrollTo;
