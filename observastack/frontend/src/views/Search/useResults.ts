@@ -8,6 +8,7 @@ import { useCapabilities } from "../../app/session";
 import { answered, reportSources } from "../../app/sources";
 import { askPage, askStream } from "../../search/ask";
 import { isChoice } from "../../search/filters";
+import { type LoadedPage, shownItems } from "../../search/pages";
 import { queryOf, type SearchState, wireRange } from "../../search/state";
 import type { Span } from "../../time/range";
 import type { Aggregate, Item, SearchQuery, SearchResult, Signal, SignalType, Sources, SourceStatus } from "../../types";
@@ -43,16 +44,16 @@ export function useResults(state: SearchState, span: Span, run: number, on: bool
   const key = ["search", JSON.stringify(query), run];
   const pages = useInfiniteQuery({
     queryKey: key,
-    queryFn: async ({ pageParam, signal }): Promise<SearchResult> => {
-      if (pageParam !== null) return askPage({ ...query, ...pageParam }, signal);
+    queryFn: async ({ pageParam, signal }): Promise<LoadedPage> => {
+      if (pageParam !== null) return { ...(await askPage({ ...query, ...pageParam }, signal)), perSource: null };
       setProgress({});
-      if (!streams) return askPage(query, signal);
-      return askStream(query, signal, (source, status) => setProgress((old) => ({ ...old, [source]: status })));
+      if (!streams) return { ...(await askPage(query, signal)), perSource: null };
+      const note = (source: Signal, status: SourceStatus) => setProgress((old) => ({ ...old, [source]: status }));
+      return { ...(await askStream(query, signal, note)), perSource: FIRST_PAGE };
     },
     initialPageParam: null as { cursor: string; limit: number } | null,
     getNextPageParam: (page, all) => {
-      const loaded = all.reduce((sum, one) => sum + one.items.length, 0);
-      return page.next_cursor === null ? null : { cursor: page.next_cursor, limit: nextSize(loaded) };
+      return page.next_cursor === null ? null : { cursor: page.next_cursor, limit: nextSize(shownItems(all).length) };
     },
     enabled: on,
     placeholderData: keepPreviousData,
@@ -60,7 +61,7 @@ export function useResults(state: SearchState, span: Span, run: number, on: bool
     gcTime: 60_000,
   });
   const data = useLastKnown(pages.data, pages.error);
-  const items = useMemo(() => data?.pages.flatMap((page) => page.items) ?? [], [data]);
+  const items = useMemo(() => shownItems(data?.pages ?? []), [data]);
   const first = data?.pages[0];
   const name = key.join("\n");
   const cancel = useCallback(() => {
