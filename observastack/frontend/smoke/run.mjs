@@ -142,6 +142,7 @@ async function keys() {
     await page.keyboard.press("j");
     await expect("j walks the lines", await focused("li:nth-child(2) .exp"));
     await page.keyboard.press("Enter");
+    await page.getByTestId("result-detail").waitFor();
     await expect("Enter opens the line", (await page.getByTestId("result-detail").count()) === 1);
     await expect("the open line is in the address", page.url().includes("open="));
   }
