@@ -41,10 +41,12 @@ def serve(config: configuration.Config) -> None:
     import uvicorn
 
     from observastack.backend.app import create_app
+    from observastack.backend.memory import give_back_large_blocks
     from observastack.http_protocol import BoundedProtocol
     from observastack.tracing import traced
 
     log = logging.getLogger("observastack.backend")
+    give_back_large_blocks()
     app = traced(create_app(config), config, "observastack-backend", log.warning)
     listener = _listen(config.backend.host, config.backend.port)
     server = uvicorn.Server(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -75,13 +76,23 @@ def stream(
     *,
     token: str | None = None,
     hello: bool = True,
+    slow: bool = False,
     **query: Any,
 ) -> Iterator[Stream]:
-    """Opened with the token as a subprotocol; username None and no token: nothing is said about who it is."""
+    """Opened with the token as a subprotocol; username None and no token: nothing is said about who it is.
+
+    slow: little is buffered on the client's side while it does not read.
+    """
     token = token if token is not None or username is None else running.token(username)
     url = f"ws://127.0.0.1:{running.config.backend.port}{PREFIX}/stream?{urlencode(query)}"
     protocols = None if token is None else [Subprotocol("observastack.v1"), Subprotocol(f"bearer.{token}")]
-    with connect(url, subprotocols=protocols, compression=None, max_size=64 << 20) as connection:
+    line = socket.socket()
+    if slow:
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32 << 10)
+    line.connect(("127.0.0.1", running.config.backend.port))
+    with connect(
+        url, sock=line, subprotocols=protocols, compression=None, max_size=64 << 20, max_queue=1
+    ) as connection:
         opened = Stream(connection)
         if hello:
             first = opened.receive()

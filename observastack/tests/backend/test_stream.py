@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
+from observastack import config as configuration
+from observastack.config import Config
 from observastack.store.write import SignalWriter, Write
 from observastack.tests.backend.alerting import act, deliver, fired, named, sent, silence, unique
-from observastack.tests.backend.serving import SECOND, Backend, Store
+from observastack.tests.backend.serving import SECOND, Backend, Store, backend, until
 from observastack.tests.backend.streaming import Message, bodies, stream
 from observastack.tests.platform import Tokens
+from tests.servers import free_port
 
 
 def now(count: int = 1, name: str = "line", **more: Any) -> list[dict[str, Any]]:
@@ -78,7 +84,7 @@ class TestItems:
     @pytest.mark.parametrize(
         "query", [{"types": "logs,orders"}, {"severity": "loud"}, {"free_text": "x" * 501}, {"cursor": "x"}]
     )
-    def test_a_query_without_meaning_is_refused(self, served: Backend, query: dict[str, str]) -> None:
+    def test_a_query_without_meaning_is_refused(self, served: Backend, query: dict[str, Any]) -> None:
         with stream(served, hello=False, **query) as opened:
             assert opened.end() == 4400
         assert opened.seen[0]["type"] == "error"
@@ -279,6 +285,45 @@ class TestSession:
         with stream(served) as opened:
             opened.connection.send("x" * 20_000)
             assert opened.end() == 1009
+
+
+class TestProcess:
+    @pytest.fixture
+    def small(self, served_config: Config, tmp_path: Path) -> Iterator[Backend]:
+        """A process of its own that has room for two streams."""
+        document = json.loads(served_config.file.read_text())
+        document["backend"]["port"] = free_port()
+        document["limits"] = {"stream_connections": 2}
+        file = tmp_path / "observastack.json"
+        file.write_text(json.dumps(document))
+        with backend(configuration.load(file, environ={}), tmp_path) as running:
+            yield running
+
+    def test_it_has_room_for_so_many_and_an_end_makes_room(self, small: Backend) -> None:
+        with stream(small):
+            with stream(small, "globex-viewer"), stream(small, hello=False) as third:
+                assert third.end() == 4429
+            until(lambda: _opens(small), "there is room again", 5)
+
+    def test_an_orderly_end_says_so_and_the_cursor_is_good_at_the_next_process(
+        self, small: Backend, served: Backend, store: Store
+    ) -> None:
+        name = unique("moved")
+        with stream(small, types="logs", free_text=name) as opened:
+            store.logs("acme", now(1, name))
+            opened.items(1)
+            small.process.send_signal(signal.SIGTERM)
+            assert opened.end() == 1012
+        store.logs("acme", now(1, f"{name} meanwhile"))
+        assert small.process.wait(10) in (0, -signal.SIGTERM)
+        with stream(served, types="logs", free_text=name, cursor=opened.cursor) as again:
+            assert bodies(again.items(1)) == [f"{name} meanwhile 0"]
+
+
+def _opens(running: Backend) -> bool:
+    with stream(running, hello=False) as opened:
+        first = opened.receive()
+        return first is not None and first["type"] == "hello"
 
 
 class _Slow(SignalWriter):
