@@ -33,8 +33,10 @@ from observastack.backend.health import Health
 from observastack.backend.idempotency import Idempotency
 from observastack.backend.insights.service import Insights
 from observastack.backend.limits import Limiter
+from observastack.backend.live.feed import Feed
 from observastack.backend.live.forgetting import Forgetting
 from observastack.backend.live.hub import Hub
+from observastack.backend.live.pages import Pages
 from observastack.backend.metrics import Metrics
 from observastack.backend.search.aggregate import Aggregation
 from observastack.backend.search.correlate import Correlator
@@ -162,7 +164,7 @@ def build(config: Config) -> Services:
         intake=Intake(database, audit),
         clock=clock,
         alertmanager=alertmanager,
-        live=Hub(database, denylist, tenants, config.limits.stream_connections),
+        live=Hub(Feed(database), Pages(stores, sources), denylist, tenants, limit=config.limits.stream_connections),
     )
 
 

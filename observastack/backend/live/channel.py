@@ -5,30 +5,38 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 
 import psycopg
 from psycopg_pool import PoolTimeout
 
 from observastack.backend.deadline import within
 from observastack.backend.live import messages
-from observastack.backend.live.feed import Batch, Feed
+from observastack.backend.live.feed import Batch, Event, Feed
+from observastack.backend.live.pages import POLL_S as PAGES_S
+from observastack.backend.live.pages import Pages, Tail
 from observastack.backend.live.position import Place, Position
 from observastack.backend.live.subscriber import Subscriber
 from observastack.backend.live.wish import Kind, Wish
+from observastack.backend.sources import SourceFailed, SourceName
+from observastack.backend.stores.ports import Tenant
 
 log = logging.getLogger("observastack.backend")
 
 POLL_S = 0.25
 AWAY_S = 1.0
 READ_S = 5.0
-DOWN = (psycopg.Error, PoolTimeout, TimeoutError, OSError)
+DOWN = (psycopg.Error, PoolTimeout, TimeoutError, OSError, SourceFailed)
 
 
 class Channel:
     """Lives while it has subscribers. place: everything before it was handed to them."""
 
-    def __init__(self, tenant: int, feed: Feed) -> None:
-        self.tenant, self._feed = tenant, feed
+    def __init__(self, tenant: Tenant, feed: Feed, pages: Pages) -> None:
+        self.tenant, self._feed, self._pages = tenant.number, feed, pages
+        self._scope = tenant
+        self._tails: dict[SourceName, Tail] = {}
+        self._page_at = 0.0
         self.subscribers: set[Subscriber] = set()
         self.joining = 0
         self.place: Place | None = None
@@ -36,16 +44,19 @@ class Channel:
         self._reading = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
-    async def join(self, subscriber: Subscriber) -> Place:
-        """From now on the subscriber gets everything beyond the place that this gives back. Raises DOWN."""
+    async def join(self, subscriber: Subscriber) -> Position:
+        """From now on the subscriber gets everything beyond the position that this gives back. Raises DOWN."""
         self.joining += 1
         try:
             async with self._reading:
                 if self.place is None:
                     self.place = await within(READ_S, self._feed.now(self.tenant))
                     self._task = asyncio.create_task(self._run())
+                for source in self._pages.paged:
+                    if source in subscriber.wish.kinds and source not in self._tails:
+                        self._tails[source] = await self._pages.tail(self._scope, source)
                 self.subscribers.add(subscriber)
-                return self.place
+                return self.position
         finally:
             self.joining -= 1
 
@@ -62,7 +73,7 @@ class Channel:
     @property
     def position(self) -> Position:
         assert self.place is not None  # opened
-        return Position(self.place)
+        return Position(self.place, {source: tail.edge for source, tail in self._tails.items()})
 
     async def _run(self) -> None:
         told = False
@@ -100,13 +111,37 @@ class Channel:
             self.place = batch.end
             if batch.events or batch.dropped:
                 self._hand_out(batch)
+            if self._tails and time.monotonic() >= self._page_at:
+                self._page_at = time.monotonic() + PAGES_S
+                await self._read_pages(kinds)
         return batch.complete
+
+    async def _read_pages(self, kinds: set[Kind]) -> None:
+        """The stores of other servers, each by itself: one that is away does not hold up the others for long."""
+        failed: SourceFailed | None = None
+        for source, tail in list(self._tails.items()):
+            if source not in kinds:  # whoever wants it next begins then
+                del self._tails[source]
+                continue
+            try:
+                rows, missed = await self._pages.new(self._scope, tail)
+            except SourceFailed as failure:
+                failed = failure
+                continue
+            events = []
+            for ts, tie, item in rows:
+                tail.edge = max(tail.edge, (ts, tie))
+                events.append(Event(source, self.position.place, item, self.position.pages))
+            if events or missed:
+                self._hand_out(Batch(events, self.position.place, True, {source: missed} if missed else {}))
+        if failed is not None:
+            raise failed
 
     def _hand_out(self, batch: Batch) -> None:
         made: dict[Wish, list[messages.News]] = {}
         for subscriber in self.subscribers:
             if (found := made.get(subscriber.wish)) is None:
-                found = messages.news(subscriber.wish, self.tenant, batch.events, batch.dropped, Position(batch.end))
+                found = messages.news(subscriber.wish, self.tenant, batch.events, batch.dropped, self.position)
                 made[subscriber.wish] = found
             for news in found:
                 subscriber.push(news)

@@ -8,7 +8,7 @@ came after it until it ends (the gateway's own writes end after 30 s at the late
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -38,11 +38,13 @@ ORDER BY a.xid, a.seq"""  # noqa: S608 - text of this module
 
 @dataclass(slots=True)
 class Event:
-    """One item or alert. encoded: its JSON, made once for all who get it."""
+    """One item or alert. encoded: its JSON, made once for all who get it. pages: how far the stores of other servers
+    were read with it; None for what comes from the platform's own database."""
 
     source: Kind
     place: Place
     document: dict[str, Any]
+    pages: Mapping[str, tuple[int, int]] | None = None
     _encoded: bytes | None = None
 
     @property

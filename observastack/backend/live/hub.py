@@ -11,12 +11,12 @@ from collections.abc import Iterator
 import redis.exceptions
 
 from observastack import defects
-from observastack.backend.database import Database
 from observastack.backend.denylist import Denylist
 from observastack.backend.live import messages
 from observastack.backend.live.channel import DOWN, Channel
 from observastack.backend.live.feed import Feed
-from observastack.backend.live.position import Place, encode
+from observastack.backend.live.pages import Pages
+from observastack.backend.live.position import Position, encode
 from observastack.backend.live.subscriber import Subscriber
 from observastack.backend.tenants import Tenants
 
@@ -32,8 +32,8 @@ CATCHING_UP = 4
 
 
 class Hub:
-    def __init__(self, database: Database, denylist: Denylist, tenants: Tenants, limit: int) -> None:
-        self.feed = Feed(database)
+    def __init__(self, feed: Feed, pages: Pages, denylist: Denylist, tenants: Tenants, *, limit: int) -> None:
+        self.feed, self.pages = feed, pages
         self._denylist, self._tenants, self._limit = denylist, tenants, limit
         self._channels: dict[int, Channel] = {}
         self._verified_at = time.monotonic()
@@ -64,11 +64,11 @@ class Hub:
         finally:
             self.clients -= room
 
-    async def join(self, subscriber: Subscriber) -> Place:
+    async def join(self, subscriber: Subscriber) -> Position:
         """As Channel.join."""
         channel = self._channels.get(subscriber.tenant)
         if channel is None:
-            channel = self._channels[subscriber.tenant] = Channel(subscriber.tenant, self.feed)
+            channel = self._channels[subscriber.tenant] = Channel(subscriber.scope, self.feed, self.pages)
         subscriber.beat_at = time.monotonic() + HEARTBEAT_S
         try:
             return await channel.join(subscriber)

@@ -78,7 +78,9 @@ def news(wish: Wish, tenant: int, events: Iterable[Event], dropped: dict[str, in
     left = {source: count for source, count in dropped.items() if source in wish.kinds}
     found = []
     for number, group in enumerate(groups):
-        at = end if number == len(groups) - 1 else Position(group[-1].place, end.pages)
+        last_pages = group[-1].pages
+        pages = end.pages if last_pages is None else last_pages
+        at = end if number == len(groups) - 1 else Position(group[-1].place, pages)
         source = group[0].source
         found.append(News(source, group, encode(at, tenant), left.pop(source, 0)))
     # Everything of a source was passed over, or nothing of the rest is wanted: the count must be told all the same.

@@ -20,6 +20,7 @@ from observastack.backend.deadline import within
 from observastack.backend.errors import as_api_error
 from observastack.backend.live import messages
 from observastack.backend.live.channel import DOWN, READ_S
+from observastack.backend.live.feed import Event
 from observastack.backend.live.hub import Hub
 from observastack.backend.live.position import BadCursor, Place, Position, decode, encode
 from observastack.backend.live.subscriber import Subscriber
@@ -118,13 +119,15 @@ async def _stream(websocket: WebSocket, platform: Services, subscriber: Subscrib
     listener = asyncio.create_task(_listen(websocket, platform, subscriber))
     try:
         if begin is None:
-            begin = Position(await _join(hub, subscriber))
+            begin = await _join(hub, subscriber)
             await websocket.send_text(messages.hello(encode(begin, subscriber.tenant), subscriber.wish))
         else:
             await websocket.send_text(messages.hello(encode(begin, subscriber.tenant), subscriber.wish))
             # The most before joining, at the client's pace; then the little that arrived until it has joined.
-            place = await _catch_up(websocket, hub, subscriber, begin.place, None)
-            await _catch_up(websocket, hub, subscriber, place, await _join(hub, subscriber))
+            reached = await _catch_up(websocket, hub, subscriber, begin, None)
+            joined = await _join(hub, subscriber)
+            reached = await _catch_up(websocket, hub, subscriber, reached, joined.place)
+            await _catch_up_pages(websocket, hub, subscriber, reached, joined)
         while True:
             await _send_waiting(websocket, subscriber)
             if (ending := subscriber.ending) is not None:
@@ -141,7 +144,7 @@ async def _stream(websocket: WebSocket, platform: Services, subscriber: Subscrib
         await hub.leave(subscriber)
 
 
-async def _join(hub: Hub, subscriber: Subscriber) -> Place:
+async def _join(hub: Hub, subscriber: Subscriber) -> Position:
     """Raises Refused."""
     try:
         return await hub.join(subscriber)
@@ -149,26 +152,48 @@ async def _join(hub: Hub, subscriber: Subscriber) -> Place:
         raise Refused(1013, "unavailable", "the store does not answer") from None
 
 
-async def _catch_up(websocket: WebSocket, hub: Hub, subscriber: Subscriber, place: Place, until: Place | None) -> Place:
-    """Send what arrived between two places (None: up to now), passing nothing over; the place that was reached."""
+async def _catch_up(
+    websocket: WebSocket, hub: Hub, subscriber: Subscriber, begin: Position, until: Place | None
+) -> Position:
+    """Send what arrived up to a place (None: up to now), passing nothing over; the position that was reached."""
+    place, complete = begin.place, False
     if defects.active("stream_resume_gap"):
-        return until or place
-    complete = False
+        return Position(until or place, begin.pages)
     while not complete and (until is None or place < until):
         if subscriber.claims.expires <= time.time():
             raise Refused(4401, "unauthenticated", "the token has expired")
+        reading = hub.feed.since(subscriber.tenant, place, subscriber.wish.kinds, pass_over=False)
         async with hub.turns:
             try:
-                batch = await within(
-                    READ_S, hub.feed.since(subscriber.tenant, place, subscriber.wish.kinds, pass_over=False)
-                )
+                batch = await within(READ_S, reading)
             except DOWN:
                 raise Refused(1013, "unavailable", "the store does not answer") from None
         events = [event for event in batch.events if until is None or event.place < until]
         place, complete = (batch.end if until is None else min(batch.end, until)), batch.complete
-        for news in messages.news(subscriber.wish, subscriber.tenant, events, {}, Position(place)):
+        end = Position(place, begin.pages)
+        for news in messages.news(subscriber.wish, subscriber.tenant, events, {}, end):
             await _send(websocket, news.text)
-    return place
+    return Position(place, begin.pages)
+
+
+async def _catch_up_pages(
+    websocket: WebSocket, hub: Hub, subscriber: Subscriber, begin: Position, joined: Position
+) -> None:
+    """The same for stores of other servers."""
+    pages = dict(begin.pages)
+    for source in hub.pages.paged:
+        if source not in begin.pages or source not in joined.pages or defects.active("stream_resume_gap"):
+            continue
+        try:
+            async for rows in hub.pages.between(subscriber.scope, source, begin.pages[source], joined.pages[source]):
+                events = []
+                for ts, tie, item in rows:
+                    pages = {**pages, source: (ts, tie)}
+                    events.append(Event(source, begin.place, item, pages))
+                for news in messages.news(subscriber.wish, subscriber.tenant, events, {}, Position(begin.place, pages)):
+                    await _send(websocket, news.text)
+        except DOWN:
+            raise Refused(1013, "unavailable", "the store does not answer") from None
 
 
 async def _send_waiting(websocket: WebSocket, subscriber: Subscriber) -> None:

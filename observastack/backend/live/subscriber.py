@@ -10,6 +10,7 @@ from observastack import defects
 from observastack.backend.auth.tokens import Claims
 from observastack.backend.live.messages import News
 from observastack.backend.live.wish import Wish
+from observastack.backend.stores.ports import Tenant
 
 MAX_WAITING = 256
 MAX_BYTES = 4 << 20
@@ -28,11 +29,13 @@ class Subscriber:
     """Filled by the channel, emptied by its session; both in one event loop."""
 
     __slots__ = (
-        "_bytes", "_controls", "_dropped", "_news", "beat_at", "claims", "ending", "tenant", "wake", "warned", "wish",
+        "_bytes", "_controls", "_dropped", "_news", "beat_at", "claims", "ending",
+        "scope", "tenant", "wake", "warned", "wish",
     )  # fmt: skip
 
     def __init__(self, tenant: int, claims: Claims, wish: Wish) -> None:
         self.tenant, self.claims, self.wish = tenant, claims, wish
+        self.scope = Tenant(tenant, claims.tenant or "")
         self.wake = asyncio.Event()
         self.ending: Ending | None = None
         self.warned = False
