@@ -79,8 +79,8 @@ class Wanted:
 class Alertmanager:
     """A duty of the clock. A server that does not answer is asked again at the next round."""
 
-    def __init__(self, database: Database, url: str) -> None:
-        self._database = database
+    def __init__(self, database: Database, url: str, gone_s: float = GONE_S) -> None:
+        self._database, self._gone_s = database, gone_s
         self._client = httpx.AsyncClient(base_url=url.rstrip("/"), timeout=TIMEOUT_S, trust_env=False)
         self._silent = False
 
@@ -129,12 +129,12 @@ class Alertmanager:
         listed: dict[str, list[str]] = {}
         for alert in await self._get("/api/v2/alerts"):
             listed.setdefault(alert["labels"].get("tenant", ""), []).append(alert["fingerprint"])
-        settled = datetime.now(UTC) - started > timedelta(seconds=GONE_S)
+        settled = datetime.now(UTC) - started > timedelta(seconds=self._gone_s)
         for key, number in tenants.items():
             async with self._database.acting(number) as connection:
                 await connection.execute(_SEEN, {"tenant": number, "listed": listed.get(key, [])})
                 if settled:
-                    await connection.execute(_GONE, {"tenant": number, "gone": GONE_S})
+                    await connection.execute(_GONE, {"tenant": number, "gone": self._gone_s})
 
     async def _get(self, path: str) -> Any:
         return (await self._expect(self._client.get(path))).json()

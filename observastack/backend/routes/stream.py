@@ -1,4 +1,4 @@
-"""The live stream. WebSockets are no part of OpenAPI; the protocol is in docs/reference/stream.md."""
+"""The live stream. WebSockets are no part of OpenAPI; the protocol is in docs/stream.md."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """With Debian's Prometheus and Alertmanager: a rule fires and its end arrives; silences are copied, and copied again after
-a kill -9 has lost them. What else a kill -9 loses is counted here and written down in docs/reference/alerts.md."""
+a kill -9 has lost them. What else a kill -9 loses is counted here and written down in docs/alerts.md."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -18,6 +19,9 @@ import httpx
 import pytest
 
 from observastack.alerting.__main__ import main
+from observastack.backend.alerts.alertmanager import Alertmanager
+from observastack.backend.database import Database
+from observastack.backend.tenants import Tenants
 from observastack.config import Config
 from observastack.tests.backend.alerting import at, deliver, named, sent, silence, unique
 from observastack.tests.backend.serving import Backend, backend, until
@@ -203,6 +207,35 @@ def test_a_backend_without_its_alertmanager_works_and_catches_up(running: Backen
     assert running.client.get("/api/v1/health/ready").status_code == 200
     alertmanager.start()
     soon(lambda: copies(alertmanager, made.json()["id"]), "it is copied")
+
+
+async def test_what_ended_unseen_is_over_and_what_came_another_way_is_left_alone(
+    running: Backend, alertmanager: Server
+) -> None:
+    """A silenced alert that ends, or one that ends while the Alertmanager is killed, is never told to the webhook."""
+    listed, direct = unique("listed"), unique("direct")
+    fire = [{"labels": {"alertname": listed, "tenant": "acme"}}]
+    httpx.post(f"{alertmanager.url}/api/v2/alerts", json=fire).raise_for_status()
+    soon(lambda: alerts(running, listed), "the alert has arrived")
+    deliver(running, sent(direct))
+    database = Database(running.config)
+    await database.open()
+    duty, tenants = Alertmanager(database, alertmanager.url, gone_s=1.0), await Tenants(database).all()
+    await duty(tenants)  # sees the one that is listed
+    over = [{**fire[0], "startsAt": at(-60), "endsAt": at(-1)}]
+    alertmanager.kill()
+    alertmanager.start()
+    httpx.post(f"{alertmanager.url}/api/v2/alerts", json=over).raise_for_status()
+    deadline = asyncio.get_running_loop().time() + 30
+    while alerts(running, listed)[0]["status"] != "resolved":
+        assert asyncio.get_running_loop().time() < deadline, "it is over"
+        await duty(tenants)
+        await asyncio.sleep(0.2)
+    await duty.close()
+    await database.close()
+    steps = running.get("acme-viewer", f"/alerts/{alerts(running, listed)[0]['id']}").json()["history"]
+    assert [step["action"] for step in steps] == ["fired", "resolved_by_source"]
+    assert alerts(running, direct)[0]["status"] == "active"
 
 
 def test_the_generated_files_are_private_and_a_second_run_changes_nothing(
