@@ -10,6 +10,7 @@ from observastack.backend.auth.roles import Permission, granted
 from observastack.tests.backend.serving import Backend
 
 TRACE = "0" * 31 + "1"
+NOTHING = "00000000-0000-4000-8000-000000000000"
 OPERATIONS: dict[str, tuple[str, str, Any]] = {
     "search": ("POST", "/search", {}),
     "export": ("POST", "/search/export", {"type": "logs", "time_range": {"from": "1", "to": "2"}}),
@@ -20,6 +21,14 @@ OPERATIONS: dict[str, tuple[str, str, Any]] = {
     "traces": ("POST", "/traces/search", {}),
     "trace": ("GET", f"/traces/{TRACE}", None),
     "trace logs": ("GET", f"/traces/{TRACE}/logs", None),
+    "alerts": ("GET", "/alerts", None),
+    "statistics": ("GET", "/alerts/statistics", None),
+    "silences": ("GET", "/alerts/silences", None),
+    "acknowledge": ("POST", f"/alerts/{NOTHING}/acknowledge", {}),
+    "resolve": ("POST", f"/alerts/{NOTHING}/resolve", {}),
+    "assign": ("POST", f"/alerts/{NOTHING}/assign", {"assignee": None}),
+    "bulk": ("POST", "/alerts/actions", {"action": "resolve", "ids": [NOTHING]}),
+    "end silence": ("DELETE", f"/alerts/silences/{NOTHING}", None),
     "me": ("GET", "/auth/me", None),
     "capabilities": ("GET", "/meta/capabilities", None),
     "summary": ("GET", "/test-data/summary", None),
@@ -27,14 +36,27 @@ OPERATIONS: dict[str, tuple[str, str, Any]] = {
     "faults": ("POST", "/test-data/faults", {"source": "logs"}),
     "delete": ("DELETE", "/test-data/no-such-run", None),
 }
-READ = {"search", "logs", "metrics", "range", "labels", "traces", "trace", "trace logs"}
+ALERTS = {"acknowledge", "resolve", "assign", "bulk", "end silence"}
+READ = {
+    "alerts",
+    "statistics",
+    "silences",
+    "search",
+    "logs",
+    "metrics",
+    "range",
+    "labels",
+    "traces",
+    "trace",
+    "trace logs",
+}
 OWN = {"me", "capabilities"}
 TEST_DATA = {"summary", "seed", "faults", "delete"}
 ALLOWED = {
     "acme-viewer": READ | OWN,
-    "acme-editor": READ | OWN,
+    "acme-editor": READ | OWN | ALERTS,
     "acme-analyst": READ | OWN | {"export"},
-    "acme-tenant_admin": READ | OWN | {"export"},
+    "acme-tenant_admin": READ | OWN | ALERTS | {"export"},
     "acme-agent": OWN,
     # A platform admin belongs to no tenant: what is a tenant's is out of reach outside the admin operations.
     "platform-admin": OWN | TEST_DATA,
