@@ -23,6 +23,8 @@ COUNT_TIMEOUT_MS = 800
 DAY_NS = 86_400 * 10**9
 KEPT_NS = 35 * DAY_NS
 """Nothing is older: the gateway refuses it."""
+COUNTED_NS = 7 * DAY_NS
+"""Another store than the embedded one has no index to count by: no further back than what Loki takes at all."""
 AHEAD_NS = 3_600 * 10**9
 """How far in the future an item's time may lie."""
 SAMPLED = 100
@@ -78,7 +80,8 @@ class Volume:
     async def _newest(self, name: SourceName, tenant: Tenant, limit: int) -> list[tuple[int, dict[str, Any]]]:
         """Raises ApiError 503."""
         now = time.time_ns()
-        wanted = Wanted(Selected(now - KEPT_NS, now + AHEAD_NS), None, True, limit)
+        kept = KEPT_NS if self._stores.of(name).implementation == "embedded" else COUNTED_NS
+        wanted = Wanted(Selected(now - kept, now + AHEAD_NS), None, True, limit)
         outcome = await self._search.ask(name, tenant, wanted)
         if outcome.found is None:
             raise ApiError(503, f"{name} does not answer", headers={"Retry-After": "1"})
@@ -94,6 +97,7 @@ class Volume:
                 f"SELECT count(*) FROM {_TABLES[name]} WHERE tenant_id = %(t)s AND ts >= %(start)s AND ts < %(end)s"  # noqa: S608
             )
             return await self._one(tenant, statement, start=start, end=end)
+        start = max(start, end - COUNTED_NS - AHEAD_NS)
         try:
             counted = await self._sources.ask(
                 name,
@@ -107,7 +111,8 @@ class Volume:
         if self._stores.metrics.implementation == "embedded":
             return await self._one(tenant, "SELECT count(*) FROM series WHERE tenant_id = %(t)s")
         try:
-            data = await self._metrics.instant(tenant, 'count({__name__=~".+"})', time.time_ns())
+            query = 'count(last_over_time({__name__=~".+"}[1h]))'  # those that are written now
+            data = await self._metrics.instant(tenant, query, time.time_ns())
         except ApiError:
             return None
         return int(float(data["result"][0]["value"][1])) if data["result"] else 0

@@ -213,8 +213,7 @@ def insights_wrong_total(served: Backend, store: Store) -> bool:
     found = one.get("/insights/cost-breakdown", **window()).json()
     if not found["items"]:
         return False  # another defect: the cache of another tenant
-    total: float = found["total"]
-    return total > sum(item["cost"] for item in found["items"]) * 1.05
+    return bool(found["total"] > sum(item["cost"] for item in found["items"]) * 1.05)
 
 
 @look

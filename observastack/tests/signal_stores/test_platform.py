@@ -108,6 +108,46 @@ def test_headers_of_the_caller_name_no_tenant(platform: Platform) -> None:
     assert "globex" not in found.text
 
 
+def test_counts_correlation_insights_and_volumes(platform: Platform) -> None:
+    until(lambda: well(platform), "everything that was written is found")
+    running, base = platform.running, platform.world.base
+    window = {"from": str(base - 60 * SECOND), "to": str(base + 540 * SECOND)}
+    counted = running.post("acme-viewer", "/search/aggregate", {"time_range": window, "buckets": 10}).json()
+    assert counted["facets"]["source"] == {"logs": 1, "metrics": 1, "traces": 1}
+    assert (counted["total"], counted["partial"]) == (3, False)
+    assert sum(counted["buckets"][1]["counts"].values()) == 3
+    found = running.post("acme-viewer", "/search/correlate", {"trace_id": TRACE}).json()
+    assert {one["source"] for one in found["items"]} == {"traces", "logs"}
+    assert "globex" not in json.dumps(found)
+    query = f"from={window['from']}&to={window['to']}"
+    costs = running.get("acme-viewer", f"/insights/cost-breakdown?{query}").json()
+    sums = [sum(one[kind] for one in costs["items"]) for kind in ("logs", "spans", "samples")]
+    assert (sums, costs["partial"]) == ([1, 1, 1], False)
+    assert "globex" not in json.dumps(costs)
+    assert running.get("acme-viewer", f"/insights/dashboard?{query}").json()["cpu"]["used_pct"] is None
+    stats = running.get("platform-admin", "/admin/tenants/acme/stats").json()
+    # These stores are counted by reading them: null where that takes too long, never a wrong number.
+    assert stats["logs"] in (1, None)
+    assert stats["spans"] in (1, None)
+    assert stats["series"] == 1
+    assert stats["last_write"] is not None
+    nothing = running.get("platform-admin", "/admin/tenants/initech/stats").json()
+    assert (nothing["series"], nothing["last_write"]) == (0, None)
+
+
+def test_usage_is_read_from_prometheus(platform: Platform) -> None:
+    running, base = platform.running, platform.world.base
+    points = [(base + n * 10 * SECOND, 0.4) for n in range(6)]
+    platform.world.samples(Tenant(0, "acme"), "process.cpu.utilization", points, "measured")
+    query = f"from={base}&to={base + 60 * SECOND}"
+
+    def percent() -> object:
+        items = running.get("acme-viewer", f"/insights/resource-utilization?{query}").json()["items"]
+        return next((one["cpu"]["used_pct"] for one in items if one["service"] == "measured"), None)
+
+    assert percent() == pytest.approx(40)
+
+
 @pytest.mark.parametrize("name", ["loki", "prometheus", "tempo"])
 def test_a_store_that_is_stopped(platform: Platform, name: str) -> None:
     """It accepts connections and says nothing: only time limits help."""
