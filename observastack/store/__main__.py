@@ -25,7 +25,8 @@ def main(arguments: list[str] | None = None) -> int:
         config = configuration.load(options.config)
         if options.command == "prune":
             pruned = prune(config, options.days)
-            print(f"{len(pruned.partitions)} partitions and {pruned.keys} idempotency keys dropped")
+            shorter = f", {pruned.items} items of tenants with a shorter retention" if pruned.items else ""
+            print(f"{len(pruned.partitions)} partitions and {pruned.keys} idempotency keys dropped{shorter}")
             return 0
         done = migrate(config)
     except PlatformError as error:

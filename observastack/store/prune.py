@@ -1,4 +1,4 @@
-"""Retention: whole day partitions and expired idempotency keys."""
+"""Retention: whole day partitions, what tenants keep for a shorter time, and expired idempotency keys."""
 
 from __future__ import annotations
 
@@ -19,8 +19,11 @@ _ATTEMPTS = 5
 
 @dataclass(frozen=True)
 class Pruned:
+    """items: of tenants whose own retention is shorter than that of the platform."""
+
     partitions: tuple[str, ...]
     keys: int
+    items: int = 0
 
 
 def prune(config: Config, keep_days: int, now: int | None = None, lock_timeout_ms: int = 2000) -> Pruned:
@@ -41,11 +44,12 @@ def prune(config: Config, keep_days: int, now: int | None = None, lock_timeout_m
                     if int(leaf.rsplit("_p", 1)[1]) < oldest:
                         _drop(connection, leaf)
                         dropped.append(leaf)
+            items = _trim(connection, now)
             keys = connection.execute("DELETE FROM idempotency WHERE created < %s", (now - KEY_DAYS * DAY_NS,)).rowcount
     except psycopg.Error as error:
         where = f"PostgreSQL at {config.database.host}:{config.database.port}"
         raise PlatformError(f"{where}: {str(error).strip()}", remedy="try again when fewer writes are open") from error
-    return Pruned(tuple(dropped), keys)
+    return Pruned(tuple(dropped), keys, items)
 
 
 def _drop(connection: psycopg.Connection, leaf: str) -> None:
@@ -56,3 +60,14 @@ def _drop(connection: psycopg.Connection, leaf: str) -> None:
         except errors.LockNotAvailable:
             if attempt == _ATTEMPTS - 1:
                 raise
+
+
+def _trim(connection: psycopg.Connection, now: int) -> int:
+    """Delete what tenants keep for a shorter time. A day's partition belongs to all of them, so these are rows."""
+    items = 0
+    tenants = connection.execute("SELECT id, retention_days FROM tenants WHERE retention_days IS NOT NULL").fetchall()
+    for tenant, days in tenants:
+        for table in TABLES.values():
+            statement = sql.SQL("DELETE FROM {} WHERE tenant_id = %s AND ts < %s").format(sql.Identifier(table))
+            items += connection.execute(statement, (tenant, now - days * DAY_NS)).rowcount
+    return items

@@ -58,7 +58,8 @@ def _seconds(value: object) -> int:
     if isinstance(value, int):
         return value * 10**9
     seconds = float(value)
-    if not math.isfinite(seconds):
+    # Microseconds are as fine as a float resolves today's Unix time. The product of a finite number may be infinite.
+    microseconds = seconds * 10**6
+    if not math.isfinite(microseconds):
         raise ValueError("must be finite")
-    # Microseconds are as fine as a float resolves today's Unix time.
-    return round(seconds * 10**6) * 1_000
+    return round(microseconds) * 1_000

@@ -35,6 +35,8 @@ CHECKS = [
     response_schema_conformance,
 ]
 MODES = (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE)
+TOKEN_S = 120
+_logged_in: dict[str, float] = {}
 load_all_checks()
 
 
@@ -77,6 +79,8 @@ def test_generated_requests_get_declared_answers_in_time(area: str, served: Back
                 if type(error).__name__ in ("Unsatisfiable", "SkipTest"):
                     continue  # without a parameter there is nothing that could be invalid
                 wrong.append(f"{operation.label} {mode.value}: {_told(error)}")
+    if area in ("meta", "insights", "search", "signals"):
+        assert statuses[200] >= sum(statuses.values()) // 6, statuses  # the valid half is let in
     print(f"{area}: {sum(statuses.values())} requests, {dict(sorted(statuses.items()))}")
     assert not wrong, "\n\n".join(wrong)
     assert statuses
@@ -119,7 +123,15 @@ def _headers(case: schemathesis.Case[Any], served: Backend) -> dict[str, str]:
     if case.path.endswith(("/auth/logout", "/auth/login", "/auth/refresh")):
         return {}  # what would end the session of the others
     platform = case.path.startswith((f"{PREFIX}/admin", f"{PREFIX}/test-data"))
-    return {"Authorization": f"Bearer {served.token('platform-admin' if platform else 'acme-tenant_admin')}"}
+    return {"Authorization": f"Bearer {_token('platform-admin' if platform else 'acme-tenant_admin', served)}"}
+
+
+def _token(username: str, served: Backend) -> str:
+    """A new one in time: an expired token would test nothing but that it has expired."""
+    if time.monotonic() - _logged_in.get(username, float("-inf")) > TOKEN_S:
+        served._tokens.pop(username, None)
+        _logged_in[username] = time.monotonic()
+    return served.token(username)
 
 
 def _webhook_token(served: Backend) -> str:

@@ -207,6 +207,23 @@ def test_passwords_and_tokens_are_in_no_log_and_no_answer(served: Backend) -> No
     assert served.client.get(f"{PREFIX}/auth/me?token={SECRET}", headers=headers).status_code == 401
 
 
+@pytest.mark.parametrize("number", [1.7e308, -1.7e308, "1e308", 5e-324, 10**400, "9" * 5_000, "1e999", -1, True])
+def test_numbers_beyond_all_times_are_refused(served: Backend, number: object) -> None:
+    """Found by generated requests: a finite number of seconds is an infinite one of microseconds."""
+    for path, body in (
+        ("/metrics/query", {"query": "1", "time": number}),
+        ("/metrics/query_range", {"query": "1", "start": number, "end": number, "step": number}),
+        ("/insights/trend-analysis", {"query": "1", "time_range": {"from": "0", "to": "1"}, "step_s": number}),
+    ):
+        answer = served.client.post(
+            f"{PREFIX}{path}",
+            content=json.dumps(body),
+            headers={"Authorization": f"Bearer {served.token('acme-viewer')}"},
+        )
+        assert answer.status_code in (200, 400, 422), (path, answer.text[:200])
+        assert answer.status_code != 200 or number == 5e-324
+
+
 def test_expensive_patterns_end_in_time(served: Backend) -> None:
     for pattern in ("(a+)+$", "(" * 400, "[", "a{1,65535}", "\\1", "(?=x)" * 80):
         body = {"type": "logs", "filters": [{"field": "body", "operator": "regex", "value": pattern}]}

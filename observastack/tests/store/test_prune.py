@@ -41,6 +41,18 @@ def test_days_beyond_the_retention_are_dropped(five_days: Config) -> None:
     assert prune(five_days, 2, NOW + 1).partitions == ()
 
 
+def test_a_tenant_may_keep_less_than_the_platform(five_days: Config, capsys: pytest.CaptureFixture[str]) -> None:
+    with psycopg.connect(**five_days.database.connection("ingest")) as connection:
+        connection.execute("SELECT set_config('app.tenant_id', '2', true)")
+        connection.execute("INSERT INTO samples(ts, id, series_id, value) VALUES (%s, 7, 1, 1)", (NOW - 3 * DAY_NS,))
+    with psycopg.connect(**five_days.database.connection("owner")) as connection:
+        connection.execute("UPDATE tenants SET retention_days = 2 WHERE key = 'acme'")
+    assert main(["--config", str(five_days.file), "prune", "--days", "10"]) == 0
+    assert capsys.readouterr().out.endswith("dropped, 3 items of tenants with a shorter retention\n")
+    assert Reader(five_days).count("acme", "samples") == 2
+    assert Reader(five_days).count("globex", "samples") == 1
+
+
 def test_the_command_keeps_at_least_one_day(five_days: Config, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--config", str(five_days.file), "prune", "--days", "4"]) == 0
     assert capsys.readouterr().out == "0 partitions and 3 idempotency keys dropped\n"
