@@ -47,7 +47,7 @@ async def _insert(connection: Connection, request: Request, entry: Entry) -> Non
         "INSERT INTO audit_log(tenant, username, action, resource, success, ip, request_id, detail)"
         " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
         (
-            entry.tenant,
+            _stored(entry.tenant),
             _stored(entry.username),
             entry.action,
             _stored(entry.resource),

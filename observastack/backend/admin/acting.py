@@ -76,5 +76,7 @@ async def _record(
         return
     platform: Services = request.app.state.services
     resource = request.url.path.partition("/admin/")[2]
-    entry = Entry(action, principal.claims.username, success, principal.claims.tenant, resource, detail)
+    # What a platform admin looks at concerns the tenant that was named: its own administrators see it in their log.
+    named = request.path_params.get("tenant") or request.query_params.get("tenant")
+    entry = Entry(action, principal.claims.username, success, principal.claims.tenant or named, resource, detail)
     await platform.audit.record(request, entry)

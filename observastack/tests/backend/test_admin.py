@@ -110,6 +110,18 @@ def test_a_new_user_logs_in_with_the_temporary_password(served: Backend) -> None
     assert password not in served.log.read_text()
 
 
+def test_a_repeated_creation_makes_one_user_and_tells_the_password_once(served: Backend) -> None:
+    body = {"username": name(), "email": "x@example.test", "roles": ["viewer"]}
+    headers = {"Idempotency-Key": name("key"), "Authorization": f"Bearer {served.token('acme-tenant_admin')}"}
+    first, second = (served.client.post("/api/v1/admin/users", json=body, headers=headers) for _ in range(2))
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert first.json()["user"] == second.json()["user"]
+    assert first.json()["temporary_password"]
+    assert second.json()["temporary_password"] is None
+    other = served.client.post("/api/v1/admin/users", json={**body, "username": name()}, headers=headers)
+    assert other.status_code == 422
+
+
 def test_a_user_name_is_taken_once(served: Backend) -> None:
     user, _ = made(served)
     body = {"username": user["username"], "email": "x@example.test", "roles": ["viewer"]}
@@ -320,6 +332,9 @@ def test_what_a_platform_admin_reads_is_in_the_audit_log(served: Backend) -> Non
     served.get("platform-admin", "/admin/users?tenant=globex")
     (last, *_) = journal(served, "platform-admin", user="platform-admin", action="users")
     assert last["success"] is True
+    # The tenant's own administrators see who looked.
+    (seen, *_) = journal(served, "globex-tenant_admin", user="platform-admin", action="users")
+    assert (seen["id"], seen["tenant"]) == (last["id"], "globex")
 
 
 def test_the_audit_log_is_filtered_and_paged(served: Backend) -> None:
