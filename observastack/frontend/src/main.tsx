@@ -24,8 +24,10 @@ const client = new QueryClient({
 let owner: string | null = null;
 auth().subscribe(() => {
   const { subject } = auth();
-  if (auth().snapshot() === "signed-out" || (subject !== null && owner !== null && subject !== owner)) client.clear();
-  owner = subject ?? owner;
+  const left = auth().snapshot() === "signed-out";
+  // At the start there is nothing to forget; the sign-in's own questions are on their way.
+  if (owner !== null && (left || (subject !== null && subject !== owner))) client.clear();
+  owner = left ? null : (subject ?? owner);
 });
 
 const root = document.getElementById("root");
