@@ -1,7 +1,6 @@
-// Pictures of every view of a running platform, in both themes, into a folder. With pngquant or ImageMagick they could be
-// smaller; Chromium's own WebP is enough: a full desk is about 50 kB.
+// Pictures of every view of a running platform, in both themes, into a folder, as WebP of at most 80 kB each.
 //
-//   SMOKE_URL=… SMOKE_USER=<tenant_admin> SMOKE_PASSWORD=… [SMOKE_ADMIN=<admin>] npm run screenshots -- FOLDER [--phone]
+//   SMOKE_URL=… SMOKE_USER=<tenant_admin> SMOKE_PASSWORD=… [SMOKE_ADMIN=<admin>] npm run screenshots -- FOLDER [--phone] [--only=alerts,search]
 import { mkdirSync, writeFileSync } from "node:fs";
 
 import { needed, Walk } from "./browser.mjs";
@@ -14,6 +13,7 @@ if (!folder) {
 }
 mkdirSync(folder, { recursive: true });
 const walk = await new Walk(base).start();
+const only = process.argv.find((argument) => argument.startsWith("--only="))?.slice(7).split(",") ?? null;
 const widths = process.argv.includes("--phone") ? [1440, 390] : [1440];
 const MOST_BYTES = 80_000;
 
@@ -35,7 +35,11 @@ const VIEWS = [
   ["alerts-bulk", "/alerts", async (page) => {
     for (const index of [0, 2, 4]) await page.getByTestId("alert-row").nth(index).locator("input").click();
   }],
-  ["alert", "/alerts", async (page) => { await page.getByTestId("alert-row-title").first().click(); }],
+  ["alert", "/alerts", async (page) => { 
+    await page.getByTestId("alert-row-title").first().click();
+    await page.getByTestId("alert-status").waitFor();
+    await page.getByTestId("alert-chart").first().waitFor();
+  }],
   ["silences", "/alerts/silences"],
   ["insights", "/insights"],
   ["insights-anomalies", "/insights/anomalies?sigma=2"],
@@ -60,15 +64,17 @@ async function picture(page, name) {
 
 async function all(width, theme) {
   const end = width === 1440 ? theme : `${theme}-phone`;
-  const context = await walk.browser.newContext({ baseURL: base, viewport: { width, height: 900 }, colorScheme: theme });
-  const door = await context.newPage();
-  await door.goto("/login");
-  await door.getByTestId("login-form").waitFor();
-  await picture(door, `login-${end}`);
-  await context.close();
-
+  const wanted = (name) => only === null || only.includes(name);
+  if (wanted("login")) {
+    const context = await walk.browser.newContext({ baseURL: base, viewport: { width, height: 900 }, colorScheme: theme });
+    const door = await context.newPage();
+    await door.goto("/login");
+    await door.getByTestId("login-form").waitFor();
+    await picture(door, `login-${end}`);
+    await context.close();
+  }
   const page = await walk.signedIn(user, password, width, theme);
-  for (const [name, path, act] of VIEWS) {
+  for (const [name, path, act] of VIEWS.filter(([each]) => wanted(each))) {
     try {
       await walk.open(page, path);
       await act?.(page);
@@ -82,7 +88,7 @@ async function all(width, theme) {
     }
   }
   await page.context().close();
-  if (process.env.SMOKE_ADMIN) {
+  if (process.env.SMOKE_ADMIN && wanted("tenants")) {
     const admin = await walk.signedIn(process.env.SMOKE_ADMIN, password, width, theme);
     await walk.open(admin, "/admin/tenants");
     await picture(admin, `tenants-${end}`);

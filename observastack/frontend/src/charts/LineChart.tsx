@@ -154,7 +154,7 @@ export function LineChart({
           const x = percent(marker.t, range);
           return (
             <div key={`${marker.t}-${marker.label}`} className={marker.tone === "error" ? "marker err" : "marker"} style={{ left: `${x}%` }}>
-              <span style={{ top: (index % 3) * 18, ...(x > 75 ? { left: "auto", right: 6 } : {}) }}>{marker.label}</span>
+              <span style={{ top: (index % 3) * 18, ...(x > 50 ? { left: "auto", right: 6 } : {}) }}>{marker.label}</span>
             </div>
           );
         })}
