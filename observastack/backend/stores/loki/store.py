@@ -12,7 +12,7 @@ from observastack.backend.stores.loki import counts
 from observastack.backend.stores.loki.logql import log_query, of_trace
 from observastack.backend.stores.loki.records import rows
 from observastack.backend.stores.ports import Aggregated, Buckets, Item, Row, Selected, Tenant
-from observastack.backend.stores.remote.client import StoreClient, unusable
+from observastack.backend.stores.remote.client import Reply, StoreClient, off_loop, unusable
 from observastack.backend.stores.remote.predicate import Predicate, predicate, value_of
 from observastack.backend.stores.remote.signal import RemoteSignal
 from observastack.backend.stores.remote.walk import GREATEST_WIDTH_NS, Part, Reader, added
@@ -69,7 +69,7 @@ class LokiStore(RemoteSignal):
         self.check(selected)
 
         async def ask(path: str, parameters: dict[str, str]) -> Any:
-            return await self._ask(path, parameters, tenant, self._timeout_s)
+            return (await self._get(path, parameters, tenant, self._timeout_s)).json()
 
         counted, reached = await counts.count(ask, query.text, selected.end, buckets, fields)
         if reached < selected.end:  # less than a millisecond
@@ -88,7 +88,8 @@ class LokiStore(RemoteSignal):
             "limit": str(limit),
             "direction": "backward" if descending else "forward",
         }
-        return rows(await self._ask("/loki/api/v1/query_range", parameters, tenant, timeout_s))
+        reply = await self._get("/loki/api/v1/query_range", parameters, tenant, timeout_s)
+        return await off_loop(len(reply.body), lambda: rows(reply.json()))
 
     async def probe(self) -> None:
         await self._client.ready("/ready")
@@ -101,12 +102,13 @@ class LokiStore(RemoteSignal):
     async def close(self) -> None:
         await self._client.close()
 
-    async def _ask(self, path: str, parameters: dict[str, str], tenant: Tenant, timeout_s: float) -> Any:
+    async def _get(self, path: str, parameters: dict[str, str], tenant: Tenant, timeout_s: float) -> Reply:
+        """An answer 200. Raises SourceFailed."""
         headers = {"X-Scope-OrgID": tenant.key, "X-Loki-Response-Encoding-Flags": "categorize-labels"}
         reply = await self._client.get(path, parameters, headers=headers, timeout_s=timeout_s)
         match reply.status:
             case 200:
-                return reply.json()
+                return reply
             case 429:
                 raise SourceFailed("takes no more questions now")
             case 504 | 499:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import orjson
@@ -106,6 +106,16 @@ def _blocking(method: str, url: str, arguments: dict[str, Any], timeout_s: float
     except httpx.HTTPError:
         raise SourceFailed("the store is not available") from None
     return Reply(response.status_code, response.content)
+
+
+T = TypeVar("T")
+LARGE = 128 << 10
+"""Bytes from which on an answer is read in a thread: the event loop must go on meanwhile."""
+
+
+async def off_loop(size: int, work: Callable[[], T]) -> T:
+    """The result of the work; beside the event loop when what it reads is large."""
+    return await asyncio.to_thread(work) if size >= LARGE else work()
 
 
 class Budget:

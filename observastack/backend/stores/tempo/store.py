@@ -10,7 +10,7 @@ from typing import Any
 
 from observastack.backend.sources import SourceFailed
 from observastack.backend.stores.ports import Item, Row, Selected, Summary, Tenant
-from observastack.backend.stores.remote.client import Budget, Reply, StoreClient, unusable
+from observastack.backend.stores.remote.client import Budget, Reply, StoreClient, off_loop, unusable
 from observastack.backend.stores.remote.predicate import Predicate, predicate, value_of
 from observastack.backend.stores.remote.signal import RemoteSignal
 from observastack.backend.stores.remote.walk import Part, Reader
@@ -57,7 +57,7 @@ class TempoStore(RemoteSignal):
     async def trace(self, tenant: Tenant, trace_id: str, timeout_s: float) -> list[Row]:
         """All spans of a trace; none for a trace that the tenant does not have."""
         reply = await self._get(f"/api/traces/{trace_id}", {}, tenant, timeout_s)
-        return [] if reply.status == 404 else rows(reply.body)
+        return [] if reply.status == 404 else await off_loop(len(reply.body), lambda: rows(reply.body))
 
     async def search(
         self, tenant: Tenant, selected: Selected, span: tuple[int, int], *, most: int, timeout_s: float
