@@ -11,6 +11,7 @@ export type Progress = (source: Signal, status: SourceStatus) => void;
 export async function askStream(query: SearchQuery, signal: AbortSignal, onProgress: Progress): Promise<SearchResult> {
   const answer = await api.send("POST", "/search/stream", query, { signal });
   const items: Item[] = [];
+  let result: SearchResult | null = null;
   for await (const event of eventsOf(answer)) {
     const data = JSON.parse(event.data) as unknown;
     if (event.name === "source") {
@@ -24,9 +25,10 @@ export async function askStream(query: SearchQuery, signal: AbortSignal, onProgr
     } else if (event.name === "end") {
       const end = data as Omit<SearchResult, "items">;
       reportSources(end.stats.sources);
-      return { ...end, items: inOrder(items, query.sort_order !== "asc") };
+      result = { ...end, items: inOrder(items, query.sort_order !== "asc") };
     }
   }
+  if (result !== null) return result;
   throw new ApiError(0, "cut_short", "the answer ended before it was complete");
 }
 

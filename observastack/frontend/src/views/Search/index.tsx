@@ -95,10 +95,14 @@ function SearchOfTenant() {
     [change, state.filters],
   );
   const toggle = useCallback((id: string) => change({ open: state.open === id ? null : id }, true), [change, state.open]);
-  const ask = ({ text, filters }: { text: string; filters: Filter[] }) => {
-    change({ text, filters: [...state.filters, ...filters], open: null, live: false });
-    setRun((old) => old + 1);
+  /** Another question is asked by its address; the same one again, now. */
+  const askFor = (part: Partial<SearchState>) => {
+    const same = writeState({ ...state, ...part }).toString() === writeState(state).toString();
+    if (same) setRun((old) => old + 1);
+    else change(part);
   };
+  const ask = ({ text, filters }: { text: string; filters: Filter[] }) =>
+    askFor({ text, filters: [...state.filters, ...filters], open: null, live: false });
   const toggleLive = () => {
     if (liveReason === null) change({ live: !state.live, open: null, selection: null });
   };
@@ -226,10 +230,7 @@ function SearchOfTenant() {
                 onCopyLink={() => void copyLink()}
                 onFacets={() => setShowFacets(!showFacets)}
                 facetsShown={showFacets}
-                onHistory={(query) => {
-                  change(stateOf(query, me.preferences.default_range_s));
-                  setRun((old) => old + 1);
-                }}
+                onHistory={(query) => askFor(stateOf(query, me.preferences.default_range_s))}
                 onChange={(wanted) => change(wanted)}
                 onRun={() => setRun((old) => old + 1)}
               />
