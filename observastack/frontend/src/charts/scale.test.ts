@@ -20,6 +20,8 @@ describe("value ticks", () => {
     const ticks = valueTicks(-30, 80);
     expect(ticks[0]).toBeLessThanOrEqual(-30);
     expect(ticks).toContain(0);
+    // 2.5 would be round enough, but takes five intervals once both ends are whole steps.
+    expect(valueTicks(-1, 9)).toEqual([-5, 0, 5, 10]);
   });
 
   it("exist without any value", () => {
