@@ -23,7 +23,7 @@ FINDS: dict[str, tuple[str, ...]] = {}
 
 def keys(rounds: int) -> list[str]:
     """The draw of this commit; one sample more for each further round. At the end none: all must pass."""
-    rng = random.Random(commit().rstrip("+"))  # noqa: S311 - to be repeatable is the point
+    rng = random.Random(commit().rstrip("+"))
     drawn = rng.sample(sorted(FINDS), min(DRAWN * rounds, len(FINDS)))
     return [*(f"{name}/1" for name in drawn), "none/1"]
 
