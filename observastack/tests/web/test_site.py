@@ -92,8 +92,8 @@ def test_every_answer_of_its_own_is_locked_down(served: Served, path: str) -> No
 
 
 def test_in_oidc_mode_the_page_may_ask_the_issuer_and_its_endpoints_and_nobody_else(tmp_path: Path) -> None:
-    changes = {"auth": {"method": "oidc", "issuer": "http://127.0.0.1:8080/realms/observastack"}}
-    with web(tmp_path / "oidc", **changes) as running:
+    auth = {"method": "oidc", "issuer": "http://127.0.0.1:8080/realms/observastack"}
+    with web(tmp_path / "oidc", auth=auth) as running:
         policy = running.client.get("/").headers[POLICY]
     assert "connect-src 'self' http://127.0.0.1:8080 https://tokens.invalid:8443;" in policy
 

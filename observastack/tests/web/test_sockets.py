@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -13,8 +14,9 @@ from websockets.sync.client import ClientConnection, connect
 from observastack.tests.web.conftest import Served, web
 
 
-def dial(served: Served, path: str = "/api/v1/stream", **arguments: object) -> ClientConnection:
-    return connect(f"ws://127.0.0.1:{served.port}{path}", proxy=None, open_timeout=10, **arguments)  # type: ignore[arg-type]
+def dial(served: Served, path: str = "/api/v1/stream", **arguments: Any) -> ClientConnection:
+    stream: ClientConnection = connect(f"ws://127.0.0.1:{served.port}{path}", proxy=None, open_timeout=10, **arguments)
+    return stream
 
 
 def test_subprotocols_go_up_and_the_chosen_one_comes_back(served: Served) -> None:
