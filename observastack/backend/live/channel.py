@@ -44,14 +44,20 @@ class Channel:
         self._reading = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
-    async def join(self, subscriber: Subscriber) -> Position:
-        """From now on the subscriber gets everything beyond the position that this gives back. Raises DOWN."""
+    async def join(self, subscriber: Subscriber, reached: Place | None = None) -> Position:
+        """From now on the subscriber gets everything beyond the position that this gives back. Raises DOWN.
+
+        reached: what lies before it the subscriber has already. A channel that has not come so far yet goes there first,
+        or it would hand the same out a second time.
+        """
         self.joining += 1
         try:
             async with self._reading:
                 if self.place is None:
                     self.place = await within(READ_S, self._feed.now(self.tenant))
                     self._task = asyncio.create_task(self._run())
+                while reached is not None and self.place < reached:
+                    await self._advance()
                 for source in self._pages.paged:
                     if source in subscriber.wish.kinds and source not in self._tails:
                         self._tails[source] = await self._pages.tail(self._scope, source)
@@ -105,15 +111,23 @@ class Channel:
     async def _poll(self) -> bool:
         """Hand out what is new. Whether that was all."""
         async with self._reading:
-            assert self.place is not None
-            kinds: set[Kind] = {kind for subscriber in self.subscribers for kind in subscriber.wish.kinds}
-            batch = await within(READ_S, self._feed.since(self.tenant, self.place, kinds))
-            self.place = batch.end
-            if batch.events or batch.dropped:
-                self._hand_out(batch)
+            complete = await self._advance()
             if self._tails and time.monotonic() >= self._page_at:
                 self._page_at = time.monotonic() + PAGES_S
-                await self._read_pages(kinds)
+                await self._read_pages(self._kinds)
+        return complete
+
+    @property
+    def _kinds(self) -> set[Kind]:
+        return {kind for subscriber in self.subscribers for kind in subscriber.wish.kinds}
+
+    async def _advance(self) -> bool:
+        """Hand out what is new in the platform's own database; whoever calls it holds the lock. Whether that was all."""
+        assert self.place is not None
+        batch = await within(READ_S, self._feed.since(self.tenant, self.place, self._kinds))
+        self.place = batch.end
+        if batch.events or batch.dropped:
+            self._hand_out(batch)
         return batch.complete
 
     async def _read_pages(self, kinds: set[Kind]) -> None:

@@ -16,7 +16,7 @@ from observastack.backend.live import messages
 from observastack.backend.live.channel import DOWN, Channel
 from observastack.backend.live.feed import Feed
 from observastack.backend.live.pages import Pages
-from observastack.backend.live.position import Position, encode
+from observastack.backend.live.position import Place, Position, encode
 from observastack.backend.live.subscriber import Subscriber
 from observastack.backend.tenants import Tenants
 
@@ -64,14 +64,14 @@ class Hub:
         finally:
             self.clients -= room
 
-    async def join(self, subscriber: Subscriber) -> Position:
+    async def join(self, subscriber: Subscriber, reached: Place | None = None) -> Position:
         """As Channel.join."""
         channel = self._channels.get(subscriber.tenant)
         if channel is None:
             channel = self._channels[subscriber.tenant] = Channel(subscriber.scope, self.feed, self.pages)
         subscriber.beat_at = time.monotonic() + HEARTBEAT_S
         try:
-            return await channel.join(subscriber)
+            return await channel.join(subscriber, reached)
         finally:
             await self._end_deserted(channel)
 

@@ -125,7 +125,7 @@ async def _stream(websocket: WebSocket, platform: Services, subscriber: Subscrib
             await websocket.send_text(messages.hello(encode(begin, subscriber.tenant), subscriber.wish))
             # The most before joining, at the client's pace; then the little that arrived until it has joined.
             reached = await _catch_up(websocket, hub, subscriber, begin, None)
-            joined = await _join(hub, subscriber)
+            joined = await _join(hub, subscriber, reached.place)
             reached = await _catch_up(websocket, hub, subscriber, reached, joined.place)
             await _catch_up_pages(websocket, hub, subscriber, reached, joined)
         while True:
@@ -144,10 +144,10 @@ async def _stream(websocket: WebSocket, platform: Services, subscriber: Subscrib
         await hub.leave(subscriber)
 
 
-async def _join(hub: Hub, subscriber: Subscriber) -> Position:
+async def _join(hub: Hub, subscriber: Subscriber, reached: Place | None = None) -> Position:
     """Raises Refused."""
     try:
-        return await hub.join(subscriber)
+        return await hub.join(subscriber, reached)
     except DOWN:
         raise Refused(1013, "unavailable", "the store does not answer") from None
 

@@ -129,6 +129,22 @@ class TestOrder:
         offline = [f"{name} {r} offline {n}" for r in range(5) for n in range(7)]
         assert sorted(seen) == sorted(online + offline)
 
+    def test_who_resumes_beside_another_client_gets_nothing_twice(self, served: Backend, store: Store) -> None:
+        """What a channel reads for the clients that are there may lie behind what one that comes back has caught up with."""
+        name = unique("beside")
+        with stream(served, types="logs", free_text=name):
+            with stream(served, types="logs", free_text=name) as opened:
+                cursor = opened.cursor
+            for round_ in range(12):
+                store.logs("acme", now(2, f"{name} {round_}"))
+                with stream(served, types="logs", free_text=name, cursor=cursor) as again:
+                    store.logs("acme", now(1, f"{name} {round_} end"))
+                    found: list[str] = []
+                    while f"{name} {round_} end 0" not in found:
+                        found += bodies(again.items(1))
+                    cursor = again.cursor
+                assert sorted(found) == [f"{name} {round_} 0", f"{name} {round_} 1", f"{name} {round_} end 0"]
+
     def test_every_cursor_within_a_large_write_resumes_exactly_there(self, served: Backend, store: Store) -> None:
         name = unique("large")
         with stream(served, types="logs", free_text=name) as opened:
