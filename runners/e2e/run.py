@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from runners.e2e.browser.stage import Stage, stage
 from runners.e2e.journey import Absent, Broken, Journey, Unassessed, chosen, journeys
@@ -17,6 +17,9 @@ from runners.e2e.scene import Scene
 from runners.lib.errors import NotReady, TestbedError
 from runners.suite import Context, Verdict
 from runners.target import Target, open_target
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 WORKERS = 4
 Outcome = Literal["passed", "failed", "skipped", "invalid"]
@@ -65,20 +68,43 @@ class Tour:
                 for place, one in enumerate(paged):
                     self._take(place, one, partial(self._show, opened, one))
         except Absent as reason:
-            for one in paged:
-                if one.id not in self._outcomes:
-                    self._tell(one, "skipped", f"not applicable: {reason}", 0.0)
+            self._tell_rest(paged, "skipped", f"not applicable: {reason}")
+        except Unassessed as reason:
+            self._tell_rest(paged, "invalid", f"not assessed: {reason}")
+
+    def _tell_rest(self, paged: Sequence[Journey], outcome: Outcome, message: str) -> None:
+        for one in paged:
+            if one.id not in self._outcomes:
+                self._tell(one, outcome, message, 0.0)
 
     def _show(self, opened: Stage, one: Journey, scene: Scene) -> None:
-        with opened.page() as page:
-            try:
-                one.act(scene, page)
-            except (Absent, Unassessed):
-                raise
-            except Exception:
-                for path, kind in opened.keep(page, one.id, self._context.artifacts):
-                    self._artifact(path, kind)
-                raise
+        """A browser that was ended or died says nothing about the pages."""
+        try:
+            with opened.page() as page:
+                try:
+                    one.act(scene, page)
+                except (Absent, Unassessed):
+                    raise
+                except Exception:
+                    if opened.alive:
+                        self._keep(opened, page, one)
+                    raise
+        except (Absent, Broken, Unassessed):
+            raise
+        except Exception as error:
+            if self._context.stop.is_set():
+                raise Unassessed("the run was stopped meanwhile") from error
+            if not opened.alive:
+                raise Unassessed("the browser died") from error
+            raise
+
+    def _keep(self, opened: Stage, page: Page, one: Journey) -> None:
+        kept = set()
+        for path, kind in opened.keep(page, one.id, self._context.artifacts):
+            self._artifact(path, kind)
+            kept.add(kind)
+        if missing := {"screenshot", "browser_trace"} - kept:
+            self._context.log(f"could not be kept: {', '.join(sorted(missing))}", level="warn", test=one.id)
 
     def _take(self, place: int, one: Journey, act: Callable[[Scene], None]) -> None:
         if self._context.stop.is_set():

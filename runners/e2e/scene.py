@@ -16,7 +16,6 @@ import httpx
 from runners.e2e import telemetry
 from runners.e2e.journey import Absent, Broken, Unassessed
 from runners.lib.errors import NotReady
-from runners.lib.files import read_json
 from runners.lib.home import Environment
 from runners.lib.text import one_line
 from runners.target import Answer, Identity, MissingVariable, Operation, Target, jsonpath
@@ -119,9 +118,25 @@ class Scene:
     ) -> Answer:
         """The answer of an operation that must be refused with one of these statuses. Raises Broken."""
         answer = self.call(name, who, **variables)
+        _assessable(name, answer, statuses)
         if answer.status not in statuses:
             wanted = " or ".join(map(str, statuses))
             raise Broken(f"{name} answered {answer.status} instead of {wanted}: {why}")
+        return answer
+
+    def turned_down(self, name: str, answer: Answer, otherwise: str) -> None:
+        """Raises Broken unless the answer is a refusal (4xx), with whatever status; Unassessed when the reason is that there
+        were too many requests."""
+        _assessable(name, answer, ())
+        if not 400 <= answer.status < 500:
+            raise Broken(f"{otherwise} ({answer.status})")
+
+    def answered(self, name: str, answer: Answer) -> Answer:
+        """The answer, of whatever content. Raises Unassessed where a server's error or a limit stands in its place: that
+        somebody does not see a thing in these proves nothing."""
+        _assessable(name, answer, ())
+        if answer.status >= 500 and answer.status != 501:
+            raise Unassessed(f"{name} answered {answer.status}: {one_line(answer.text, 160)}")
         return answer
 
     def items(self, name: str, who: Identity | None, /, **variables: Any) -> list[dict[str, Any]]:
@@ -201,8 +216,13 @@ class Scene:
 
     def webhook_token(self, tenant: str | None = None) -> str:
         """The bearer with which an Alertmanager may speak for the tenant. Raises Absent."""
-        tokens = read_json(self.environment.secrets / "alert_webhook_tokens.json")
-        found = tokens.get(tenant or self.tenant) if isinstance(tokens, dict) else None
+        found = self.target.identities.webhook_tokens.get(tenant or self.tenant)
         if not found:
             raise Absent(f"no webhook token of tenant {tenant or self.tenant} is known")
-        return str(found)
+        return found
+
+
+def _assessable(name: str, answer: Answer, wanted: Sequence[int]) -> None:
+    """Whoever asks too often is refused whatever was asked: that is no answer to the question."""
+    if answer.status == 429 and 429 not in wanted:
+        raise Unassessed(f"{name} answered 429: there were too many requests")

@@ -17,7 +17,46 @@ from tests.drills.testbed import Testbed
 
 DRAWN = 10
 
-FINDS: dict[str, tuple[str, ...]] = {}
+FINDS: dict[str, tuple[str, ...]] = {
+    "aggregate_leak": ("search.counts-agree", "isolation.counts-*"),
+    "alert_ack_noop": ("alerts.can-be-worked-on", "alerts.*"),
+    "alert_duplicate_fingerprint": ("alerts.fire-and-are-listed", "alerts.*"),
+    "alert_list_leak": ("isolation.alert-of-another-is-missing", "alerts.*"),
+    "alert_never_fires": ("alerts.fire-and-are-listed", "alerts.*", "isolation.alert-*", "roles.viewer-leaves-*"),
+    "alert_refire_ignored": ("alerts.end-and-come-back",),
+    "alert_refire_keeps_assignee": ("alerts.end-and-come-back",),
+    "alert_resolve_lost": ("alerts.end-and-come-back",),
+    "alg_confusion": ("login.needs-a-token",),
+    "alg_none": ("login.needs-a-token",),
+    "audit_skipped": ("admin.acts-are-logged",),
+    "correlate_leak": ("isolation.trace-of-another-is-missing", "traces.correlate-*"),
+    "cors_star": ("platform.strangers-origins-get-nothing",),
+    "disabled_user_logs_in": ("login.refuses-who-may-not", "admin.user-comes-and-goes"),
+    "error_leak": ("platform.errors-have-one-form",),
+    "history_leak": ("search.history-is-ones-own",),
+    "history_lost": ("alerts.can-be-worked-on",),
+    "ingest_no_auth_role": ("roles.viewer-only-reads",),
+    "label_values_leak": ("metrics.labels-are-listed",),
+    "login_enumerates": ("login.refuses-a-wrong-password",),
+    "logout_keeps_refresh": ("login.logout-ends-the-session", "login.refresh-rotates"),
+    "logout_noop": ("login.logout-ends-the-session",),
+    "no_rbac_admin": ("roles.viewer-only-reads", "roles.*", "admin.*"),
+    "no_rbac_alerts": ("roles.viewer-leaves-alerts-alone",),
+    "password_case_insensitive": ("login.refuses-a-wrong-password",),
+    "refresh_reuse": ("login.refresh-rotates",),
+    "refusals_unaudited": ("admin.acts-are-logged",),
+    "reuse_keeps_family": ("login.refresh-rotates",),
+    "role_change_ignored": ("admin.user-comes-and-goes",),
+    "silence_without_tenant": ("alerts.are-silenced-alone",),
+    "stream_leak": ("live.shows-ones-own",),
+    "stream_resume_gap": ("live.resumes-without-a-gap", "live.resumes-*"),
+    "stream_resume_repeats": ("live.resumes-within-a-write", "live.resumes-*"),
+    "tenant_admin_sees_all": ("roles.tenant-admin-stays-inside", "admin.*"),
+    "tenant_header_trust": ("isolation.writing-keeps-the-tenant",),
+    "trace_unfiltered": ("isolation.trace-of-another-is-missing", "isolation.shared-*"),
+    "user_disable_noop": ("admin.user-comes-and-goes",),
+    "webhook_no_auth": ("alerts.need-their-tenants-token",),
+}
 """Defect -> patterns of the journeys that its failure must stay within, the first of which must be among the failed."""
 
 

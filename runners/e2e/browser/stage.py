@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runners.e2e.journey import Absent
+from runners.e2e.browser.redaction import redact
+from runners.e2e.journey import Absent, Unassessed
+from runners.lib.text import one_line
 from runners.target import Target
 
 if TYPE_CHECKING:
@@ -27,8 +30,14 @@ _ARGUMENTS = (
 class Stage:
     """An open browser, and where the pages are."""
 
-    def __init__(self, browser: Browser, url: str) -> None:
-        self._browser, self.url = browser, url
+    def __init__(self, browser: Browser, url: str, secrets: Collection[str] = ()) -> None:
+        """secrets: passwords and tokens that nothing which is kept may show."""
+        self._browser, self.url, self._secrets = browser, url, secrets
+
+    @property
+    def alive(self) -> bool:
+        """Whether the browser is still there: without it nothing can be said about the pages."""
+        return self._browser.is_connected()
 
     @contextlib.contextmanager
     def page(self) -> Iterator[Page]:
@@ -43,13 +52,16 @@ class Stage:
                 context.close()
 
     def keep(self, page: Page, name: str, artifacts: Path) -> Iterator[tuple[Path, str]]:
-        """What the page looks like and how it came to that, as (file, kind)."""
+        """What the page looks like and how it came to that, as (file, kind). The trace as recorded holds the password that
+        was typed and every token: it never lies among the artifacts, only what is left of it when these are out."""
         picture, trace = artifacts / f"{name}.png", artifacts / f"{name}.trace.zip"
         with contextlib.suppress(Exception):
             page.screenshot(path=picture, full_page=True)
             yield picture, "screenshot"
-        with contextlib.suppress(Exception):
-            page.context.tracing.stop(path=trace)
+        with contextlib.suppress(Exception), tempfile.TemporaryDirectory(prefix="testbed-trace-") as folder:
+            recorded = Path(folder) / "trace.zip"
+            page.context.tracing.stop(path=recorded)
+            redact(recorded, trace, self._secrets)
             yield trace, "browser_trace"
 
 
@@ -61,7 +73,8 @@ def program() -> str | None:
 
 @contextlib.contextmanager
 def stage(target: Target) -> Iterator[Stage]:
-    """Raises Absent where there are no pages, none that this suite can drive, or no browser."""
+    """Raises Absent where there are no pages, none that this suite can drive, or no browser; Unassessed when it does not
+    start."""
     url = target.urls.get("ui")
     if url is None:
         raise Absent(f"target {target.name} has no pages (urls.ui)")
@@ -70,13 +83,18 @@ def stage(target: Target) -> Iterator[Stage]:
     if (executable := program()) is None:
         raise Absent("no Chromium is on this machine; install chromium, or name one in TESTBED_BROWSER")
     try:
-        from playwright.sync_api import sync_playwright
+        from playwright.sync_api import Error, sync_playwright
     except ImportError:
         raise Absent("the package playwright is not installed (extra `browser`)") from None
     arguments = [*_ARGUMENTS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=arguments)
         try:
-            yield Stage(browser, url)
+            browser = playwright.chromium.launch(executable_path=executable, args=arguments)
+        except Error as error:
+            raise Unassessed(f"{executable} does not start: {one_line(str(error), 160)}") from None
+        secrets = {text for user in target.identities.users for text in (user.password, user.token) if text}
+        try:
+            yield Stage(browser, url, secrets)
         finally:
-            browser.close()
+            with contextlib.suppress(Error):  # it may have died
+                browser.close()

@@ -6,6 +6,7 @@ from typing import Any
 
 from runners.e2e.journey import check, equal, journey
 from runners.e2e.scene import Scene
+from runners.target import Answer
 
 
 @journey(
@@ -18,7 +19,7 @@ def user_life(scene: Scene) -> None:
     made = scene.ok("admin.create_user", boss, username=name, email=f"{name}@example.invalid", roles=["viewer"]).json
     user, password = made["user"]["id"], made["temporary_password"]
     try:
-        equal(_login(scene, name, password), 200, "the status of the new user's first sign-in")
+        equal(_login(scene, name, password).status, 200, "the status of the new user's first sign-in")
         token = scene.call("auth.login", None, username=name, password=password)
         listed = [one["username"] for one in scene.items("admin.users", boss, free_text=name)]
         equal(listed, [name], "the users found by that name")
@@ -32,21 +33,21 @@ def user_life(scene: Scene) -> None:
             "a viewer again, the user still manages",
         )
         scene.ok("admin.deactivate_user", boss, user_id=user)
-        check(400 <= _login(scene, name, password) < 500, "a disabled user signed in")
+        scene.turned_down("auth.login", _login(scene, name, password), "a disabled user signed in")
         for session in (token, back):
             check(
                 _me_status(scene, session) in scene.target.profile.expect.unauthenticated,
                 "a disabled user's session goes on",
             )
         scene.ok("admin.activate_user", boss, user_id=user)
-        equal(_login(scene, name, password), 200, "the status of the sign-in once enabled again")
+        equal(_login(scene, name, password).status, 200, "the status of the sign-in once enabled again")
     finally:
         scene.call("admin.delete_user", boss, user_id=user)
-    check(400 <= _login(scene, name, password) < 500, "a deleted user signed in")
+    scene.turned_down("auth.login", _login(scene, name, password), "a deleted user signed in")
 
 
-def _login(scene: Scene, username: str, password: str) -> int:
-    return scene.call("auth.login", None, username=username, password=password).status
+def _login(scene: Scene, username: str, password: str) -> Answer:
+    return scene.call("auth.login", None, username=username, password=password)
 
 
 def _with(scene: Scene, login: Any, name: str) -> int:

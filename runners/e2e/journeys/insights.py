@@ -30,10 +30,17 @@ def costs(scene: Scene) -> None:
 )
 def dashboard(scene: Scene) -> None:
     """The overview answers, and none of its parts names another tenant."""
-    viewer = scene.who("viewer")
-    equal(scene.ok("insights.dashboard", viewer).json["cost"]["currency"], "USD", "the currency")
+    stranger = scene.who("viewer", scene.stranger)
+    if scene.target.operation("ingest.logs") is not None and scene.target.operation("search.logs") is not None:
+        written_logs(scene, 10)  # something of which a mix-up would tell
+    overview = scene.ok("insights.dashboard", stranger).json
+    equal(overview["cost"]["currency"], "USD", "the currency")
+    parts = {"insights.dashboard": overview}
     for name in ("insights.resource_utilization", "insights.anomalies"):
-        check(isinstance(scene.items(name, viewer), list), f"{name} has no list")
+        parts[name] = scene.items(name, stranger)
+    for name, part in parts.items():
+        for foreign in (scene.service, scene.tenant):
+            check(f"'{foreign}'" not in repr(part), f"{name} names {foreign} to {scene.stranger}")
 
 
 @journey("insights.trend-is-the-slope", "ingest.metrics", "metrics.query", "insights.trend_analysis")

@@ -94,6 +94,7 @@ def _values(scene: Scene, tenant: str) -> list[Any]:
 def refuses(scene: Scene) -> None:
     """A query that cannot be read, or not be evaluated, is refused: never a wrong number."""
     who = scene.who("viewer")
+    scene.ok("metrics.query", who, query="up")  # where queries are answered at all
     for query in ("sum(", "rate(up)", "nonsense{}{}"):
         answer = scene.call("metrics.query", who, query=query)
         check(

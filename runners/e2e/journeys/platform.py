@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from runners.e2e.journey import Absent, check, equal, journey
 from runners.e2e.scene import Scene
+
+EXCEPTION = re.compile(r"\b[a-z_]\w*(?:\.\w+)*\.[A-Z]\w*(?:Error|Exception|Failed)\b")
+"""The full name of an exception's class, in Python's and Java's way of writing."""
 
 
 @journey("platform.is-ready", "health.ready")
@@ -38,6 +43,8 @@ def errors(scene: Scene) -> None:
         check(400 <= answer.status < 500, f"the status is {answer.status}")
         for part, value in scene.error(answer).items():
             check(value, f"an error with status {answer.status} has no {part.replace('_', ' ')} in its body")
+        named = EXCEPTION.search(answer.text)
+        check(named is None, f"the message of {answer.status} names {named and named[0]}")
         for word in ("Traceback", "psycopg", "SELECT ", 'File "', "relation "):
             check(word not in answer.text, f"the message of {answer.status} shows internals ({word.strip()})")
 
@@ -47,6 +54,7 @@ def origins(scene: Scene) -> None:
     """A page of another origin is not let in by CORS headers."""
     request = scene.operation("auth.me").request().with_header("Origin", "https://evil.invalid")
     answer = scene.target.send(request, scene.who("viewer"))
+    check(answer.ok, f"auth.me answered {answer.status}")
     allowed = answer.headers.get("Access-Control-Allow-Origin")
     check(allowed not in ("*", "https://evil.invalid"), f"Access-Control-Allow-Origin is {allowed}")
 
