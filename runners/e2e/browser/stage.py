@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runners.e2e.browser.redaction import redact
+from runners.e2e.browser.scratch import scratch
 from runners.e2e.journey import Absent, Unassessed
 from runners.lib.text import one_line
 from runners.target import Target
@@ -87,7 +88,7 @@ def stage(target: Target) -> Iterator[Stage]:
     except ImportError:
         raise Absent("the package playwright is not installed (extra `browser`)") from None
     arguments = [*_ARGUMENTS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
-    with sync_playwright() as playwright:
+    with scratch(), sync_playwright() as playwright:
         try:
             browser = playwright.chromium.launch(executable_path=executable, args=arguments)
         except Error as error:

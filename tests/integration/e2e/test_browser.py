@@ -8,6 +8,7 @@ import secrets
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import zipfile
@@ -19,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from runners.e2e.browser.scratch import PREFIX, sweep
 from runners.e2e.browser.stage import program, stage
 
 pytest.importorskip("playwright")
@@ -67,15 +69,29 @@ def target() -> Iterator[Any]:
         server.shutdown()
 
 
-def test_a_failure_is_kept_as_picture_and_trace_without_password_and_tokens(target: Any, tmp_path: Path) -> None:
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """A short path: a browser's socket lies below it."""
+    with tempfile.TemporaryDirectory(prefix="t-", dir="/tmp") as folder:
+        yield Path(folder)
+
+
+def test_a_failure_is_kept_as_picture_and_trace_without_password_and_tokens(
+    target: Any, tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    artifacts = tmp_path / "artifacts"
+    artifacts.mkdir()
     with stage(target) as opened, opened.page() as page:
         page.goto("/")
         page.locator("#p").fill(PASSWORD)
         page.locator("#p").press("Enter")
         page.locator("#said").filter(has_text="in").wait_for()
-        kept = {kind: path for path, kind in opened.keep(page, "sign-in", tmp_path)}
+        kept = {kind: path for path, kind in opened.keep(page, "sign-in", artifacts)}
+        assert [folder.name[:16] for folder in temporary.iterdir()] == [PREFIX]
+    assert not list(temporary.iterdir())
     assert kept.keys() == {"screenshot", "browser_trace"}
-    assert sorted(tmp_path.iterdir()) == sorted(kept.values())
+    assert sorted(artifacts.iterdir()) == sorted(kept.values())
     with zipfile.ZipFile(kept["browser_trace"]) as trace:
         parts = {name: trace.read(name) for name in trace.namelist()}
     assert b"/login" in parts["trace.network"]
@@ -110,11 +126,11 @@ with stage(target) as opened, opened.page() as page:
 """
 
 
-def test_kill_9_of_the_runner_leaves_no_browser(target: Any) -> None:
+def test_kill_9_of_the_runner_leaves_no_browser_and_its_files_go_with_the_next(target: Any, temporary: Path) -> None:
     mark = f"browser-{secrets.token_hex(6)}"
     runner = subprocess.Popen(
         [sys.executable, "-c", RUNNER, target.urls["ui"]],
-        stdout=subprocess.PIPE, env=os.environ | {"TESTBED_RUN_ID": mark}, start_new_session=True,
+        stdout=subprocess.PIPE, env=os.environ | {"TESTBED_RUN_ID": mark, "TMPDIR": str(temporary)}, start_new_session=True,
     )  # fmt: skip
     assert runner.stdout is not None and runner.stdout.readline() == b"open\n"
     assert len(_marked(mark)) > 3
@@ -127,6 +143,9 @@ def test_kill_9_of_the_runner_leaves_no_browser(target: Any) -> None:
     for pid in left:
         os.kill(pid, signal.SIGKILL)
     assert not names
+    assert len(list(temporary.glob(f"{PREFIX}*"))) == 1
+    sweep(temporary)
+    assert not list(temporary.iterdir())
 
 
 def _read(pid: int, name: str) -> bytes:
