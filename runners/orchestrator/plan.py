@@ -70,7 +70,7 @@ def plan(
         environment=str(settings["environment"]),
         stages=tuple(specs),
         gates=tuple(gate.gate for gate in campaign.model.gates),
-        optional_gates=tuple(gate.gate for gate in campaign.model.gates if gate.optional),
+        optional_gates=_optional_gates(campaign),
         seed=int(settings["seed"]),
         timeout_s=timeout,
         queue=queue,
@@ -137,6 +137,12 @@ def _ancestors(names: list[str], stages: list[StageModel]) -> set[str]:
                 found.add(name)
                 todo.append(name)
     return found
+
+
+def _optional_gates(campaign: Campaign) -> tuple[str, ...]:
+    """The expressions that are optional wherever they stand: verdicts know a gate by its expression."""
+    wanted = {gate.gate for gate in campaign.model.gates if not gate.optional}
+    return tuple(gate.gate for gate in campaign.model.gates if gate.optional and gate.gate not in wanted)
 
 
 def _params(campaign: Campaign, stage: StageModel) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from runners.lib import expr as language
 from runners.lib.expr import Call, Comparison, Expr, ExprError, Name, Reference, Sum
+from runners.lib.files import read_json
 from runners.lib.home import Home
 from runners.lib.text import did_you_mean
 from runners.results import reader
@@ -148,3 +149,9 @@ def gates_of(home: Home, run: str) -> list[str]:
         if event.get("type") == "run.started":
             return [str(expr) for expr in event.get("gates") or []]
     return []
+
+
+def optional_of(home: Home, run: str) -> frozenset[str]:
+    """The expressions of those gates whose lack of an answer spoils nothing, as the campaign was planned."""
+    spec = read_json(home.run(run) / "spec.json")
+    return frozenset(map(str, (spec or {}).get("optional_gates") or ()))

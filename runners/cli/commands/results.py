@@ -168,16 +168,24 @@ def _report(session: Session, args: argparse.Namespace) -> int:
 
 
 def _gate(session: Session, args: argparse.Namespace) -> int:
-    from runners.results.gates import evaluate, gates_of, measures_of
+    from runners.results.gates import evaluate, gates_of, measures_of, optional_of
 
     run = _resolved_by_files_if_need_be(session, args.run_id)
     expressions = args.expr or gates_of(session.home, run)
     measures = measures_of(session.home, run)
     gates = [evaluate(expr, measures) for expr in expressions]
-    verdicts = [gate.verdict for gate in gates]
-    verdict = "failed" if "failed" in verdicts else "invalid" if "invalid" in verdicts or not gates else "passed"
-    document: dict[str, Any] = {"run": run, "verdict": verdict, "gates": [vars(gate) for gate in gates]}
-    lines = [f"{_GLYPH[gate.verdict]} {gate.verdict:<8} {gate.expr}\n    {gate.reason}" for gate in gates]
+    optional = frozenset() if args.expr else optional_of(session.home, run)
+    verdicts = [gate.verdict for gate in gates if gate.verdict != "invalid" or gate.expr not in optional]
+    verdict = "failed" if "failed" in verdicts else "invalid" if "invalid" in verdicts or not verdicts else "passed"
+    document: dict[str, Any] = {
+        "run": run,
+        "verdict": verdict,
+        "gates": [vars(gate) | {"optional": gate.expr in optional} for gate in gates],
+    }
+    lines = [
+        f"{_GLYPH[gate.verdict]} {gate.verdict:<8} {gate.expr}{' (optional)' if gate.expr in optional else ''}\n    {gate.reason}"
+        for gate in gates
+    ]
     session.result(document, "\n".join(lines) or "this run has no gates: nothing was assessed")
     return _EXIT[verdict]
 

@@ -76,6 +76,29 @@ def test_gates_are_computed_from_the_files_and_tell_by_exit_code(recorded):
     testbed(home, "gate", "last", code=1)
 
 
+def test_an_optional_gate_without_an_answer_spoils_nothing_and_one_that_fails_does(recorded):
+    home, (first, _) = recorded
+    folder = home / "runs" / first.run
+    unknown, wrong = "p95(users.serch) < 1s", "audit.lost > 0"
+
+    def with_gates(*gates, optional=()):
+        lines = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+        for event in lines:
+            if event["type"] == "run.started":
+                event["gates"] = ["audit.lost == 0", *gates]
+        (folder / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in lines))
+        (folder / "spec.json").write_text(json.dumps({"optional_gates": optional}))
+
+    with_gates(unknown)
+    testbed(home, "gate", first.run, code=2)
+    with_gates(unknown, optional=[unknown])
+    told = json.loads(testbed(home, "gate", first.run, "--json")[0])
+    assert told["verdict"] == "passed" and [gate["optional"] for gate in told["gates"]] == [False, True]
+    testbed(home, "gate", first.run, "--expr", unknown, code=2)
+    with_gates(wrong, optional=[wrong])
+    testbed(home, "gate", first.run, code=1)
+
+
 def test_a_report_is_written_where_it_is_asked_for(recorded, tmp_path):
     home, _ = recorded
     testbed(home, "report", "last", "-o", str(tmp_path / "out"), "--format", "md,junit")

@@ -167,3 +167,9 @@ def test_a_gate_may_be_optional(tmp_path: Path) -> None:
     assert spec.gates == ("audit.lost == 0", "audit.duplicated == 0")
     assert spec.optional_gates == ("audit.duplicated == 0",)
     assert CampaignSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
+
+
+def test_a_gate_that_is_also_wanted_is_not_optional(tmp_path: Path) -> None:
+    text = GOOD + "  - {gate: audit.lost == 0, optional: true}\n"
+    spec = plan.plan(campaign.load(write(tmp_path, text)), settings.resolve({}))
+    assert spec.optional_gates == ()
