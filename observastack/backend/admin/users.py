@@ -127,7 +127,7 @@ class UserAdministration:
         async with self._database.app(scope=by.scope) as connection:
             row = await self._row(connection, by, user)
             _not_above(by, row)
-            await self._sessions.end_all(user)
+            await self._sessions.end_all(user, connection)
             await connection.execute("DELETE FROM users WHERE id = %s", (user,))
             entry = by.entry("user.delete", f"users/{user}", _tenant(row), username=row[1])
             await self._audit.record(request, entry, connection)
@@ -145,7 +145,9 @@ class UserAdministration:
             for column, value in changes.items():  # names of this module and of UserUpdate's fields
                 await connection.execute(f"UPDATE users SET {column} = %s WHERE id = %s".encode(), (value, user))  # noqa: S608
             if "roles" in changes or changes.get("enabled") is False:
-                await self._sessions.end_all(user)  # before the commit: what cannot be ended must not look ended
+                await self._sessions.end_all(
+                    user, connection
+                )  # before the commit: what cannot be ended must not look ended
             entry = by.entry(action, f"users/{user}", _tenant(row), username=row[1], **detail)
             await self._audit.record(request, entry, connection)
             return _document(await self._row(connection, by, user))

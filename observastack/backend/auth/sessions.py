@@ -53,14 +53,19 @@ class Sessions:
         if not await self._passwords.matches(row["password_hash"] if row else None, password):
             raise unauthenticated("wrong user name or password")
         assert row is not None
-        if not row["enabled"] and not defects.active("disabled_user_logs_in"):
-            raise unauthenticated("wrong user name or password")
-        subject = _subject(row)
-        await self._served(subject)
+        _check_enabled(row)
+        await self._served(_subject(row))
         async with self._database.app() as connection:
+            # First of all: it waits for whoever changes the account just now, and what it was before counts no more.
+            await connection.execute("UPDATE users SET last_seen = now() WHERE id = %s", (row["id"],))
+            row = await _account(connection, "id = %s", row["id"])
+            if row is None:
+                raise unauthenticated("wrong user name or password")
+            _check_enabled(row)
+            subject = _subject(row)
+            pair = await self._pair(connection, subject, uuid4())
             await connection.execute("DELETE FROM refresh_tokens WHERE expires_at < now()")
-            await connection.execute("UPDATE users SET last_seen = now() WHERE id = %s", (subject.id,))
-            return subject, await self._pair(connection, subject, uuid4())
+        return subject, pair
 
     async def refresh(self, token: str) -> tuple[Subject, Pair]:
         """Raises ApiError 401 for a token that is unknown, expired, revoked or used; the last ends its family."""
@@ -91,20 +96,15 @@ class Sessions:
         """Revoke a login: its refresh tokens in PostgreSQL, its access tokens in the deny-list."""
         if not defects.active("logout_keeps_refresh"):
             async with self._database.app() as connection:
-                await connection.execute(
-                    "UPDATE refresh_tokens SET revoked_at = now() WHERE family = %s AND revoked_at IS NULL", (family,)
-                )
+                await _revoke(connection, "family = %s", family)
         await self._denylist.add(family.hex, self._auth.access_ttl_s)
 
-    async def end_all(self, user: UUID) -> None:
-        """Revoke every login of a user."""
-        async with self._database.app() as connection:
-            cursor = await connection.execute(
-                "UPDATE refresh_tokens SET revoked_at = coalesce(revoked_at, now()) WHERE user_id = %s RETURNING family",
-                (user,),
-            )
-            families = {row[0] for row in await cursor.fetchall()}
-        for family in families:
+    async def end_all(self, user: UUID, connection: Connection) -> None:
+        """Revoke every login of a user, in the transaction of the act that is the reason: who held one connection and
+        waited for another would wait for ever when all do."""
+        await _revoke(connection, "user_id = %s", user)
+        cursor = await connection.execute("SELECT DISTINCT family FROM refresh_tokens WHERE user_id = %s", (user,))
+        for (family,) in await cursor.fetchall():
             await self._denylist.add(family.hex, self._auth.access_ttl_s)
 
     async def _served(self, subject: Subject) -> None:
@@ -128,6 +128,19 @@ async def _account(connection: Connection, where: str, value: Any) -> dict[str, 
     cursor = await connection.execute(f"SELECT {', '.join(columns)} FROM users WHERE {where}", (value,))  # noqa: S608 - `where` is a literal of this module
     row = await cursor.fetchone()
     return None if row is None else dict(zip(columns, row, strict=True))
+
+
+async def _revoke(connection: Connection, where: str, value: UUID) -> None:
+    """Until none is left: a refresh that was under way has put a new token where the first statement did not look."""
+    statement = f"UPDATE refresh_tokens SET revoked_at = now() WHERE {where} AND revoked_at IS NULL"  # noqa: S608 - `where` is a literal of this module
+    while (await connection.execute(statement.encode(), (value,))).rowcount:
+        pass
+
+
+def _check_enabled(row: dict[str, Any]) -> None:
+    """Raises ApiError 401, the same as for a wrong password."""
+    if not row["enabled"] and not defects.active("disabled_user_logs_in"):
+        raise unauthenticated("wrong user name or password")
 
 
 def _subject(row: dict[str, Any]) -> Subject:
