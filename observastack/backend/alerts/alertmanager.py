@@ -83,6 +83,7 @@ class Alertmanager:
         self._database, self._gone_s = database, gone_s
         self._client = httpx.AsyncClient(base_url=url.rstrip("/"), timeout=TIMEOUT_S, trust_env=False)
         self._silent = False
+        self._refused: set[tuple[str, str]] = set()
 
     async def close(self) -> None:
         await self._client.aclose()
@@ -100,6 +101,7 @@ class Alertmanager:
     async def _copy_silences(self, tenants: dict[str, int]) -> None:
         wanted = {one.key: one for key, number in tenants.items() for one in await self._wanted(key, number)}
         now, kept = datetime.now(UTC), set[tuple[str, str]]()
+        self._refused &= wanted.keys()
         copies = await self._get("/api/v2/silences")
         for copy in sorted(copies, key=lambda one: str(one["id"])):
             mark = _MARK.search(copy["comment"])
@@ -112,7 +114,16 @@ class Alertmanager:
                 await self._expect(self._client.delete(f"/api/v2/silence/{copy['id']}"))
         for key, one in wanted.items():
             if key not in kept:
-                await self._expect(self._client.post("/api/v2/silences", json=one.body()))
+                await self._post(one)
+
+    async def _post(self, silence: Wanted) -> None:
+        """One that this Alertmanager does not take (its RE2 is Go's) must not hold up the others, nor other tenants'."""
+        answer = await self._client.post("/api/v2/silences", json=silence.body())
+        if answer.status_code != 400:
+            answer.raise_for_status()
+        elif silence.key not in self._refused:
+            self._refused.add(silence.key)
+            log.warning("alertmanager: the silence %s of %s is refused", silence.key[1], silence.key[0])
 
     async def _wanted(self, key: str, number: int) -> list[Wanted]:
         async with self._database.tenant(number) as connection:

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 import orjson
 from psycopg.types.json import Jsonb
+from pydantic import ValidationError
 
 from observastack import defects
 from observastack.backend.alerts import rows, settling
@@ -122,15 +123,18 @@ class Silences:
             raise not_found()
         if row[1] == "resolved":
             raise ApiError(409, "a resolved alert cannot be silenced")
-        matchers = [{"name": name, "value": value} for name, value in orjson.loads(row[0]).items() if name != "tenant"]
-        if not matchers:
+        # All labels, however many: one that is left out would silence other alerts as well.
+        try:
+            matchers = [Matcher(name=name, value=value) for name, value in orjson.loads(row[0]).items()]
+        except ValidationError:
+            raise ApiError(422, "the alert has a label that no matcher can have; silence it by others") from None
+        if all(matcher.name == "tenant" for matcher in matchers):
             raise ApiError(422, "the alert has no label but its tenant: a silence would fit all alerts")
-        wanted = SilenceRequest.model_validate(
-            {
-                "matchers": matchers[:20],
-                "ends_at": _in(duration_s),
-                "comment": note or "silenced from the list of alerts",
-            }
+        wanted = SilenceRequest.model_construct(
+            matchers=matchers,
+            starts_at=None,
+            ends_at=datetime.now(UTC) + timedelta(seconds=duration_s),
+            comment=note or "silenced from the list of alerts",
         )
         await self.create(actor, wanted)
         async with self._database.tenant(actor.tenant) as connection:
@@ -202,7 +206,3 @@ def _told(silence_id: UUID, wanted: SilenceRequest) -> Document:
         "id": str(silence_id), "ends_at": wanted.ends_at.isoformat(), "comment": wanted.comment,
         "matchers": len(wanted.matchers),
     }  # fmt: skip
-
-
-def _in(seconds: int) -> str:
-    return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()

@@ -266,3 +266,15 @@ def test_without_an_alertmanager_there_is_nothing_to_generate(
     assert main(["--config", str(served_config.file), "--out", str(tmp_path)]) == 2
     assert "alertmanager_url is missing" in capsys.readouterr().err
     assert json.loads(served_config.file.read_text()).get("alertmanager_url") is None
+
+
+def test_a_silence_that_the_alertmanager_refuses_holds_up_no_other_tenants(
+    running: Backend, alertmanager: Server
+) -> None:
+    """RE2 in C++ knows `\\C`, Go's does not."""
+    refused = silence(running, {**named(unique("refused") + "\\C"), "is_regex": True})
+    assert refused.status_code == 201
+    other = silence(running, named(unique("other")), username="initech-editor")
+    soon(lambda: copies(alertmanager, other.json()["id"]), "the other tenant's is copied", 35)
+    assert copies(alertmanager, refused.json()["id"]) == []
+    running.call("acme-editor", "DELETE", f"/alerts/silences/{refused.json()['id']}")

@@ -211,3 +211,21 @@ def test_every_change_is_audited(served: Backend, store: Store) -> None:
     served.call("acme-editor", "DELETE", f"/alerts/silences/{made}")
     rows = store.sql("SELECT action, username, tenant FROM audit_log WHERE resource = %s ORDER BY id", made)
     assert rows == [(f"silences.{verb}", "acme-editor", "acme") for verb in ("create", "replace", "delete")]
+
+
+def test_silencing_an_alert_of_many_labels_silences_no_other(served: Backend) -> None:
+    labels = {f"l{number}": "same" for number in range(25)}
+    one, other = fired(served, **labels), fired(served, **labels)
+    body = {"action": "silence", "ids": [one["id"]], "duration_s": 600}
+    (result,) = served.post("acme-editor", "/alerts/actions", body).json()["results"]
+    assert (result["ok"], result["alert"]["status"]) == (True, "silenced")
+    assert read(served, other["id"])["status"] == "active"
+
+
+def test_an_alert_whose_labels_no_matcher_can_have_is_refused(served: Backend) -> None:
+    for labels in ({"long": "x" * 2_000}, {"not.a.name": "x"}):
+        alert = fired(served, **labels)
+        body = {"action": "silence", "ids": [alert["id"]], "duration_s": 600}
+        (result,) = served.post("acme-editor", "/alerts/actions", body).json()["results"]
+        assert (result["ok"], result["status"]) == (False, 422)
+        assert read(served, alert["id"])["status"] == "active"
