@@ -8,16 +8,20 @@ keeping of its answer leaves a claim that lapses after LEASE_S; a retry after th
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 import orjson
 from fastapi import Header, Request, Response
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from observastack import defects
 from observastack.backend.auth.tokens import Claims
 from observastack.backend.errors import ApiError
+
+log = logging.getLogger("observastack.backend")
 
 KEPT_S = 86_400
 LEASE_S = 60
@@ -69,7 +73,10 @@ class Idempotency:
             await self._client.delete(place)
             raise
         kept = {"digest": digest, "status": answer.status_code, "body": _kept(bytes(answer.body), forget)}
-        await self._client.set(place, orjson.dumps(kept), ex=KEPT_S)
+        try:
+            await self._client.set(place, orjson.dumps(kept), ex=KEPT_S)
+        except RedisError as error:  # it is done: to say otherwise would have it done again
+            log.warning("idempotency: an answer was not kept: %s", type(error).__name__)
         return answer
 
 

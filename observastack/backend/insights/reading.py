@@ -61,6 +61,8 @@ class Reading:
     def __init__(self, stores: Stores, sources: Sources, tenant: Tenant) -> None:
         self._stores, self._sources, self._tenant = stores, sources, tenant
         self._turns = asyncio.Semaphore(_CONCURRENT)
+        self.complete = True
+        """Whether every sample of items could be read."""
 
     async def counts(self, source: SourceName, over: Range, filters: Sequence[Filter] = ()) -> Counts:
         fields = ("service", "severity") if source == "logs" else ("service",)
@@ -105,6 +107,7 @@ class Reading:
             try:
                 found: Any = await self._sources.ask(source, lambda: self._stores.of(source).page(self._tenant, wanted))
             except SourceFailed:
+                self.complete = False
                 return []
         return [row[2] for row in found.rows]
 

@@ -61,6 +61,7 @@ class Insights:
         earlier = await _all(reading, over.before())
         amounts = await self._amounts(reading, over, (logs, spans, samples))
         before = await self._amounts(reading, over, earlier)
+        comparable = all(one.complete for one in (logs, spans, samples, *earlier))
         cost, cost_before = self._total(amounts), self._total(before)
         if defects.active("insights_wrong_total"):
             cost *= 1.1
@@ -79,20 +80,22 @@ class Insights:
             "cost": {
                 "amount": cost,
                 "currency": self._prices.currency,
-                "change_pct": change_pct(cost_before, cost) if all(one.complete for one in earlier) else None,
+                "change_pct": change_pct(cost_before, cost) if comparable else None,
             },
             "cpu": _used(await usage.used("cpu", over, newest)),
             "memory": _used(await usage.used("memory", over, newest)),
             "ingest": {
                 "bytes_per_day": round(sum(one.bytes for one in amounts.values()) / days),
                 "items_per_day": round(items / days),
-                "change_pct": change_pct(float(sum(one.items for one in before.values())), float(items)),
+                "change_pct": change_pct(float(sum(one.items for one in before.values())), float(items))
+                if comparable
+                else None,
             },
             "savings": {"amount": saved, "share_pct": round(saved / cost * 100, 2) if cost else 0.0},
             "services": len(amounts),
             "error_pct": round(failed.total / requests.total * 100, 3) if requests.total else None,
             "alerts_active": await self._active(tenant),
-            "partial": not all(one.complete for one in (logs, spans, samples, requests, failed)),
+            "partial": not all(one.complete for one in (logs, spans, samples, requests, failed, reading)),
         }
 
     async def _utilization(self, tenant: Tenant, over: Range) -> Document:
@@ -123,7 +126,7 @@ class Insights:
                     "p95_ms": _rounded(quantile(durations, 0.95)),
                 }
             )
-        return {"items": items, "partial": not all(one.complete for one in (*counted, requests, failed))}
+        return {"items": items, "partial": not all(one.complete for one in (*counted, requests, failed, reading))}
 
     async def _cost(self, tenant: Tenant, over: Range) -> Document:
         reading = Reading(self._stores, self._sources, tenant)
@@ -131,6 +134,7 @@ class Insights:
         earlier = await _all(reading, over.before())
         amounts = await self._amounts(reading, over, counted)
         before = await self._amounts(reading, over, earlier)
+        comparable = all(one.complete for one in (*counted, *earlier))
         total = self._total(amounts)
         items: list[Document] = []
         for service, amount in amounts.items():
@@ -140,7 +144,9 @@ class Insights:
                     "service": service,
                     "cost": cost,
                     "share_pct": round(cost / total * 100, 2) if total else 0.0,
-                    "change_pct": change_pct(before[service].cost(self._prices), cost) if service in before else None,
+                    "change_pct": change_pct(before[service].cost(self._prices), cost)
+                    if comparable and service in before
+                    else None,
                     "bytes": amount.bytes,
                     "logs": amount.logs,
                     "spans": amount.spans,
@@ -160,7 +166,7 @@ class Insights:
                 "per_gb_traces": prices.per_gb_traces,
                 "per_million_samples": prices.per_million_samples,
             },
-            "partial": not all(one.complete for one in counted),
+            "partial": not all(one.complete for one in (*counted, reading)),
         }
 
     async def _anomalies(self, tenant: Tenant, over: Range, sigma: float) -> Document:

@@ -13,6 +13,7 @@ from observastack.backend.live.wish import Wish
 from observastack.backend.stores.ports import Tenant
 
 MAX_WAITING = 256
+MAX_CONTROLS = 64
 MAX_BYTES = 4 << 20
 """Of news that waits for a slow client; beyond that the oldest items are dropped and counted."""
 
@@ -45,8 +46,9 @@ class Subscriber:
         self._bytes, self._dropped = 0, dict[str, int]()
 
     def say(self, text: str) -> None:
-        """Control messages are few and short: never dropped."""
-        self._controls.append(text)
+        """Control messages are few and short, except of a client that asks for them (ping) and takes none."""
+        if len(self._controls) < MAX_CONTROLS:
+            self._controls.append(text)
         self.wake.set()
 
     def end(self, code: int, reason: str) -> None:

@@ -22,6 +22,10 @@ def string(one: Filter) -> str:
         raise BadFilter(f"{one.field}: {one.operator} needs a text")
     if "\0" in one.value:
         raise BadFilter(f"{one.field}: a text cannot contain the character NUL")
+    try:
+        one.value.encode()
+    except UnicodeEncodeError:
+        raise BadFilter(f"{one.field}: the text is not Unicode") from None
     return one.value
 
 
@@ -50,14 +54,25 @@ def numeric(one: Filter, value: Any) -> int | float:
             value = int(value) if re.fullmatch(r"-?\d{1,30}", value) else float(value)
         except ValueError:
             value = None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if not is_number(value):
         raise BadFilter(f"{one.field}: {one.operator} needs a number")
-    return value
+    found: int | float = value
+    return found
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a number that a float can be: JSON also has integers of a thousand digits."""
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def bounds(one: Filter) -> tuple[int | float, int | float]:
     """[low, high], both inside. Raises BadFilter."""
     value = [one.value.get("from"), one.value.get("to")] if isinstance(one.value, dict) else one.value
+    if isinstance(one.value, dict) and not one.value.keys() <= {"from", "to"}:
+        value = None
     if not isinstance(value, list) or len(value) != 2:
         raise BadFilter(f"{one.field}: range needs [low, high]")
     return numeric(one, value[0]), numeric(one, value[1])

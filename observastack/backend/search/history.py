@@ -17,6 +17,7 @@ from observastack import defects
 from observastack.backend import paging
 from observastack.backend.auth.tokens import Claims
 from observastack.backend.database import Connection, Database
+from observastack.backend.deadline import within
 from observastack.backend.wire import iso
 
 log = logging.getLogger("observastack.backend")
@@ -25,6 +26,8 @@ KEPT = 200
 """Searches kept per user."""
 WAITING = 1_000
 BATCH = 100
+SETTLE_S = 1.0
+"""A reader waits so long for what is not written yet: under load there is always some."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class History:
 
     async def of(self, tenant: int, user: UUID, limit: int, cursor: str | None) -> dict[str, Any]:
         """A SearchHistory document, newest first."""
-        await self._waiting.join()
+        await self._settled()
         own = "" if defects.active("history_leak") else " AND user_id = %(user)s"
         async with self._database.app() as connection:
             await _enter(connection, tenant)
@@ -75,7 +78,7 @@ class History:
         return {"items": items, "next_cursor": paging.encode(rows[-1][0]) if more else None}
 
     async def clear(self, tenant: int, user: UUID) -> None:
-        await self._waiting.join()
+        await self._settled()
         async with self._database.app() as connection:
             await _enter(connection, tenant)
             await connection.execute("DELETE FROM search_history WHERE tenant_id = %s AND user_id = %s", (tenant, user))
@@ -84,6 +87,10 @@ class History:
         if self._writer is not None:
             self._writer.cancel()
             await asyncio.gather(self._writer, return_exceptions=True)
+
+    async def _settled(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            await within(SETTLE_S, self._waiting.join())
 
     async def _write(self) -> None:
         while True:

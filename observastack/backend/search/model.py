@@ -56,7 +56,7 @@ class Filter(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    field: StrictStr = Field(min_length=1, max_length=300)
+    field: StrictStr = Field(min_length=1, max_length=300, pattern=r"^[^\x00]+$")
     operator: Literal["equals", "not_equals", "contains", "regex", "range", "exists", "gt", "lt"]
     value: Any = None
 

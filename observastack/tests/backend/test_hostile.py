@@ -242,3 +242,30 @@ def test_a_method_that_is_none_is_refused(served: Backend) -> None:
     assert raw(served, request(served, "GET http://169.254.169.254/latest HTTP/1.1")).startswith(b"HTTP/1.1 4")
     assert raw(served, request(served, f"GET {PREFIX}/health/../admin/health HTTP/1.1")).startswith(b"HTTP/1.1 4")
     assert uuid.uuid4().hex not in served.log.read_text()
+
+
+VALUES = {
+    "an integer beyond every float": ("severity", "gt", "1" + "0" * 400),
+    "such an integer of an attribute": ("attributes.a", "equals", "1" + "0" * 400),
+    "such an end of a range": ("value", "range", "[1, 1" + "0" * 400 + "]"),
+    "half a character": ("body", "equals", '"\\ud800"'),
+    "half a character as another key of a range": ("value", "range", '{"from": 1, "to": 2, "\\ud800": 3}'),
+    "NUL in the name of a field": ("attributes.a\\u0000", "exists", "true"),
+}
+"""(field, operator, value as JSON)"""
+
+
+@pytest.mark.parametrize("path", ["/search", "/search/aggregate", "/search/export", "/search/stream"])
+@pytest.mark.parametrize("name", VALUES)
+def test_a_filter_with_a_value_that_no_store_knows_is_refused(served: Backend, path: str, name: str) -> None:
+    """Also where the signal has no such field and the store would not see the value. The range is long over: counts of it
+    are kept."""
+    field, operator, value = VALUES[name]
+    filters = f'[{{"field": "{field}", "operator": "{operator}", "value": {value}}}]'
+    for kind in ("metrics", "logs"):
+        body = f'{{"type": "{kind}", "time_range": {{"from": "1", "to": "100"}}, "filters": {filters}}}'
+        answer = served.client.post(
+            f"{PREFIX}{path}", content=body,
+            headers={"Authorization": f"Bearer {served.token('acme-analyst')}", "Content-Type": "application/json"},
+        )  # fmt: skip
+        assert answer.status_code == 422, answer.text

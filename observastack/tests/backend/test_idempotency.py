@@ -10,11 +10,12 @@ from collections.abc import AsyncIterator
 import orjson
 import pytest
 from fastapi import Request, Response
-from redis.asyncio import Redis
+from redis.asyncio import ConnectionPool, Redis
 
 from observastack.backend.auth.tokens import Claims
 from observastack.backend.errors import ApiError
 from observastack.backend.idempotency import Idempotency
+from tests.servers import free_port
 
 ALICE = Claims("alice", "alice", "", "acme", ("editor",), "jti", 0)
 
@@ -107,3 +108,16 @@ async def test_a_secret_is_answered_once_and_not_kept(once: Idempotency, key: st
     again = await once.once(key, request(), ALICE, Work(), forget=("password",))
     assert orjson.loads(first.body)["password"] == "secret"
     assert orjson.loads(again.body) == {"number": 1, "password": None}
+
+
+async def test_what_is_done_is_answered_although_the_answer_cannot_be_kept(redis: str, key: str) -> None:
+    client = Redis.from_url(redis)
+
+    async def work() -> Response:
+        await client.aclose()
+        client.connection_pool = ConnectionPool(host="127.0.0.1", port=free_port())
+        return Response(b"{}", 201)
+
+    answer = await Idempotency(client).once(key, request(), ALICE, work)
+    assert answer.status_code == 201
+    await client.aclose()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +13,7 @@ from observastack.backend.search.fields import (
     BadFilter,
     bounds,
     hexadecimal,
+    is_number,
     numeric,
     pattern,
     string,
@@ -200,7 +200,7 @@ def _json(bound: Conditions, column: str, key: str, one: Filter) -> str:
     name = f"{bound.bind(key)}::text"
     match one.operator:
         case "equals" | "not_equals":
-            if isinstance(one.value, bool) or (isinstance(one.value, int | float) and math.isfinite(one.value)):
+            if isinstance(one.value, bool) or is_number(one.value):
                 return f"{column} @> {bound.bind(Jsonb({key: one.value}))}"
             return f"{column} ->> {name} = {bound.bind(string(one))}"
         case "contains":

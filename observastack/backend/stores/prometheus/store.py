@@ -14,7 +14,7 @@ from observastack.backend.stores.prometheus import counts
 from observastack.backend.stores.prometheus.enforce import LABEL, quoted, scoped
 from observastack.backend.stores.prometheus.functions import AGGREGATIONS, FUNCTIONS
 from observastack.backend.stores.prometheus.samples import MS, SampleReader, exact, label_of, lookup, moment, selector
-from observastack.backend.stores.remote.client import StoreClient, unusable
+from observastack.backend.stores.remote.client import Reply, StoreClient, off_loop, unusable
 from observastack.backend.stores.remote.predicate import Predicate, predicate, value_of
 from observastack.backend.stores.remote.signal import RemoteSignal
 from observastack.backend.stores.remote.walk import Reader
@@ -116,9 +116,9 @@ class PrometheusStore(RemoteSignal):
         return sorted(found)
 
     @staticmethod
-    async def _data(reply: Any) -> Any:
+    async def _data(reply: Reply) -> Any:
         """The data of an answer. Raises BadQuery, Impossible, SourceFailed."""
-        document = reply.json() if reply.status in (200, 400, 422, 503) else None
+        document = await off_loop(len(reply.body), reply.json) if reply.status in (200, 400, 422, 503) else None
         if not isinstance(document, dict):
             raise unusable()
         if document.get("status") == "success":

@@ -7,7 +7,6 @@ in RE2, whose time is linear in the text: a filter cannot hold up the event loop
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ from observastack.backend.search.fields import (
     BadFilter,
     bounds,
     hexadecimal,
+    is_number,
     numeric,
     pattern,
     string,
@@ -177,7 +177,7 @@ def _attribute(one: Filter) -> Test:
         case "equals" | "not_equals":
             if isinstance(one.value, bool):
                 return lambda value: value is one.value
-            if isinstance(one.value, int | float) and math.isfinite(one.value):
+            if is_number(one.value):
                 return lambda value: not isinstance(value, bool) and bool(value == one.value)
             wanted = string(one)
             return lambda value: text(value) == wanted

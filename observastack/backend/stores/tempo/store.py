@@ -141,6 +141,8 @@ class _SpanReader:
                 continue
             middle = low + (high - low) // 2
             low, high = (middle, high) if descending else (low, middle)
+        # What touches this part and the one before is known; all else of that one would pile up in a long export.
+        self._fetched = {one: self._fetched[one] for one in found if one in self._fetched}
         traces = await asyncio.gather(*(self._trace(one, timeout_s) for one in found))
         inside = [row for trace in traces for row in trace if low <= row[0] < high]
         ordered = sorted(inside, key=lambda row: row[:2], reverse=descending)
