@@ -145,9 +145,8 @@ class UserAdministration:
             for column, value in changes.items():  # names of this module and of UserUpdate's fields
                 await connection.execute(f"UPDATE users SET {column} = %s WHERE id = %s".encode(), (value, user))  # noqa: S608
             if "roles" in changes or changes.get("enabled") is False:
-                await self._sessions.end_all(
-                    user, connection
-                )  # before the commit: what cannot be ended must not look ended
+                # Before the commit: what cannot be ended must not look ended.
+                await self._sessions.end_all(user, connection)
             entry = by.entry(action, f"users/{user}", _tenant(row), username=row[1], **detail)
             await self._audit.record(request, entry, connection)
             return _document(await self._row(connection, by, user))
