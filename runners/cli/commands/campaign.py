@@ -12,7 +12,9 @@ from runners.lib.errors import EXIT_INVALID, EXIT_PASSED, UsageError
 
 def register(commands: Commands) -> None:
     """Commands that start campaigns, watch them and end them."""
-    commands.add("campaigns", _campaigns, "list campaigns: here and among the shipped ones")
+    commands.add(
+        "campaigns", _campaigns, "list campaigns: here and among the shipped ones", examples="testbed campaigns"
+    )
     run = commands.add(
         "run", _run, "run a campaign: telemetry, load, faults, gates, verdict",
         examples="testbed run smoke\ntestbed run smoke --plan\ntestbed run drill --up --report report/\n"

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 def register(commands: Commands) -> None:
     """The group `chaos`."""
     group = commands.group("chaos", "break services on purpose, and undo it")
-    group.add("list", _list, "faults, what they can hit here, and the experiments")
+    group.add(
+        "list", _list, "faults, what they can hit here, and the experiments", examples="testbed chaos list --json"
+    )
     run = group.add(
         "run", _run, "run a Chaos Toolkit experiment", examples="testbed chaos run ingest-crash\ntestbed chaos run my.yaml --dry-run"
     )  # fmt: skip
@@ -26,14 +28,25 @@ def register(commands: Commands) -> None:
     run.add_argument(
         "--allow-foreign-actions", action="store_true", help="let the experiment call Python code from anywhere"
     )
-    halt = group.add("halt", _halt, "revert all faults, and inject nothing more until 'resume'")
+    halt = group.add(
+        "halt", _halt, "revert all faults, and inject nothing more until 'resume'", examples="testbed chaos halt"
+    )
     halt.add_argument("reason", nargs="?", default="halted by hand", metavar="REASON")
-    group.add("resume", _resume, "lift the halt lever")
-    revert = group.add("revert", _revert, "revert a fault now, whoever injected it")
+    group.add("resume", _resume, "lift the halt lever", examples="testbed chaos resume")
+    revert = group.add(
+        "revert", _revert, "revert a fault now, whoever injected it", examples="testbed chaos revert 01a2153e"
+    )
     revert.add_argument("fault", nargs="?", metavar="FAULT", help="id of a fault, or the beginning of it")
     revert.add_argument("--all", action="store_true", help="every open fault of the environment, failed ones too")
-    group.add("recover", _recover, "revert faults whose run and watchdog are dead, failed ones too")
-    audit = group.add("audit", _audit, "who did what, when, to which target, with which result")
+    group.add(
+        "recover",
+        _recover,
+        "revert faults whose run and watchdog are dead, failed ones too",
+        examples="testbed chaos recover",
+    )
+    audit = group.add(
+        "audit", _audit, "who did what, when, to which target, with which result", examples="testbed chaos audit --json"
+    )
     audit.add_argument("--limit", type=int, default=50, metavar="N", help="the newest N entries (default 50)")
 
 

@@ -44,7 +44,9 @@ def register(commands: Commands) -> None:
         "--wait", metavar="TIME", default="15s", help="how long acknowledged items may stay invisible (default: 15s)"
     )
     audit.add_argument("--findings", metavar="FILE", help="write one JSON line per item that is wrong")
-    group.add("scenarios", _scenarios, "list the scenarios found here and the shipped ones")
+    group.add(
+        "scenarios", _scenarios, "list the scenarios found here and the shipped ones", examples="testbed data scenarios"
+    )
 
 
 def _generate(session: Session, args: argparse.Namespace) -> int:

@@ -11,7 +11,12 @@ if TYPE_CHECKING:
 
 
 def register(commands: Commands) -> None:
-    commands.add("doctor", _doctor, "what this machine can do, and what each missing part would give")
+    commands.add(
+        "doctor",
+        _doctor,
+        "what this machine can do, and what each missing part would give",
+        examples="testbed doctor\ntestbed doctor --json",
+    )
     up = commands.add(
         "up", _up, "provision an environment, or bring it to what is asked",
         examples="testbed up\ntestbed up staging --inventory ./inventories/staging\n"
@@ -22,9 +27,19 @@ def register(commands: Commands) -> None:
     up.add_argument("--inventory", metavar="NAME|DIR", help="what to provision from (default: the one named like ENV)")
     up.add_argument("--fresh", action="store_true", help="remove the old data first")
     up.add_argument("--only", nargs="+", metavar="SERVICE", default=[], help="these services and what they require")
-    status = commands.add("status", _status, "what runs and how it is; disturbs nothing")
+    status = commands.add(
+        "status",
+        _status,
+        "what runs and how it is; disturbs nothing",
+        examples="testbed status\ntestbed status staging --json",
+    )
     status.add_argument("name", nargs="?", metavar="ENV")
-    down = commands.add("down", _down, "remove an environment: processes, data, secrets, configuration")
+    down = commands.add(
+        "down",
+        _down,
+        "remove an environment: processes, data, secrets, configuration",
+        examples="testbed down\ntestbed down staging --keep-data",
+    )
     down.add_argument("name", nargs="?", metavar="ENV")
     down.add_argument("--keep-data", action="store_true", help="keep data, secrets and ports for the next up")
     down.add_argument("--force", action="store_true", help="even while a run drives it")
@@ -35,9 +50,16 @@ def register(commands: Commands) -> None:
     logs.add_argument("service", metavar="SERVICE")
     logs.add_argument("-f", "--follow", action="store_true", help="go on as it grows, until interrupted")
     logs.add_argument("-n", "--lines", type=int, default=100, metavar="N", help="how many lines back (default: 100)")
-    verify = commands.add("verify", _verify, "probe each operation of the target once")
+    verify = commands.add(
+        "verify",
+        _verify,
+        "probe each operation of the target once",
+        examples="testbed verify\ntestbed verify staging --json",
+    )
     verify.add_argument("name", nargs="?", metavar="ENV")
-    commands.group("env", "environments: list").add("list", _list, "all environments of this home")
+    commands.group("env", "environments: list").add(
+        "list", _list, "all environments of this home", examples="testbed env list"
+    )
 
 
 def _up(session: Session, args: argparse.Namespace) -> int:

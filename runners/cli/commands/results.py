@@ -38,7 +38,7 @@ def register(commands: Commands) -> None:
         "show", _show, "one run: stages, audit, faults, gates, metrics", examples="testbed results show last"
     )
     show.add_argument("run_id", metavar="RUN", help=_RUN)
-    results.add("reindex", _reindex, "rebuild the database from the event files")
+    results.add("reindex", _reindex, "rebuild the database from the event files", examples="testbed results reindex")
     report = commands.add(
         "report", _report, "write the report of a run",
         examples="testbed report last -o report/\ntestbed report last~1 --format md,junit",

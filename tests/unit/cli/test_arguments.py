@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -85,3 +88,23 @@ def test_a_place_where_nothing_can_be_written_is_named(tmp_path: Path, capsys: p
     assert main(["--home", str(tmp_path), "config", "init", str(tmp_path / "file" / "here")]) == 3
     told = capsys.readouterr().err
     assert str(tmp_path / "file") in told and "unexpected" not in told
+
+
+def _commands(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """Every command below a parser that has none below itself."""
+    groups = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    if not groups:
+        yield parser
+    for action in groups:
+        for below in action.choices.values():
+            yield from _commands(below)
+
+
+def test_the_help_of_every_command_has_examples_that_can_be_parsed() -> None:
+    parser = build_parser()
+    commands = list(_commands(parser))
+    assert len(commands) > 25
+    assert [one.prog for one in commands if "examples:" not in (one.epilog or "")] == []
+    for line in (line for one in commands for line in (one.epilog or "").splitlines()[1:]):
+        words = shlex.split(line)
+        assert words[0] == "testbed" and parser.parse_args(_signed_values(words[1:])), line
