@@ -22,29 +22,33 @@ class Traces:
     def __init__(self, stores: Stores, sources: Sources, tenants: Tenants) -> None:
         self._stores, self._sources, self._tenants = stores, sources, tenants
 
-    async def spans(self, tenant: Tenant, trace_id: str) -> list[Item]:
-        """Spans in order of start. Raises ApiError 404 when this tenant has none."""
-        found = await self._spans(tenant, _id(trace_id), MAX_SPANS)
+    async def spans(self, tenant: Tenant, trace_id: str) -> tuple[list[Item], bool]:
+        """The first MAX_SPANS in order of start, and whether there are more. Raises ApiError 404 when this tenant has none."""
+        found = await self._spans(tenant, _id(trace_id), MAX_SPANS + 1)
         if not found:
             if defects.active("foreign_403"):
                 await self._refuse_foreign(_id(trace_id))
             raise not_found()
-        return found
+        return found[:MAX_SPANS], len(found) > MAX_SPANS
 
-    async def logs(self, tenant: Tenant, trace_id: str) -> list[Item]:
-        """Log records of the trace in order of time, the first MAX_LOGS. Raises ApiError 404 for an unknown trace."""
-        trace_id = _id(trace_id)
-        known = (await self.summaries(tenant, [trace_id])).get(trace_id)
+    async def logs(self, tenant: Tenant, trace_id: str) -> tuple[list[Item], bool]:
+        """Log records of the trace in order of time, the first MAX_LOGS, and whether there are more. Raises ApiError 404
+        for an unknown trace. Without the spans it looks everywhere, and only where nothing is found they are missed."""
+        trace_id, away = _id(trace_id), None
+        try:
+            known = (await self.summaries(tenant, [trace_id])).get(trace_id)
+        except ApiError as problem:
+            known, away = None, problem
         around = None if known is None else (known.start, known.start + max(known.duration, 0))
         try:
             found = await self._sources.ask(
-                "logs", lambda: self._stores.logs.of_trace(tenant, trace_id, MAX_LOGS, around)
+                "logs", lambda: self._stores.logs.of_trace(tenant, trace_id, MAX_LOGS + 1, around)
             )
         except SourceFailed:
             raise unavailable("logs") from None
         if not found and known is None:
-            raise not_found()
-        return found
+            raise away or not_found()
+        return found[:MAX_LOGS], len(found) > MAX_LOGS
 
     async def summaries(self, tenant: Tenant, trace_ids: Sequence[str]) -> dict[str, Summary]:
         """Those of the traces that the tenant has."""

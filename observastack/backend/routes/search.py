@@ -49,12 +49,18 @@ EVENT = {
 
 
 class Trace(BaseModel):
+    """partial: the trace has more spans than are given out."""
+
     trace_id: str
     spans: list[Item]
+    partial: bool
 
 
 class TraceLogs(BaseModel):
+    """partial: the trace has more records than are given out."""
+
     items: list[Item]
+    partial: bool
 
 
 class TraceSummary(BaseModel):
@@ -200,11 +206,13 @@ async def traces(body: SignalQuery, principal: Reader, platform: Platform) -> Re
 
 @api.get("/traces/{trace_id}", tags=["signals"], response_model=Trace, responses=errors(401, 403, 404, 422))
 async def trace(trace_id: str, principal: Reader, platform: Platform) -> Response:
-    """All spans of a trace in order of start."""
-    return json({"trace_id": trace_id.lower(), "spans": await platform.traces.spans(principal.scope, trace_id)})
+    """The spans of a trace in order of start, 10,000 at most."""
+    spans, more = await platform.traces.spans(principal.scope, trace_id)
+    return json({"trace_id": trace_id.lower(), "spans": spans, "partial": more})
 
 
 @api.get("/traces/{trace_id}/logs", tags=["signals"], response_model=TraceLogs, responses=errors(401, 403, 404, 422))
 async def trace_logs(trace_id: str, principal: Reader, platform: Platform) -> Response:
-    """Log records of a trace in order of time."""
-    return json({"items": await platform.traces.logs(principal.scope, trace_id)})
+    """Log records of a trace in order of time, 1,000 at most."""
+    items, more = await platform.traces.logs(principal.scope, trace_id)
+    return json({"items": items, "partial": more})

@@ -314,7 +314,7 @@ def test_trace_search_sums_up_each_trace(served: Backend, store: Store, era: int
 def test_logs_of_a_trace(served: Backend, store: Store, era: int) -> None:
     trace = "fd" * 16
     store.spans("acme", [{"ts": era, "trace_id": trace, "span_id": "01" * 8}])
-    assert served.get("acme-viewer", f"/traces/{trace}/logs").json() == {"items": []}
+    assert served.get("acme-viewer", f"/traces/{trace}/logs").json() == {"items": [], "partial": False}
     store.logs(
         "acme", [{"ts": era + 2, "body": "b", "trace_id": trace}, {"ts": era + 1, "body": "a", "trace_id": trace}]
     )
