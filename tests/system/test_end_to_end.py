@@ -53,9 +53,8 @@ def testbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
 def test_the_environment_says_what_it_consists_of(testbed: Testbed) -> None:
     status = testbed.json("status")
     assert (status["environment"], status["kind"], status["state"]) == ("local", "local", "ready")
-    assert {item["name"]: item["health"] for item in status["services"]} == dict.fromkeys(
-        ("postgres", "redis", "backend", "ingest"), "healthy"
-    )
+    health = {item["name"]: item["health"] for item in status["services"] if item["state"] != "absent"}
+    assert set(health) >= {"postgres", "redis", "backend", "ingest"} and set(health.values()) == {"healthy"}
     assert testbed.json("verify")["ready"] is True
 
 
@@ -161,7 +160,7 @@ def test_the_control_center_launches_a_campaign_and_shows_its_verdict(testbed: T
         until("F12 ABORT", 30)
         tmux("send-keys", "-t", "center", "n")
         until("leave it", 20)  # the campaigns have been read
-        tmux("send-keys", "-t", "center", "Up", "Enter")
+        tmux("send-keys", "-t", "center", "Up", "Up", "Enter")
         until("Started drill", 20)
         tmux("send-keys", "-t", "center", "2")
         screen = until("kill ingest", 60)

@@ -46,5 +46,5 @@ def person(served: Backend, home: str, role: str = "viewer") -> Person:
     answer = served.post("platform-admin", "/admin/users", body)
     assert answer.status_code == 201, answer.text
     password = answer.json()["temporary_password"]
-    served._tokens[name] = served.login(name, password).json()["access_token"]
+    served.knows(name, password)
     return Person(served, home, answer.json()["user"]["id"], name, password)

@@ -28,7 +28,7 @@ class Person:
         body = {"username": self.username, "email": "a@example.test", "roles": ["analyst"], "tenant_id": self.tenant}
         answer = served.post("platform-admin", "/admin/users", body).json()
         password = answer["temporary_password"]
-        served._tokens[self.username] = served.login(self.username, password).json()["access_token"]
+        served.knows(self.username, password)
 
     def get(self, path: str, start: int, end: int, **query: Any) -> dict[str, Any]:
         params = {"from": str(start), "to": str(end), **query}
