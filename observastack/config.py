@@ -132,6 +132,11 @@ class Auth:
     keys_interval_s: float = 10.0
     keys_age_s: float = 300.0
 
+    @property
+    def accepted_s(self) -> int:
+        """How long a token that is issued now can be used: so long its end must be remembered."""
+        return self.access_ttl_s + self.leeway_s
+
 
 @dataclass(frozen=True)
 class Stores:

@@ -97,7 +97,7 @@ class Sessions:
         if not defects.active("logout_keeps_refresh"):
             async with self._database.app() as connection:
                 await _revoke(connection, "family = %s", family)
-        await self._denylist.add(family.hex, self._auth.access_ttl_s)
+        await self._denylist.add(family.hex, self._auth.accepted_s)
 
     async def end_all(self, user: UUID, connection: Connection) -> None:
         """Revoke every login of a user, in the transaction of the act that is the reason: who held one connection and
@@ -105,7 +105,7 @@ class Sessions:
         await _revoke(connection, "user_id = %s", user)
         cursor = await connection.execute("SELECT DISTINCT family FROM refresh_tokens WHERE user_id = %s", (user,))
         for (family,) in await cursor.fetchall():
-            await self._denylist.add(family.hex, self._auth.access_ttl_s)
+            await self._denylist.add(family.hex, self._auth.accepted_s)
 
     async def _served(self, subject: Subject) -> None:
         """Raises ApiError 403 for an account of a suspended tenant."""

@@ -143,7 +143,7 @@ async def logout(request: Request, principal: Caller, platform: Platform) -> Res
     """
     claims, auth = principal.claims, platform.config.auth
     if not defects.active("logout_noop"):
-        await platform.denylist.add(claims.jti, max(auth.access_ttl_s, claims.expires - int(time.time())))
+        await platform.denylist.add(claims.jti, max(auth.accepted_s, claims.expires + auth.leeway_s - int(time.time())))
         if claims.session is not None:
             # The provider goes on giving tokens to a session that it does not know to be over.
             await platform.denylist.add(claims.session, auth.refresh_ttl_s)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+import uuid
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import psycopg
+from redis.asyncio import Redis
 
+from observastack.backend.auth.sessions import Sessions
+from observastack.backend.database import Database
+from observastack.backend.denylist import Denylist
+from observastack.config import Config
 from observastack.tests.backend import people
 from observastack.tests.backend.serving import PREFIX, Backend, Store, until
 from observastack.tests.platform import PASSWORD
@@ -85,3 +92,18 @@ def test_many_users_are_deactivated_at_once(served: Backend) -> None:
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(deactivate, crowd)) == [200] * 8
     assert all(served.login(person.username, PASSWORD).status_code == 401 for person in crowd)
+
+
+async def test_an_end_is_remembered_as_long_as_a_clock_that_is_late_may_use_the_token(served_config: Config) -> None:
+    auth, family = dataclasses.replace(served_config.auth, leeway_s=60), uuid.uuid4()
+    redis = Redis(host=served_config.redis.host, port=served_config.redis.port, password=served_config.redis.password())
+    database = Database(served_config)
+    await database.open()
+    nobody: Any = None
+    sessions = Sessions(auth, database, Denylist(redis), tokens=nobody, passwords=nobody, tenants=nobody)
+    try:
+        await sessions.end(family)
+        assert await redis.ttl(f"observastack:deny:{family.hex}") > auth.access_ttl_s + 50
+    finally:
+        await database.close()
+        await redis.aclose()
