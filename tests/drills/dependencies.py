@@ -343,13 +343,19 @@ def _partial(one: Heard, missing: set[str]) -> list[str]:
     return wrong
 
 
+def _all_answer(one: Heard) -> bool:
+    sources = one.body["stats"]["sources"] if one.status == 200 else {}
+    return bool(sources) and all(source["status"] in ("ok", "partial") for source in sources.values())
+
+
 def _recovery(at: Site, result: Result) -> list[str]:
     """All as before, without a restart."""
     began = time.monotonic()
     while time.monotonic() - began < RECOVERY_S:
         heard = at.ask_all()
         sick = [one for one in heard if one.status not in (200, 404) and one.ask.name != "login"]
-        sick += [one for one in heard if one.ask.name == "search all" and (one.body or {}).get("partial")]
+        # A budget that ends is no fault ("partial"); a source that does not answer is one.
+        sick += [one for one in heard if one.ask.name == "search all" and not _all_answer(one)]
         ready = httpx.get(
             f"{at.backend.client.base_url}".rstrip("/") + "/api/v1/health/ready", timeout=5, trust_env=False
         )
