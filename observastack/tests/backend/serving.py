@@ -52,9 +52,10 @@ class Backend:
         return token
 
     def knows(self, username: str, password: str) -> None:
-        """A user with a password of their own, from now on."""
+        """A user with a password of their own, who signs in at once: what happens to them later is another matter."""
         self._passwords[username] = password
         self._tokens.pop(username, None)
+        self.token(username)
 
     def call(self, username: str | None, method: str, path: str, **arguments: Any) -> httpx.Response:
         headers = {} if username is None else {"Authorization": f"Bearer {self.token(username)}"}

@@ -31,6 +31,8 @@ def main(arguments: list[str]) -> int:
     if "--user" in options:
         _become(options["--user"])
     number = signal.Signals["SIG" + options.get("--signal", "KILL")]
+    if number != signal.SIGKILL:
+        signal.signal(number, signal.SIG_DFL)  # a shell's background job ignores INT and QUIT, and so would the service
     if ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(number), 0, 0, 0) != 0:
         return EXIT_ORPHAN
     if os.environ.get(PARENT, str(os.getppid())) != str(os.getppid()):

@@ -41,7 +41,8 @@ def test_a_child_of_somebody_else_does_not_start(tmp_path: Path) -> None:
 def test_death_of_the_parent_reaches_a_service_that_dropped_privileges() -> None:
     """Changing credentials clears PR_SET_PDEATHSIG, so it must be asked for afterwards."""
     program = (
-        "import subprocess, sys\n"
+        "import signal, subprocess, sys\n"
+        "signal.signal(signal.SIGQUIT, signal.SIG_IGN)\n"  # as a shell's background job has it
         f"child = subprocess.Popen({[*LAUNCH, '--user', 'nobody', '--signal', 'QUIT', '--', '/bin/sleep', '600']!r})\n"
         "print(child.pid, flush=True)\nchild.wait()"
     )
