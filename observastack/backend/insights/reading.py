@@ -56,11 +56,15 @@ class Counts:
 
 
 class Reading:
-    """One tenant's stores. A store that fails makes what it would have said missing, and the answer partial."""
+    """One tenant's stores. A store that fails makes what it would have said missing, and the answer partial.
+
+    It is not asked again for this answer: a store that hangs costs one time limit, not one for each question.
+    """
 
     def __init__(self, stores: Stores, sources: Sources, tenant: Tenant) -> None:
         self._stores, self._sources, self._tenant = stores, sources, tenant
         self._turns = asyncio.Semaphore(_CONCURRENT)
+        self._away: set[SourceName] = set()
         self.complete = True
         """Whether every sample of items could be read."""
 
@@ -79,11 +83,14 @@ class Reading:
         parts = Buckets(over.start, max(1, -(-(over.end - over.start) // buckets)), buckets)
         selected = Selected(over.start, over.end, tuple(filters))
         async with self._turns:
+            if source in self._away:
+                return None
             try:
                 return await self._sources.ask(
                     source, lambda: self._stores.of(source).aggregate(self._tenant, selected, parts, fields)
                 )
             except SourceFailed:
+                self._away.add(source)
                 return None
 
     async def mean_size(self, source: SourceName, service: str, over: Range) -> float | None:
@@ -104,9 +111,13 @@ class Reading:
     async def _newest(self, source: SourceName, over: Range, filters: Sequence[Filter], limit: int) -> list[Item]:
         wanted = Wanted(Selected(over.start, over.end, tuple(filters)), None, True, limit)
         async with self._turns:
+            if source in self._away:
+                self.complete = False
+                return []
             try:
                 found: Any = await self._sources.ask(source, lambda: self._stores.of(source).page(self._tenant, wanted))
             except SourceFailed:
+                self._away.add(source)
                 self.complete = False
                 return []
         return [row[2] for row in found.rows]

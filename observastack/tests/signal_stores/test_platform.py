@@ -173,6 +173,10 @@ def test_a_store_that_is_stopped(platform: Platform, name: str) -> None:
         assert statuses == {"logs": "ok", "metrics": "ok", "traces": "ok", signal: "timeout"}
         assert len(found.json()["items"]) == 2
         started = time.perf_counter()
+        insights = platform.running.get("acme-viewer", "/insights/dashboard")
+        assert time.perf_counter() - started < 8  # many questions, one time limit
+        assert (insights.status_code, insights.json()["partial"]) == (200, True)
+        started = time.perf_counter()
         assert platform.running.post("acme-analyst", "/search/export", {"type": signal}).status_code == 503
         assert time.perf_counter() - started < 4
         only = page(platform, signal)
