@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -24,7 +25,12 @@ def drills() -> dict[str, Drill]:
     return {drill.name: drill for drill in found}
 
 
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def main() -> int:
+    signal.signal(signal.SIGTERM, _interrupt)  # what a drill has started ends with it
     known = drills()
     parser = argparse.ArgumentParser(prog="python -m tests.drills", description=__doc__)
     parser.add_argument(

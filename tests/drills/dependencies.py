@@ -99,7 +99,7 @@ class Site:
     dependencies: dict[str, Dependency]
     backend: Backend
     ingest: str
-    token: str
+    tokens: Tokens
     declared: dict[tuple[str, str], set[int]]
     trace_id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
@@ -163,7 +163,7 @@ class Writer:
             thread.join(40)
 
     def _write(self, kind: str) -> None:
-        number = 0
+        number, token = 0, self._site.tokens("acme", ("agent",))
         with httpx.Client(timeout=12, trust_env=False) as client:
             while not self._stop.is_set():
                 number += 1
@@ -172,7 +172,7 @@ class Writer:
                     try:
                         answer = client.post(
                             f"{self._site.ingest}/v1/{kind}", json=body,
-                            headers={"Authorization": f"Bearer {self._site.token}", "Idempotency-Key": key},
+                            headers={"Authorization": f"Bearer {token}", "Idempotency-Key": key},
                         )  # fmt: skip
                         status = answer.status_code
                     except httpx.HTTPError:
@@ -233,7 +233,7 @@ def site(*, real: bool) -> Iterator[Site]:
             for path, operations in document["paths"].items()
             for method, operation in operations.items()
         }
-        opened = Site(found, running, gateway.url, Tokens(config)("acme", ("agent",)), declared)
+        opened = Site(found, running, gateway.url, Tokens(config), declared)
         for user in ("acme-viewer", "acme-tenant_admin", "acme-analyst"):
             running.token(user)
         yield opened
