@@ -120,16 +120,27 @@ async def _working(pool: Pool) -> AsyncIterator[Connection]:
             await pool.check_connection(connection)
             break
         except psycopg.OperationalError:
-            await pool.putconn(connection)  # the pool discards it
+            await _give_back(pool, connection)  # the pool discards it
         except BaseException:  # a caller that gave up: what it had been lent must not be lost
-            await pool.putconn(connection)
+            await _give_back(pool, connection)
             raise
     else:
         raise psycopg.OperationalError("no working connection")
     try:
         yield connection
     finally:
-        await pool.putconn(connection)
+        await _give_back(pool, connection)
+
+
+_returning: set[asyncio.Task[None]] = set()
+
+
+async def _give_back(pool: Pool, connection: Connection) -> None:
+    """To the pool, also when the caller is cancelled meanwhile: a connection that is lost here is lost for good."""
+    task = asyncio.create_task(pool.putconn(connection))
+    _returning.add(task)  # the loop holds tasks weakly
+    task.add_done_callback(_returning.discard)
+    await asyncio.shield(task)
 
 
 async def _restrict(connection: Connection, number: int, timeout_ms: int) -> None:
