@@ -44,7 +44,7 @@ PAIRS = (
 )  # fmt: skip
 SIGNAL_OF = {"loki": "logs", "prometheus": "metrics", "tempo": "traces"}
 READY_S = 2.0
-BUDGET_S = 10.0  # an account statement may wait 2 s for a connection and 3 s for its answer, and some acts need two
+BUDGET_S = 8.0
 RECOVERY_S = 20.0
 _INGEST = {200, 400, 401, 403, 408, 413, 415, 422, 429, 503}
 

@@ -79,7 +79,7 @@ class TenantAdministration:
             if by.tenant is not None and changes.get("status", row[3]) != row[3]:
                 raise ApiError(403, "the status of a tenant is changed by a platform admin")
             for column, value in changes.items():  # names of TenantUpdate's fields, nothing that was sent
-                await connection.execute(f"UPDATE tenants SET {column} = %s WHERE key = %s".encode(), (value, key))  # noqa: S608
+                await connection.execute(f"UPDATE tenants SET {column} = %s WHERE key = %s".encode(), (value, key))  # noqa: S608 - text of this module, values are bound
             await self._audit.record(request, by.entry("tenant.update", f"tenants/{key}", key, **changes), connection)
         self._tenants.forget()
         return await self.get(by, key)

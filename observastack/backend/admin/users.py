@@ -56,10 +56,10 @@ class UserAdministration:
             parameters["q"] = q.lower()
         async with self._database.app(scope=by.scope) as connection:
             statement = (
-                f"SELECT {_COLUMNS} FROM users WHERE {where} AND username > %(after)s ORDER BY username LIMIT %(limit)s"  # noqa: S608
+                f"SELECT {_COLUMNS} FROM users WHERE {where} AND username > %(after)s ORDER BY username LIMIT %(limit)s"  # noqa: S608 - text of this module, values are bound
             )
             rows, more = paging.page(await (await connection.execute(statement.encode(), parameters)).fetchall(), limit)
-            counted = await connection.execute(f"SELECT count(*) FROM users WHERE {where}".encode(), parameters)  # noqa: S608
+            counted = await connection.execute(f"SELECT count(*) FROM users WHERE {where}".encode(), parameters)  # noqa: S608 - text of this module, values are bound
             total = await counted.fetchone()
         assert total is not None
         return {
@@ -143,7 +143,7 @@ class UserAdministration:
                 raise ApiError(422, "the role admin goes with belonging to no tenant, every other with one")
             changes = {column: value for column, value in changes.items() if not _ignored(column)}
             for column, value in changes.items():  # names of this module and of UserUpdate's fields
-                await connection.execute(f"UPDATE users SET {column} = %s WHERE id = %s".encode(), (value, user))  # noqa: S608
+                await connection.execute(f"UPDATE users SET {column} = %s WHERE id = %s".encode(), (value, user))  # noqa: S608 - text of this module, values are bound
             if "roles" in changes or changes.get("enabled") is False:
                 # Before the commit: what cannot be ended must not look ended.
                 await self._sessions.end_all(user, connection)
@@ -152,7 +152,7 @@ class UserAdministration:
             return _document(await self._row(connection, by, user))
 
     async def _row(self, connection: Connection, by: Administrator, user: UUID) -> tuple[Any, ...]:
-        cursor = await connection.execute(f"SELECT {_COLUMNS} FROM users WHERE id = %s".encode(), (user,))  # noqa: S608
+        cursor = await connection.execute(f"SELECT {_COLUMNS} FROM users WHERE id = %s".encode(), (user,))  # noqa: S608 - text of this module, values are bound
         row = await cursor.fetchone()
         if row is None or not by.reaches(_tenant(row)):
             raise not_found()
