@@ -28,6 +28,9 @@ EVERY_TENANT = "*"
 ACQUIRE_TIMEOUT_S = 2.0
 STATEMENT_TIMEOUT_MS = 5_000
 APP_TIMEOUT_S = 3.0
+# A statement that is given up: so long the driver may ask the server to end it, then the connection is closed. By
+# itself the driver would ask a stopped server for 5 s, and its caller would wait for that.
+GIVING_UP_S = 0.5
 # Libpq gives up a silent server (stopped process, cut cable) after this long; a dead one refuses at once.
 TCP_TIMEOUT_MS = 10_000
 
@@ -93,9 +96,10 @@ class Database:
 
         scope: the key of the one tenant whose users and audit entries it sees.
         """
-        async with asyncio.timeout(timeout_s), _working(self._app) as connection, connection.transaction():
-            await connection.execute("SELECT set_config('app.scope',%s,true)", (scope,))
-            yield connection
+        async with asyncio.timeout(timeout_s + GIVING_UP_S), asyncio.timeout(timeout_s):
+            async with _working(self._app) as connection, connection.transaction():
+                await connection.execute("SELECT set_config('app.scope',%s,true)", (scope,))
+                yield connection
 
     @contextlib.asynccontextmanager
     async def acting(self, number: int, *, timeout_s: float = APP_TIMEOUT_S) -> AsyncIterator[Connection]:
