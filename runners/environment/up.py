@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any, NoReturn
 
 from runners.environment import external, inventory, lease
 from runners.environment.host import outcome, ports, workspace
+from runners.environment.host.impact import with_requirements
 from runners.environment.provisioner import Provisioner, folder_of, ignore, never
 from runners.environment.status import status
 from runners.lib.errors import Cancelled, NotReady, UsageError
@@ -75,6 +77,7 @@ def up(
     found = inventory.load(place)
     if found.catalogue is not None:
         only = inventory.chosen(found.catalogue, tuple(only), place / "group_vars/all/services.yml")
+        require_platform(found.catalogue, only)
         check_defects(defects)
     home.create()
     done = Outcome("successful", 1)
@@ -88,6 +91,18 @@ def up(
             wanted = Wanted(tuple(only), tuple(defects), stores, identity)
             done = _provision(provisioner, found.catalogue, wanted, fresh=fresh)
     return Up(status(home, name), done.changed, done.modules, round(time.monotonic() - began, 3))
+
+
+def require_platform(catalogue: inventory.Catalogue, only: Sequence[str]) -> None:
+    """Raises NotReady where services of the reference platform are wanted and it is not installed."""
+    wanted = with_requirements(catalogue.requires, only or catalogue.testbed_services)
+    ours = [name for name in wanted if catalogue.testbed_services[name].implementation == "reference"]
+    if ours and importlib.util.find_spec("observastack") is None:
+        raise NotReady(
+            f"the platform under test is not installed (package observastack), and {', '.join(ours)} are parts of it",
+            remedy="install the testbed with its extra: uv tool install 'observastack-testbed[platform]'; "
+            "to test a deployment that exists, name its inventory with --inventory",
+        )
 
 
 def check_defects(defects: Sequence[str]) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +27,13 @@ class Testbed:
 
     __test__ = False
 
-    def __init__(self) -> None:
-        self.root = Path(tempfile.mkdtemp(prefix="testbed-drill-"))
+    def __init__(self, program: Sequence[str] = (), root: Path | None = None, account: str | None = None) -> None:
+        """program: what is the testbed here; root: an existing folder to work in; account: the user whom its commands run
+        as (when root says so)."""
+        self.root = root or Path(tempfile.mkdtemp(prefix="testbed-drill-"))
         self.home = Home(self.root / "home")
+        self.account = account
+        self._program = list(program) or [sys.executable, "-m", "runners"]
 
     @property
     def environment(self) -> Environment:
@@ -36,17 +42,33 @@ class Testbed:
     def command(self, *arguments: str, timeout: float = 180, **environ: str) -> subprocess.CompletedProcess[str]:
         """A `testbed` command to its end."""
         return subprocess.run(
-            [sys.executable, "-m", "runners", "--home", str(self.home.root), *arguments],
+            [*self._program, "--home", str(self.home.root), *arguments],
             capture_output=True, text=True, timeout=timeout, check=False, env=self._environ(environ),
+            **self._as(),
         )  # fmt: skip
 
     def start(self, *arguments: str, output: Path) -> subprocess.Popen[bytes]:
         """A `testbed` command in a session of its own, writing to a file."""
         with output.open("wb") as file:
             return subprocess.Popen(
-                [sys.executable, "-m", "runners", "--home", str(self.home.root), *arguments],
+                [*self._program, "--home", str(self.home.root), *arguments],
                 stdout=file, stderr=subprocess.STDOUT, start_new_session=True, env=self._environ({}),
             )  # fmt: skip
+
+    def watch(self, *arguments: str, **environ: str) -> subprocess.Popen[str]:
+        """A `testbed` command in a session of its own, its output in pipes."""
+        return subprocess.Popen(
+            [*self._program, "--home", str(self.home.root), *arguments],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, env=self._environ(environ),
+            **self._as(),
+        )  # fmt: skip
+
+    def _as(self) -> dict[str, Any]:
+        """Arguments of subprocess for commands of another user: who it is, and no group of ours."""
+        if self.account is None:
+            return {}
+        entry = pwd.getpwnam(self.account)
+        return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": [], "cwd": self.root}
 
     def _environ(self, more: dict[str, str]) -> dict[str, str]:
         plain = {key: value for key, value in os.environ.items() if not key.startswith(("TESTBED_", "OBSERVASTACK_"))}

@@ -82,7 +82,7 @@ def _up(session: Session, args: argparse.Namespace) -> int:
         document = service.status(session.home, name)
         progress.end(document, **({"failure": document["failure"]} if "failure" in document else {}))
         raise
-    progress.end(done.status, changed=done.changed, seconds=done.seconds)
+    progress.end(done.status, changed=done.changed, modules=done.modules, seconds=done.seconds)
     if not session.json:
         session.result(done.status, summary(session.home.env(name), done))
     return 0 if done.status["state"] == "ready" else 2

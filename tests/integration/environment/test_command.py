@@ -10,7 +10,7 @@ import pytest
 
 CAPABILITIES = [
     "python", "postgres", "redis", "prometheus", "alertmanager", "loki", "tempo", "keycloak", "grafana", "docker",
-    "compose", "netem", "nfqueue", "root", "browser", "node",
+    "compose", "netem", "nfqueue", "root", "browser", "node", "platform",
 ]  # fmt: skip
 
 
