@@ -1,4 +1,4 @@
-"""`python -m tests.drills [NAME…] [--json] [--rounds N] [--fresh]`: a line per trial, a table at the end.
+"""`python -m tests.drills [NAME…] [--json] [--rounds N] [--case PATTERN] [--fresh]`: a line per trial, a table at the end.
 
 Interrupted, it goes on where it stopped; `--fresh` begins anew. Exit code 1 when anything did not hold.
 """
@@ -39,6 +39,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="trials as JSON lines")
     parser.add_argument("--rounds", type=int, help="trials of each case (default: the drill's own number)")
     parser.add_argument("--fresh", action="store_true", help="forget what an interrupted call has done")
+    parser.add_argument("--case", default="*", metavar="PATTERN", help="only these cases of each drill (default: all)")
     args = parser.parse_args()
     if unknown := set(args.names) - known.keys():
         parser.error(f"no drill {', '.join(sorted(unknown))}; there are {', '.join(known)}")
@@ -58,7 +59,7 @@ def main() -> int:
     lines: list[Line] = []
     try:
         for name in args.names or known:
-            lines += perform(known[name], rounds=args.rounds, fresh=args.fresh, tell=tell)
+            lines += perform(known[name], rounds=args.rounds, fresh=args.fresh, tell=tell, cases=args.case)
     except KeyboardInterrupt:
         print("interrupted; the next call goes on from here", file=sys.stderr)
         return 130

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -60,15 +61,18 @@ def commit() -> str:
     return done.stdout.strip() or "unknown"
 
 
-def perform(drill: Drill, *, rounds: int | None, fresh: bool, tell: Callable[[Line], None]) -> list[Line]:
-    """All trials of a drill but those that an interrupted call has already done on this commit."""
+def perform(
+    drill: Drill, *, rounds: int | None, fresh: bool, tell: Callable[[Line], None], cases: str = "*"
+) -> list[Line]:
+    """All trials of a drill but those that an interrupted call has already done on this commit. cases: a pattern of the
+    trials that are wanted, as of file names."""
     state = STATE / f"{drill.name}.jsonl"
     state.parent.mkdir(parents=True, exist_ok=True)
     if fresh:
         state.unlink(missing_ok=True)
     now = commit()
     done = {line.trial: line for line in _read(state) if line.commit == now}
-    keys = drill.keys(rounds or drill.rounds)
+    keys = [key for key in drill.keys(rounds or drill.rounds) if fnmatch(key, f"{cases}/*") or fnmatch(key, cases)]
     lines = [done[key] for key in keys if key in done]
     for line in lines:
         tell(line)
@@ -110,11 +114,11 @@ def table(lines: list[Line]) -> str:
     cases: dict[tuple[str, str], list[Line]] = {}
     for line in lines:
         cases.setdefault((line.drill, line.trial.partition("/")[0]), []).append(line)
-    rows = [f"{'drill':<10} {'case':<24} {'trials':>6} {'hold':>5} {'p50 s':>7} {'max s':>7}"]
+    rows = [f"{'drill':<12} {'case':<30} {'trials':>6} {'hold':>5} {'p50 s':>7} {'max s':>7}"]
     for (drill, case), some in cases.items():
         times = sorted(line.seconds for line in some)
         held = sum(line.holds for line in some)
-        rows.append(f"{drill:<10} {case:<24} {len(some):>6} {held:>5} {times[len(times) // 2]:>7.1f} {times[-1]:>7.1f}")
+        rows.append(f"{drill:<12} {case:<30} {len(some):>6} {held:>5} {times[len(times) // 2]:>7.1f} {times[-1]:>7.1f}")
     held = sum(line.holds for line in lines)
     return "\n".join([*rows, f"{held} of {len(lines)} trials hold"])
 

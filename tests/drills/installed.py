@@ -15,6 +15,7 @@ from pathlib import Path
 from runners.environment.host import ports, processes
 from runners.lib.files import read_json
 from tests.drills.framework import Drill, Result, finally_do
+from tests.drills.testbed import used_ports
 from tests.packaging.distributions import ROOT, uv
 
 # What may lie in `.testbed` when the environment is gone.
@@ -83,7 +84,7 @@ class Installed:
             if command == ("up",):
                 state = read_json(place / "work/.testbed/env/local/state.json")
             if command[0] == "run":
-                result.figures["smoke"] = (done.stdout.strip().splitlines() or ["-"])[-1]
+                result.figures["smoke"] = next((line for line in done.stdout.splitlines() if "PASSED" in line), "-")
         work = place / "work"
         if extra := {path.name for path in work.iterdir()} - {".testbed"}:
             result.wrong.append(f"files beside .testbed: {sorted(extra)}")
@@ -102,7 +103,7 @@ class Installed:
                 result.wrong.append(f"{service['name']} runs from the checkout")
         if members := processes.members(processes.ENV_MARK, state["env_id"]):
             result.wrong.append(f"processes left: {sorted(members)}")
-        if taken := [port for port in state["ports"].values() if not ports.is_free(port)]:
+        if taken := [port for port in used_ports(state) if not ports.is_free(port)]:
             result.wrong.append(f"listeners left on {taken}")
         if outside := [path for path in state["outside"] if Path(path).exists()]:
             result.wrong.append(f"files left outside: {outside}")

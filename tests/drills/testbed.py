@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,15 @@ from runners.lib.home import Environment, Home
 
 NAME = "local"
 KEPT_AFTER_DOWN = {"lease", "chaos"}
+
+
+def used_ports(state: Mapping[str, Any]) -> list[int]:
+    """Those that services of this environment listened on. Blocks overlap: what it reserved for services that it does not
+    have may be another environment's by now."""
+    names = {service["name"] for service in state.get("services") or []} | {"supervisor"}
+    return sorted(
+        int(port) for key, port in (state.get("ports") or {}).items() if key in names or key.rpartition("_")[0] in names
+    )
 
 
 class Testbed:
@@ -102,7 +111,7 @@ class Testbed:
         if state is not None:
             if members := processes.members(processes.ENV_MARK, state["env_id"]):
                 wrong.append(f"processes left: {sorted(members)}")
-            if taken := [port for port in state["ports"].values() if not ports.is_free(port)]:
+            if taken := [port for port in used_ports(state) if not ports.is_free(port)]:
                 wrong.append(f"listeners left on {taken}")
             if outside := [path for path in state["outside"] if Path(path).exists()]:
                 wrong.append(f"files left outside: {outside}")
