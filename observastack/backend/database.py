@@ -96,10 +96,14 @@ class Database:
 
         scope: the key of the one tenant whose users and audit entries it sees.
         """
-        async with asyncio.timeout(timeout_s + GIVING_UP_S), asyncio.timeout(timeout_s):
-            async with _working(self._app) as connection, connection.transaction():
-                await connection.execute("SELECT set_config('app.scope',%s,true)", (scope,))
-                yield connection
+        async with (
+            asyncio.timeout(timeout_s + GIVING_UP_S),
+            asyncio.timeout(timeout_s),
+            _working(self._app) as connection,
+            connection.transaction(),
+        ):
+            await connection.execute("SELECT set_config('app.scope',%s,true)", (scope,))
+            yield connection
 
     @contextlib.asynccontextmanager
     async def acting(self, number: int, *, timeout_s: float = APP_TIMEOUT_S) -> AsyncIterator[Connection]:

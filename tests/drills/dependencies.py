@@ -46,6 +46,8 @@ SIGNAL_OF = {"loki": "logs", "prometheus": "metrics", "tempo": "traces"}
 READY_S = 2.0
 BUDGET_S = 8.0
 RECOVERY_S = 20.0
+FOUND_S = 20.0
+"""What was acknowledged is found after that time at the latest; what is not, is lost."""
 _INGEST = {200, 400, 401, 403, 408, 413, 415, 422, 429, 503}
 
 
@@ -370,12 +372,10 @@ def _audit(at: Site, writer: Writer, faults: list[tuple[str, str]], result: Resu
     """Every acknowledged item can be read back; Tempo's newest on kill -9 are counted instead."""
     wrong = []
     for kind, acknowledged in writer.acknowledged.items():
-        missing: set[str] = set()
-        for _ in range(60):
-            missing = acknowledged - _stored(at, kind, writer.word)
-            if not missing:
-                break
-            time.sleep(0.25)
+        missing, began = set(acknowledged), time.monotonic()
+        while missing and time.monotonic() - began < FOUND_S:
+            missing -= _stored(at, kind, writer.word)
+            time.sleep(0.25 if missing else 0)
         result.figures[f"acked_{kind}"] = len(acknowledged)
         if not missing:
             continue
