@@ -17,7 +17,7 @@ from observastack.store.identities import load_identities
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write the realm file, mode 0600, or leave it when it says so already. Exit code 2 with a sentence on stderr."""
+    """Write the realm file, or leave it when it says so already. Exit code 2 with a sentence on stderr."""
     parser = argparse.ArgumentParser(
         prog="observastack.realm", description="Generate the Keycloak realm of a platform from its identities file."
     )
@@ -28,6 +28,9 @@ def main(arguments: list[str] | None = None) -> int:
         "--web", required=True, action="append", type=_origin, metavar="ORIGIN", help="of the frontend; repeatable"
     )
     parser.add_argument("--access-ttl", type=int, default=Lifetimes.access, metavar="S", help="of an access token")
+    parser.add_argument(
+        "--mode", type=_mode, default=0o600, metavar="MODE", help="0600, or 0644 where a folder of mode 0700 guards it"
+    )
     options = parser.parse_args(arguments)
     try:
         document = realm(
@@ -40,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return EXIT_NOT_READY
     users, tenants = len(document["users"]), len(document["groups"][0]["subGroups"])
-    made = _write(options.out, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    made = _write(options.out, json.dumps(document, indent=1, ensure_ascii=False) + "\n", options.mode)
     print(f"realm {document['realm']} {'written' if made else 'up to date'}; {tenants} tenants, {users} users")
     return 0
 
@@ -52,14 +55,20 @@ def _origin(text: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _write(file: Path, text: str) -> bool:
-    """Whether it changed. Beside its place first, never readable for others, then renamed."""
-    if file.exists() and file.read_text(encoding="utf-8") == text and file.stat().st_mode & 0o777 == 0o600:
+def _mode(text: str) -> int:
+    if text not in ("0600", "0644"):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither 0600 nor 0644")
+    return int(text, 8)
+
+
+def _write(file: Path, text: str, mode: int) -> bool:
+    """Whether it changed. Beside its place first, then renamed: never half there."""
+    if file.exists() and file.read_text(encoding="utf-8") == text and file.stat().st_mode & 0o777 == mode:
         return False
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(file.name + ".new")
     with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w") as out:
-        os.fchmod(out.fileno(), 0o600)
+        os.fchmod(out.fileno(), mode)
         out.write(text)
     temporary.rename(file)
     return True

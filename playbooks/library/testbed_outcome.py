@@ -51,6 +51,8 @@ def main():
         }
     )
     from runners.environment.host import outcome
+    from runners.environment.kinds import kind_of
+    from runners.lib.files import read_json
     from runners.lib.home import Environment
 
     given = module.params
@@ -58,9 +60,10 @@ def main():
     if given["state"] == "ready":
         module.exit_json(changed=outcome.ready(environment, given["supervisor"], given["took"]))
     if given["state"] == "failed":
+        state = read_json(environment.state) or {}
         failure = outcome.failed(
             environment, failed_task=given["failed_task"], message=given["message"], tags=given["tags"],
-            reasons=given["reasons"],
+            reasons=given["reasons"], ask=lambda services: kind_of(state).look({**state, "services": services}).reasons if services else {},
         )  # fmt: skip
         module.exit_json(changed=True, failure=failure)
     module.exit_json(changed=outcome.rolled_back(environment))

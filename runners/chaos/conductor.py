@@ -14,7 +14,7 @@ from runners.chaos.outcome import Outcome
 from runners.chaos.progress import Tests
 from runners.faults import health
 from runners.faults.injection import Injector
-from runners.faults.kinds import Ineffective, Refused, catalogue
+from runners.faults.kinds import Ineffective, Refused, kind_of
 from runners.faults.record import FaultRecord
 from runners.faults.services import Stack
 from runners.faults.watchdog import NoWatchdog
@@ -112,7 +112,7 @@ class Conductor:
     def _hold(self, record: FaultRecord, hold_s: float) -> bool:
         """False when somebody else has taken a fault back that was to be held."""
         last = record.deadline_boot - min(MARGIN_S, record.ttl_s / 2)
-        heals = catalogue()[record.fault].heals
+        heals = kind_of(record).heals
         end = last if heals else min(last, time.clock_gettime(time.CLOCK_BOOTTIME) + hold_s)
         # A stop ends a hold, but not the wait for a service that comes back by itself.
         waker = self.interrupt.over if heals else self.interrupt.stop
@@ -155,7 +155,7 @@ class Conductor:
         revert_began: from this moment on the service under a held fault may recover.
         """
         assert record.injected_at is not None
-        heals = catalogue()[record.fault].heals
+        heals = kind_of(record).heals
         ended = record.reverted_at or time.time()
         counted_from = record.injected_at if heals else revert_began
         limit = counted_from + self.experiment.extension.recovery.objective

@@ -6,7 +6,7 @@ from typing import Any
 
 from runners.chaos.experiment import Experiment, PlannedFault
 from runners.faults import injection, lever
-from runners.faults.kinds import Refused, catalogue
+from runners.faults.kinds import Refused, kinds_of
 from runners.faults.safety import capability
 from runners.faults.services import Stack
 
@@ -25,7 +25,7 @@ def dry_run(experiment: Experiment, stack: Stack | None) -> dict[str, Any]:
 
 
 def _fault(experiment: Experiment, stack: Stack, planned: PlannedFault) -> dict[str, Any]:
-    kind = catalogue()[planned.fault]
+    kind = kinds_of(stack)[planned.fault]
     service = stack.service(planned.target)
     why = capability(planned.fault, service, experiment.extension.deny)
     processes = 0

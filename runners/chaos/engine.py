@@ -64,7 +64,7 @@ def _run_ours(context: Context, experiment: Experiment, interrupt: Interrupt, te
     limits = Limits(extension.blast_radius.max_faults, extension.blast_radius.max_targets, extension.deny)
     with open_target(context.environment) as target:
         if experiment.faults:
-            target.require("chaos", "process")
+            target.require("chaos", "container" if stack.kind == "compose" else "process")
         injector = Injector(stack, context.run, limits)
         prober = Prober(_request(context, experiment, stack, target))
         conductor = Conductor(context, experiment, stack, injector, prober, interrupt, tests)

@@ -1,12 +1,10 @@
-"""How provisioning looks on a terminal, in a log and as event lines; and following a log file."""
+"""How provisioning looks on a terminal, in a log and as event lines."""
 
 from __future__ import annotations
 
 import signal
 import sys
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -18,7 +16,6 @@ from runners.lib.home import Environment
 from runners.lib.text import one_line
 from runners.lib.units import format_duration
 
-_POLL_S = 0.2
 _WORTH_TELLING_MS = 100  # rendering a file is not a phase
 
 
@@ -87,8 +84,9 @@ class Progress:
         state = read_json(self._session.home.env(self._name).state) or {}
         for service in state.get("services") or []:
             self._keep(
-                f"  {service['title']} {service['version']}: {service['implementation']}, from {service['origin']}, "
-                f"port {service['port']}" + (f" ({service['note']})" if service.get("note") else "")
+                f"  {service['title']} {service['version']}: {service['implementation']}, from {service['origin']}"
+                + (f", port {service['port']}" if service["port"] else "")
+                + (f" ({service['note']})" if service.get("note") else "")
             )
         for service in state.get("absent") or []:
             self._keep(f"  {service['title']}: absent, {service['reason']}")
@@ -134,31 +132,3 @@ def summary(environment: Environment, done: Up) -> str:
         text.append(f"  known defects switched on: {', '.join(document['defects'])}")
     text.append(f"  next: testbed run smoke --env {environment.name} · testbed down {environment.name}")
     return "\n".join(text)
-
-
-def last_lines(path: Path, count: int, *, limit: int = 4 << 20) -> tuple[list[str], int]:
-    """The last lines of a file (of its last 4 MiB) and the offset where they end."""
-    with path.open("rb") as file:
-        size = file.seek(0, 2)
-        file.seek(max(0, size - limit))
-        found = file.read(size - file.tell()).decode("utf-8", "replace").splitlines()
-    return found[-count:] if count > 0 else [], size
-
-
-def follow(path: Path, offset: int) -> Iterator[str]:
-    """Whole lines as they are written; ends when the file goes away."""
-    rest = b""
-    while True:
-        try:
-            with path.open("rb") as file:
-                size = file.seek(0, 2)
-                file.seek(offset if offset <= size else 0)
-                data = file.read()
-                offset = file.tell()
-        except FileNotFoundError:
-            return
-        *whole, rest = (rest + data).split(b"\n")
-        for line in whole:
-            yield line.decode("utf-8", "replace")
-        if not data:
-            time.sleep(_POLL_S)

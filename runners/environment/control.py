@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import time
-import xmlrpc.client
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 from runners.environment import lease
-from runners.environment.host.readiness import bring_up
-from runners.environment.host.supervisor import Control, Unreachable
+from runners.environment.kinds import kind_of
 from runners.environment.provisioner import folder_of
 from runners.lib.errors import FileError, NotReady
 from runners.lib.files import read_json
@@ -24,8 +22,8 @@ def restart(home: Home, name: str, service: str, *, force: bool = False, patienc
     """
     environment = folder_of(home, name)
     recorded = read_json(environment.state)
-    if recorded is None or recorded.get("kind") != "local" or recorded.get("state") == "absent":
-        raise NotReady(f"environment '{name}' has no processes here", remedy=f"provision it with: testbed up {name}")
+    if recorded is None or recorded.get("state") == "absent":
+        raise NotReady(f"environment '{name}' is not provisioned", remedy=f"provision it with: testbed up {name}")
     entries = {item["name"]: item for item in recorded["services"]}
     absent = {item["name"]: item["reason"] for item in recorded.get("absent") or []}
     if service in absent:
@@ -38,33 +36,20 @@ def restart(home: Home, name: str, service: str, *, force: bool = False, patienc
             f"no service '{service}' in environment '{name}'",
             file=environment.state, remedy=did_you_mean(service, entries),
         )  # fmt: skip
-    program = entries[service]["program"]
     with lease.operation(home, environment, "restart", force=force):
         began = time.monotonic()
-        try:
-            control = Control(recorded["supervisor"], timeout_s=30 + float(entries[service].get("patience_s", 0)))
-            control.stop(program)
-            result = bring_up([entries[service]], recorded["supervisor"], start=True, patience_s=patience_s)[service]
-            pid = control.processes()[program].pid
-        except (Unreachable, KeyError, xmlrpc.client.Fault) as error:
-            raise NotReady(
-                f"the processes of '{name}' cannot be controlled: {error}", remedy=f"run: testbed up {name}"
-            ) from None
-    if result.reason is not None:
-        raise NotReady(f"{service} did not come back: {result.reason}", remedy=f"look at: testbed logs {service}")
-    return {"service": service, "pid": pid, "seconds": round(time.monotonic() - began, 3)}
+        done = kind_of(recorded).restart(recorded, entries[service], patience_s)
+    return {"service": service, **done, "seconds": round(time.monotonic() - began, 3)}
 
 
-def log_file(home: Home, name: str, service: str) -> Path:
-    """Where the service's output goes. Raises FileError with the nearest name when there is no such log."""
+def log(home: Home, name: str, service: str, count: int = 100, *, follow: bool = False) -> Iterator[str]:
+    """The last `count` lines that a service wrote; with `follow`, then those that it writes.
+
+    Raises FileError with the nearest name when there is no such log, NotReady (the engine does not answer).
+    """
     environment = folder_of(home, name)
-    known = {path.stem: path for path in environment.logs.glob("*.log")}
-    if service not in known:
-        remedy = did_you_mean(service, known) if known else f"provision it with: testbed up {name}"
-        raise FileError(
-            f"environment '{name}' has no log of '{service}'", file=environment.logs / f"{service}.log", remedy=remedy
-        )
-    return known[service]
+    recorded = read_json(environment.state) or {}
+    return kind_of(recorded).log(environment, recorded, service, count, follow=follow)
 
 
 def verify(home: Home, name: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from typing import Any
 from runners.environment.host import binaries
 
 TIMEOUT_S = 5.0
+_COMPOSE = (2, 18)  # the first whose `up --wait` knows one-shot services
 
 
 @dataclass(frozen=True)
@@ -91,14 +92,24 @@ def _docker() -> Found:
     if shutil.which("docker") is None:
         return False, "docker not on PATH"
     version = _output(["docker", "version", "--format", "{{.Server.Version}}"]).strip()
-    return (True, f"engine {version}") if re.match(r"\d", version) else (False, "the engine does not answer")
+    if not re.match(r"\d", version):
+        asked = os.environ.get("DOCKER_HOST") or "its usual socket"
+        said = "no permission to speak to" if "permission denied" in version.lower() else "no engine answers at"
+        return False, f"{said} {asked}"
+    if importlib.util.find_spec("docker") is None:
+        return False, f"engine {version}, but the package docker (its SDK) is not installed"
+    return True, f"engine {version}"
 
 
 def _compose() -> Found:
     if shutil.which("docker") is None:
         return False, "docker not on PATH"
     version = _output(["docker", "compose", "version", "--short"]).strip()
-    return (True, version) if re.match(r"v?\d", version) else (False, "docker has no compose plugin")
+    if not (found := re.match(r"v?(\d+)\.(\d+)", version)):
+        return False, "docker has no compose plugin"
+    if (int(found[1]), int(found[2])) < _COMPOSE:
+        return False, f"the compose plugin is {version}, older than {'.'.join(map(str, _COMPOSE))}"
+    return True, version
 
 
 def _kernel(module: str, *programs: str) -> Callable[[], Found]:
@@ -133,7 +144,7 @@ def _root() -> Found:
 
 _USED = {
     "python", "postgres", "redis", "prometheus", "alertmanager", "loki", "tempo", "keycloak", "root", "browser", "node",
-    "platform",
+    "platform", "docker", "compose",
 }  # fmt: skip
 _ALL: tuple[tuple[str, Callable[[], Found], str, str], ...] = (
     ("python", _python, "the testbed itself", "install Python 3.11 or newer"),
@@ -150,8 +161,12 @@ _ALL: tuple[tuple[str, Callable[[], Found], str, str], ...] = (
     ("keycloak", _program("kc.sh"), "login by OpenID Connect with testbed up --set identity=keycloak",
      "put Keycloak's kc.sh into the folder that TESTBED_BIN_DIR names, or on PATH"),
     ("grafana", _program("grafana", "grafana-server"), "dashboards", "put grafana on PATH"),
-    ("docker", _docker, "environments of containers", "install Docker Engine 20.10 or newer and start it"),
-    ("compose", _compose, "environments of containers", "install the Docker Compose plugin 2.18 or newer"),
+    ("docker", _docker, "environments of containers: testbed up compose",
+     "install Docker Engine 20.10 or newer (Debian, Ubuntu: docker.io, or docs.docker.com/engine/install), start dockerd "
+     "and join the group docker; or name an engine in DOCKER_HOST"),
+    ("compose", _compose, "environments of containers: testbed up compose",
+     "install the Compose plugin 2.18 or newer (docker-compose-plugin; Debian from trixie on: docker-compose), or put its "
+     "program docker-compose into ~/.docker/cli-plugins"),
     ("netem", _kernel("sch_netem", "tc"), "latency, loss and other network faults by the kernel",
      "run as root with iproute2 and the kernel module sch_netem"),
     ("nfqueue", _kernel("nfnetlink_queue", "iptables", "nft"), "network faults where netem is missing",

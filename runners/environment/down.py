@@ -45,7 +45,8 @@ def down(
         provisioner.clear_away(_DATA if keep_data else ())
         workspace.clear(environment, keep=_DATA if keep_data else ())
         if keep_data:
-            idle = {**recorded["supervisor"], "pid": None, "start": None}
+            supervisor = recorded.get("supervisor")
+            idle = {**supervisor, "pid": None, "start": None} if supervisor else None
             write_json(environment.state, {**recorded, "state": "absent", "supervisor": idle})
     return True
 
@@ -53,4 +54,8 @@ def down(
 def _inventory(recorded: dict[str, object]) -> Path:
     """The recorded inventory, else the shipped one: what is to be removed stands in state.json."""
     place = Path(str(recorded.get("inventory") or ""))
-    return place if (place / "hosts.yml").is_file() else lookup.PROJECT / "inventories" / "local"
+    return (
+        place
+        if (place / "hosts.yml").is_file()
+        else lookup.PROJECT / "inventories" / str(recorded.get("kind") or "local")
+    )

@@ -5,14 +5,14 @@ from __future__ import annotations
 import socket
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from runners.environment.host.workspace import STATE_VERSION, clear
 from runners.environment.state import Seen
-from runners.lib.errors import NotReady
+from runners.lib.errors import FileError, NotReady
 from runners.lib.files import read_json, write_json
 from runners.lib.home import Environment
 from runners.target import open_target, verify
@@ -59,6 +59,25 @@ def detach(environment: Environment) -> None:
 def look(recorded: Mapping[str, Any]) -> Seen:
     """Does something listen at each of its URLs?"""
     return Seen(None, {service["name"]: _listens(service["url"]) for service in recorded.get("services") or []})
+
+
+def restart(recorded: Mapping[str, Any], _entry: Mapping[str, Any], _patience_s: float) -> dict[str, Any]:
+    """Raises NotReady: what the testbed did not start, it does not stop."""
+    raise NotReady(
+        f"environment '{recorded['environment']}' is external: its services are not ours to restart",
+        remedy="choose an environment that the testbed provisioned",
+    )
+
+
+def log(
+    environment: Environment, _recorded: Mapping[str, Any], service: str, _count: int, *, follow: bool
+) -> Iterator[str]:
+    """Raises FileError: its logs lie with whoever runs it."""
+    del follow
+    raise FileError(
+        f"environment '{environment.name}' is external: it has no log of '{service}' here",
+        file=environment.logs / f"{service}.log", remedy="read it where the deployment writes it",
+    )  # fmt: skip
 
 
 def _services(urls: Mapping[str, str | None]) -> list[dict[str, Any]]:

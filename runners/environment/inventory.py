@@ -19,6 +19,8 @@ from runners.environment.host.ports import numbers
 from runners.lib.errors import FileError
 from runners.lib.text import did_you_mean
 
+_KINDS: dict[str, Literal["local", "compose"]] = {"engine": "compose", "platform": "local"}
+
 Fault = Literal["kill", "stop", "pause", "restart"]
 
 
@@ -56,29 +58,40 @@ class Chaos(Strict):
     kill_costs: str = ""
 
 
+class ContainerHealth(Strict):
+    """The engine asks it, by the health check of its image."""
+
+    kind: Literal["container"]
+
+
 class Service(Strict):
-    """One entry of the catalogue; see inventories/local/group_vars/all/services.yml for what each key means."""
+    """One entry of the catalogue; see services.yml of the inventories local and compose for what each key means."""
 
     title: str
     implementation: Literal["real", "embedded", "reference"]
     requires: tuple[str, ...] = ()
-    port: Annotated[int, Field(gt=0, lt=65536)]
-    scheme: str
-    health: Annotated[HttpHealth | PostgresHealth | RedisHealth, Field(discriminator="kind")]
-    stop: Stop
+    port: Annotated[int, Field(gt=0, lt=65536)] | None = None
+    scheme: str | None = None
+    health: Annotated[HttpHealth | PostgresHealth | RedisHealth | ContainerHealth, Field(discriminator="kind")]
+    stop: Stop | None = None
     chaos: Chaos
+    image: str | None = None
+    profile: str | None = None
+    published: bool = True
+    job: bool = False
     optional: bool = False
     binary: tuple[str, ...] = ()
     store: Literal["logs", "metrics", "traces"] | None = None
     ports: dict[str, Annotated[int, Field(gt=0, lt=65536)]] = Field(default_factory=dict)
+    inside: dict[str, Annotated[int, Field(gt=0, lt=65536)]] = Field(default_factory=dict)
 
 
 class Catalogue(Strict):
-    """services.yml."""
+    """services.yml. testbed_supervisor_port: null where no supervisord runs them."""
 
     testbed_services: dict[str, Service]
     testbed_accounts: tuple[str, ...]
-    testbed_supervisor_port: Annotated[int, Field(gt=0, lt=65536)]
+    testbed_supervisor_port: Annotated[int, Field(gt=0, lt=65536)] | None = None
 
     @property
     def requires(self) -> dict[str, tuple[str, ...]]:
@@ -97,14 +110,11 @@ class Inventory:
 
     folder: Path
     catalogue: Catalogue | None
+    kind: Literal["local", "compose", "external"] = "local"
 
     @property
     def name(self) -> str:
         return self.folder.name
-
-    @property
-    def kind(self) -> Literal["local", "external"]:
-        return "external" if self.catalogue is None else "local"
 
     @property
     def target(self) -> Path:
@@ -140,21 +150,28 @@ def load(folder: Path) -> Inventory:
             "no such file", file=folder / "target.yml", remedy="an inventory needs one: it says what is tested"
         )
     if not (folder / "hosts.yml").is_file():
-        return Inventory(folder, None)
+        return Inventory(folder, None, "external")
     hosts = document.read(folder / "hosts.yml")
-    if not (isinstance(hosts.data, dict) and isinstance(hosts.data.get("platform"), dict)):
+    groups = hosts.data if isinstance(hosts.data, dict) else {}
+    kind = next((kind for group, kind in _KINDS.items() if isinstance(groups.get(group), dict)), None)
+    if kind is None:
         raise hosts.error(
-            "the group 'platform' is missing", (), "name the hosts that carry the services under platform:"
-        )
+            "neither the group 'platform' nor 'engine' is there", (),
+            "name the hosts that carry the services under platform:, or the host of the container engine under engine:",
+        )  # fmt: skip
     source = document.read(folder / "group_vars" / "all" / "services.yml")
     catalogue = document.check(source, Catalogue)
+    for name, entry in catalogue.testbed_services.items() if kind == "local" else ():
+        for key in ("port", "scheme", "stop"):
+            if getattr(entry, key) is None:
+                raise source.error(f"'{key}' is missing: a process needs it", ("testbed_services", name))
     try:
         order(catalogue.requires)
     except ValueError as error:
         raise source.error(str(error), ("testbed_services",)) from None
     for path in sorted((folder / "group_vars").rglob("*.y*ml")):
         document.read(path)
-    return Inventory(folder, catalogue)
+    return Inventory(folder, catalogue, kind)
 
 
 def chosen(catalogue: Catalogue, only: tuple[str, ...], file: Any) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """What can be done with an environment, and what is known of it: the package's interface."""
 
-from runners.environment.control import log_file, restart, verify
+from runners.environment.control import log, restart, verify
 from runners.environment.down import down
 from runners.environment.status import choices, lines, names, require_ready, status
 from runners.environment.up import Up, up
 
-__all__ = ["Up", "choices", "down", "lines", "log_file", "names", "require_ready", "restart", "status", "up", "verify"]
+__all__ = ["Up", "choices", "down", "lines", "log", "names", "require_ready", "restart", "status", "up", "verify"]

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
-from runners.environment.host.supervisor import ALIVE, STARTING, STOPPED, Process
+
+@dataclass(frozen=True)
+class Unit:
+    """What carries a service: a process, or a container (its id). pid: on this machine, None when there is none.
+
+    state: `starting` is on its way to running; `stopped` was ended in good order, `failed` was not.
+    """
+
+    state: Literal["running", "starting", "stopped", "failed"]
+    pid: int | None = None
+    container: str | None = None
+    paused: bool = False
+    memory_bytes: int | None = None
 
 
 @dataclass(frozen=True)
 class Seen:
-    """processes: by program, None when supervisord does not answer; reasons: why a service is not healthy (None: it is);
-    paused: programs that are stopped by a signal; busy: an operation holds the lease."""
+    """units: by service, None when who runs them (supervisord, the engine) does not answer; reasons: why a service is not
+    healthy (None: it is); busy: an operation holds the lease."""
 
-    processes: Mapping[str, Process] | None = None
+    units: Mapping[str, Unit] | None = None
     reasons: Mapping[str, str | None] = field(default_factory=dict)
-    paused: frozenset[str] = frozenset()
     busy: bool = False
 
 
@@ -52,30 +63,30 @@ def _environment(document: Mapping[str, Any], services: list[dict[str, Any]], se
         return "provisioning" if seen.busy else "failed"  # nobody works on it: it was interrupted
     if recorded not in ("ready", "degraded"):
         return str(recorded)
-    if document.get("kind", "local") == "local" and seen.processes is None:
-        return "failed"  # without supervisord nothing of it can run
+    if document.get("kind", "local") != "external" and seen.units is None:
+        return "failed"  # without supervisord, or the engine, nothing of it can run
     return "ready" if all(service["health"] == "healthy" for service in services) else "degraded"
 
 
 def _service(item: Mapping[str, Any], seen: Seen) -> dict[str, Any]:
-    process = (seen.processes or {}).get(item.get("program", item["name"]))
+    unit = (seen.units or {}).get(item["name"])
     reason = seen.reasons.get(item["name"], "it was not asked")
-    state = _process_state(process, seen, reason)
-    if item.get("program") in seen.paused:
-        reason = "it is paused (stopped by a signal)"
+    if unit is not None and unit.paused:
+        reason = "it is paused"
     return {
-        "name": item["name"], "state": state, "health": _health(process, reason),
+        "name": item["name"], "state": _state(unit, seen, reason), "health": _health(unit, reason),
         "implementation": item["implementation"], "version": item.get("version"),
-        "pid": process.pid if process is not None and process.pid else None, "container": None,
+        "pid": unit.pid if unit is not None else None, "container": unit.container if unit is not None else None,
         "port": item.get("port"), "url": item.get("url"), "requires": list(item.get("requires") or []),
         "title": item.get("title", item["name"]), "origin": item.get("origin"),
         "reason": reason, "note": item.get("note"),
+        "memory_bytes": unit.memory_bytes if unit is not None else None,
     }  # fmt: skip
 
 
 def _absent(item: Mapping[str, Any]) -> dict[str, Any]:
     """An optional service that this environment does not have; reason: why."""
-    nothing = dict.fromkeys(("version", "pid", "container", "port", "url", "origin", "note", "took_s"))
+    nothing = dict.fromkeys(("version", "pid", "container", "port", "url", "origin", "note", "memory_bytes", "took_s"))
     return nothing | {
         "name": item["name"], "title": item.get("title", item["name"]), "state": "absent", "health": "unknown",
         "implementation": item["implementation"], "requires": [], "reason": item["reason"],
@@ -87,19 +98,17 @@ def _gone(item: Mapping[str, Any], _seen: Seen) -> dict[str, Any]:
     return _service(item, Seen({}, {item["name"]: None})) | {"health": "unknown"}
 
 
-def _process_state(process: Process | None, seen: Seen, reason: str | None) -> str:
-    if seen.processes is None:
+def _state(unit: Unit | None, seen: Seen, reason: str | None) -> str:
+    if seen.units is None:
         return "running" if reason is None else "failed"
-    if process is None:
+    if unit is None:
         return "absent"
-    if process.code in ALIVE:
-        return "running"
-    return "stopped" if process.code == STOPPED else "failed"
+    return "running" if unit.state == "starting" else unit.state
 
 
-def _health(process: Process | None, reason: str | None) -> str:
+def _health(unit: Unit | None, reason: str | None) -> str:
     if reason is None:
         return "healthy"
     if reason == "it was not asked":
         return "unknown"
-    return "starting" if process is not None and process.code == STARTING else "unhealthy"
+    return "starting" if unit is not None and unit.state == "starting" else "unhealthy"

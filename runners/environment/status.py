@@ -1,15 +1,14 @@
-"""Look at an environment without touching it: processes, probes, lease."""
+"""Look at an environment without touching it: what runs, how it is, who holds it."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from runners.environment import lease
-from runners.environment.external import look as look_at_external
-from runners.environment.host.readiness import probe_all
-from runners.environment.host.supervisor import Control, Unreachable
+from runners.environment.kinds import kind_of
 from runners.environment.state import Seen, reduce
-from runners.lib import locks, proc
+from runners.lib import locks
 from runners.lib.errors import NotReady
 from runners.lib.files import read_json
 from runners.lib.home import Home
@@ -27,19 +26,7 @@ def status(home: Home, name: str) -> dict[str, Any]:
     if recorded is None or recorded.get("state") in ("absent", "failed"):
         failure = read_json(environment.failure)
         return reduce(name, recorded, Seen(busy=busy), held) | ({"failure": failure} if failure else {})
-    if recorded.get("kind") == "external":
-        return reduce(name, recorded, look_at_external(recorded), held)
-    try:
-        processes = Control(recorded["supervisor"]).processes()
-    except Unreachable:
-        processes = None
-    paused = {
-        program
-        for program, process in (processes or {}).items()
-        if process.pid and (found := proc.stat(process.pid)) is not None and found.state in "Tt"
-    }
-    seen = Seen(processes, probe_all(recorded.get("services") or []), frozenset(paused), busy)
-    return reduce(name, recorded, seen, held)
+    return reduce(name, recorded, replace(kind_of(recorded).look(recorded), busy=busy), held)
 
 
 def names(home: Home) -> list[str]:
@@ -62,18 +49,26 @@ def lines(document: dict[str, Any]) -> list[str]:
     """One line a service, for people; what the environment does not have last, with the reason."""
     rows = []
     for service in document["services"]:
-        if service["state"] == "absent" and service["pid"] is None and service["version"] is None:
+        if service["state"] == "absent" and service["container"] is None and service["version"] is None:
             rows.append(f"– {service['name']:<12} absent     {service['reason']}")
             continue
         mark = {"healthy": "●", "starting": "◐", "unknown": "○"}.get(service["health"], "✖")
         what = " ".join(filter(None, (service["title"], service["version"])))
-        detail = f"pid {service['pid']}" if service["pid"] else service["state"]
+        detail = _carrier(service)
         more = " · ".join(filter(None, (service.get("note"), service["reason"])))
         rows.append(
             f"{mark} {service['name']:<12} {service['health']:<10} {service['implementation']:<9} {what:<22} "
             f"{service['url'] or '':<28} {detail}{'  ' + more if more else ''}"
         )
     return rows
+
+
+def _carrier(service: dict[str, Any]) -> str:
+    if service["container"]:
+        memory = service.get("memory_bytes")
+        used = f" · {memory / 1e6:.0f} MB" if memory else ""
+        return f"container {service['container'][:12]}{used}"
+    return f"pid {service['pid']}" if service["pid"] else str(service["state"])
 
 
 def choices(document: dict[str, Any]) -> str | None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from runners.faults.engine import Engine, EngineError
+
 _SSL_REQUEST = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"  # PostgreSQL protocol: SSLRequest; the answer is one byte
 
 
@@ -21,11 +23,14 @@ class Answer:
 
 
 def check(health: dict[str, Any], timeout_s: float = 1.0) -> Answer:
-    """Ask once. health: `{type: http, url}` or `{type: tcp|postgres|redis, host, port}`."""
+    """Ask once. health: `{type: http, url}`, `{type: tcp|postgres|redis, host, port}`, or `{type: container, engine, env_id,
+    service}`, which is asked of the container engine."""
     kind = health.get("type")
     try:
         if kind == "http":
             return _http(str(health["url"]), timeout_s)
+        if kind == "container":
+            return _container(health, timeout_s)
         with socket.create_connection((str(health.get("host", "127.0.0.1")), int(health["port"])), timeout_s) as conn:
             conn.settimeout(timeout_s)
             if kind == "postgres":
@@ -40,6 +45,18 @@ def check(health: dict[str, Any], timeout_s: float = 1.0) -> Answer:
             return Answer(True, True, "connected")
     except (OSError, http.client.HTTPException) as error:
         return Answer(False, False, str(error) or type(error).__name__)
+
+
+def _container(health: dict[str, Any], timeout_s: float) -> Answer:
+    engine = Engine(str(health["engine"]), timeout_s=timeout_s)
+    try:
+        container = engine.find(str(health["env_id"]), str(health["service"]))
+        found = engine.inspect(container) if container else None
+    except EngineError as error:
+        return Answer(False, False, str(error))
+    if found is None:
+        return Answer(False, False, "there is no container")
+    return Answer(found.serving, found.serving, f"container {found.status}, {found.health or 'no health check'}")
 
 
 def _http(url: str, timeout_s: float) -> Answer:

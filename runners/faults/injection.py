@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 
 from runners.faults import audit, journal, safety, watchdog
-from runners.faults.kinds import Fault, Ineffective, Refused, catalogue, guards
+from runners.faults.kinds import Fault, Ineffective, Refused, guards, kind_of, kinds_of
 from runners.faults.record import FaultRecord
 from runners.faults.recover import settle
 from runners.faults.safety import DEFAULT_TTL_S, Limits
@@ -19,7 +19,7 @@ from runners.lib.ids import new_run_id
 
 def plan(stack: Stack, run: str, fault: str, target: str, ttl_s: float = DEFAULT_TTL_S) -> FaultRecord:
     """The fault with its inverse and the identities it rests on; nothing is touched. Raises Refused, NotReady."""
-    kind = _kind(fault)
+    kind = _kind(stack, fault)
     service = stack.service(target)
     now = time.time()
     record = FaultRecord(
@@ -35,8 +35,8 @@ def plan(stack: Stack, run: str, fault: str, target: str, ttl_s: float = DEFAULT
     return record
 
 
-def _kind(fault: str) -> Fault:
-    if (kind := catalogue().get(fault)) is None:
+def _kind(stack: Stack, fault: str) -> Fault:
+    if (kind := kinds_of(stack).get(fault)) is None:
         raise Refused(f"there is no fault '{fault}'")
     return kind
 
@@ -70,7 +70,7 @@ class Injector:
             self._note("refuse", str(error), fault, target)
             raise
         self._note("inject", "planned", fault, target, id=record.id, ttl_s=ttl_s)
-        return self._apply(catalogue()[fault], self._save(record))
+        return self._apply(kind_of(record), self._save(record))
 
     def _apply(self, kind: Fault, record: FaultRecord) -> FaultRecord:
         # Under the fault's lock: whoever reverts by hand meanwhile waits until it is wholly in.
@@ -98,7 +98,7 @@ class Injector:
 
     def healed(self, record: FaultRecord) -> bool:
         """Has the service come back, judged by the target itself?"""
-        return catalogue()[record.fault].verify(record)
+        return kind_of(record).verify(record)
 
     def in_force(self, record: FaultRecord) -> bool:
         """False when somebody else has reverted it meanwhile ('testbed chaos revert', the halt lever)."""

@@ -1,66 +1,26 @@
 """The kinds of process fault: how each goes in, how one knows that it is in, how it goes out, how one knows that.
 
-`inject`, `revert` and `verify` work from the journal's record alone: whoever undoes a fault may know nothing else.
+Those of containers, which have the same names, are in `containers`.
 """
 
 from __future__ import annotations
 
 import shutil
 import signal
-import time
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Iterable
 
-from runners.faults import health, tree
+from runners.faults import containers, health, tree
+from runners.faults.fault import Fault, Ineffective, Refused, until
 from runners.faults.record import Access, FaultRecord, Guards, Identity, Operation
 from runners.faults.services import Service, Stack
 from runners.faults.supervisor import BAD_NAME, LIVING, Supervisor, SupervisorError
 from runners.lib import proc
 
+__all__ = [
+    "Fault", "Ineffective", "Refused", "catalogue", "connect", "guards", "kind_of", "kinds_of", "serving",
+]  # fmt: skip
+
 SETTLED = ("STOPPED", "EXITED", "FATAL")
-_POLL_S = 0.01
-
-
-class Refused(Exception):
-    """The fault may not or cannot be injected; nothing was done."""
-
-
-class Ineffective(Exception):
-    """The fault was injected but no effect could be proved."""
-
-
-class Fault(Protocol):
-    """One kind. heals: the service is expected to come back by itself, without a revert."""
-
-    name: str
-    summary: str
-    heals: bool
-    inject_operations: tuple[Operation, ...]
-    revert_operations: tuple[Operation, ...]
-
-    def prove(self, record: FaultRecord) -> None:
-        """Is the inverse possible from here? Raises Refused; changes nothing."""
-        ...
-
-    def inject(self, record: FaultRecord, save: Callable[[FaultRecord], FaultRecord]) -> FaultRecord:
-        """Apply it; `save` makes a changed record durable before anything relies on it."""
-        ...
-
-    def effect(self, record: FaultRecord) -> str:
-        """What proves that the fault is in force. Raises Ineffective."""
-        ...
-
-    def revert(self, record: FaultRecord) -> None:
-        """Idempotent. Raises SupervisorError or OSError; the caller tries again."""
-        ...
-
-    def verify(self, record: FaultRecord) -> bool:
-        """Looks at the target itself, not at what `revert` returned."""
-        ...
-
-    def gone(self, record: FaultRecord) -> str | None:
-        """Why nothing of the fault can exist any more; None when it may."""
-        ...
 
 
 def connect(access: Access) -> Supervisor:
@@ -69,6 +29,8 @@ def connect(access: Access) -> Supervisor:
 
 def guards(stack: Stack, service: Service) -> Guards:
     """The identities of now. Raises Refused when they do not prove that the target belongs to this environment."""
+    if stack.kind == "compose":
+        return containers.guards(stack, service)
     supervisor = stack.supervisor()
     try:
         daemon, program = tree.identify(supervisor.pid()), supervisor.program(service.program)
@@ -97,15 +59,6 @@ def _other_boot_or_supervisor(record: FaultRecord) -> str | None:
     if not tree.alive(record.guards.supervisor):
         return "the supervisor of then is gone, and its services with it"
     return None
-
-
-def _until(condition: Callable[[], bool], patience_s: float) -> bool:
-    end = time.monotonic() + patience_s
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(_POLL_S)
-    return True
 
 
 def _dead(process: Identity) -> Callable[[], bool]:
@@ -177,7 +130,7 @@ class Kill(_Lifecycle):
 
     def effect(self, record: FaultRecord) -> str:
         main = record.guards.main
-        if not _until(_dead(main), 2.0):
+        if not until(_dead(main), 2.0):
             raise Ineffective(f"process {main.pid} survived SIGKILL for 2 s")
         return f"process {main.pid} is dead"
 
@@ -196,7 +149,7 @@ class Stop(_Lifecycle):
 
     def effect(self, record: FaultRecord) -> str:
         main = record.guards.main
-        if not _until(_dead(main), 2.0):
+        if not until(_dead(main), 2.0):
             raise Ineffective(f"process {main.pid} still runs although the supervisor was told to stop it")
         state = connect(record.access).program(record.access.program).state
         if state not in SETTLED:
@@ -220,7 +173,7 @@ class Restart(_Lifecycle):
 
     def effect(self, record: FaultRecord) -> str:
         main = record.guards.main
-        if not _until(_dead(main), 2.0):
+        if not until(_dead(main), 2.0):
             raise Ineffective(f"process {main.pid} was not replaced")
         return f"process {main.pid} ended"
 
@@ -251,7 +204,7 @@ class Pause:
                 return record
             for process in running:
                 tree.send(process, signal.SIGSTOP)
-                _until(_stopped_or_gone(process), 0.1)
+                until(_stopped_or_gone(process), 0.1)
         return record
 
     def effect(self, record: FaultRecord) -> str:
@@ -280,10 +233,18 @@ class Pause:
 
 
 def catalogue() -> dict[str, Fault]:
-    """All kinds by name."""
-    kinds: tuple[Fault, ...] = (Kill(), Stop(), Pause(), Restart())
-    return {kind.name: kind for kind in kinds}
+    """All kinds by name, as they are done to processes."""
+    return _named((Kill(), Stop(), Pause(), Restart()))
+
+
+def kinds_of(stack: Stack) -> dict[str, Fault]:
+    """All kinds by name, as they are done to the services of this environment."""
+    return _named(containers.KINDS) if stack.kind == "compose" else catalogue()
 
 
 def kind_of(record: FaultRecord) -> Fault:
-    return catalogue()[record.fault]
+    return _named(containers.KINDS)[record.fault] if record.guards.container else catalogue()[record.fault]
+
+
+def _named(kinds: Iterable[Fault]) -> dict[str, Fault]:
+    return {kind.name: kind for kind in kinds}

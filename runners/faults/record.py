@@ -14,7 +14,8 @@ VERSION = 1
 class Operation:
     """One step of an injection or of its inverse.
 
-    action: `signal` (argument: signal name) or `supervisor` (argument: `stop` or `start`).
+    action: `signal` (argument: signal name), `supervisor` (argument: `stop` or `start`) or `engine` (argument: what is asked
+    of the container engine: `kill`, `stop`, `start`, `restart`, `pause` or `unpause`).
     scope: for signals, `main` (the process that the supervisor started) or `tree` (it and all its descendants).
     """
 
@@ -27,7 +28,12 @@ class Operation:
         if self.action == "signal":
             what = "the main process" if self.scope == "main" else "every process"
             return f"send {self.argument} to {what} of {target}"
+        if self.action == "engine":
+            return f"ask the engine to {self.argument} the container of {target}" + _UNLESS.get(self.argument, "")
         return f"ask the supervisor to {self.argument} {target}" + (" unless it runs" * (self.argument == "start"))
+
+
+_UNLESS = {"start": " unless it runs", "unpause": " if it is paused"}
 
 
 @dataclass(frozen=True)
@@ -39,19 +45,34 @@ class Identity:
 
 
 @dataclass(frozen=True)
+class Container:
+    """A container by its id, which no other ever gets. started_at: as the engine says it; a restart changes it."""
+
+    id: str
+    started_at: str
+
+
+NOBODY = Identity(0, 0)
+
+
+@dataclass(frozen=True)
 class Guards:
-    """What must still be true for the fault to exist. A mismatch means "gone": there is nothing to undo."""
+    """What must still be true for the fault to exist. A mismatch means "gone": there is nothing to undo.
+
+    container: where the service is one; its processes are the engine's business then, `supervisor` and `main` NOBODY.
+    """
 
     boot_id: str
     env_id: str
     supervisor: Identity
     main: Identity
     processes: tuple[Identity, ...]
+    container: Container | None = None
 
 
 @dataclass(frozen=True)
 class Access:
-    """How to reach the target again: the supervisor's address, the program's name there, the health check."""
+    """How to reach the target again: the address of the supervisor or engine, the program's name there, the health check."""
 
     url: str
     username: str
@@ -107,6 +128,8 @@ class FaultRecord:
         guards["supervisor"] = Identity(**guards["supervisor"])
         guards["main"] = Identity(**guards["main"])
         guards["processes"] = tuple(Identity(**item) for item in guards["processes"])
+        if guards.get("container") is not None:
+            guards["container"] = Container(**guards["container"])
         fields["guards"] = Guards(**guards)
         fields["access"] = Access(**fields["access"])
         for key in ("inject", "revert"):

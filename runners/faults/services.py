@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runners.faults import health
+from runners.faults.engine import SOCKET
 from runners.faults.record import Access
 from runners.faults.supervisor import Supervisor
 from runners.lib.errors import NotReady
@@ -28,7 +29,7 @@ class Service:
 
 @dataclass(frozen=True)
 class Stack:
-    """One provisioned environment: its identity, its supervisor, its services."""
+    """One provisioned environment: its identity, its supervisor or engine (url), its services."""
 
     environment: Environment
     env_id: str
@@ -66,6 +67,8 @@ def load(environment: Environment) -> Stack:
             f"environment '{environment.name}' is external: its processes are not ours to break",
             remedy="choose an environment that the testbed provisioned",
         )
+    if state.get("kind") == "compose":
+        return _of_containers(environment, state)
     supervisor = state.get("supervisor")
     if not isinstance(supervisor, dict) or not supervisor.get("url") or not state.get("env_id"):
         raise NotReady(
@@ -79,10 +82,25 @@ def load(environment: Environment) -> Stack:
     )  # fmt: skip
 
 
-def _service(item: dict[str, Any]) -> Service:
+def _of_containers(environment: Environment, state: dict[str, Any]) -> Stack:
+    url, env_id = str((state.get("engine") or {}).get("url") or SOCKET), str(state["env_id"])
+    asked = {"engine": url, "env_id": env_id}
+    services = {
+        str(item["name"]): _service(item, asked) for item in state.get("services", []) if not item.get("job", False)
+    }
+    return Stack(environment, env_id, "compose", url, "", "", services)
+
+
+def _service(item: dict[str, Any], asked: dict[str, Any] | None = None) -> Service:
+    """asked: where the engine can be asked for the health of its container."""
     label = item.get("chaos") or {}
+    described = item.get("health") or {}
     try:
-        check = health.describe(item.get("health") or {}, item)
+        check = (
+            {"type": "container", "service": item["program"], **asked}
+            if asked and described.get("kind") == "container"
+            else health.describe(described, item)
+        )
     except ValueError:
         check = {}
     return Service(

@@ -22,7 +22,7 @@
       ingest.logs: {post: "{{ urls.ingest }}/v1/logs", json: "{payload?}", probe: {payload: {resourceLogs: []}}}
     required: [auth.login, health.ready]
 
-`extends: FILE` takes everything from another profile beside this one; what is given here replaces it, in `urls`,
+`extends: FILE` takes everything from another profile, its path as seen from this one; what is given here replaces it, in `urls`,
 `operations`, `roles` and `expect` entry by entry. A path belongs to `urls.api`; a full URL (`"{{ urls.ingest }}/v1/logs"`) is taken as it is. `{name}` is filled by who
 makes the request; `{name?}` is left out when not given.
 """
@@ -263,11 +263,15 @@ def load(path: Path, urls: Mapping[str, str | None] | None = None) -> Profile:
     return check(raw, urls)
 
 
-def _extended(raw: Document, urls: Mapping[str, str | None] | None) -> Document:
-    """This profile over the one it extends. Raises FileError."""
+def _extended(raw: Document, urls: Mapping[str, str | None] | None, above: tuple[Path, ...] = ()) -> Document:
+    """This profile over the one it extends. above: those that extend it. Raises FileError."""
     if not isinstance(raw.data["extends"], str):
         raise raw.error("extends must be the name of a file", ("extends",), "name a profile beside this one")
     base = document.read(raw.path.parent / raw.data["extends"])
+    if isinstance(base.data, dict) and "extends" in base.data:
+        if base.path.resolve() in above:
+            raise raw.error("profiles extend each other in a circle", ("extends",), "one of them must stand alone")
+        base = _extended(base, urls, (*above, raw.path.resolve()))
     check(base, urls)  # its mistakes are told with its own name and lines
     data = dict(base.data)
     for key, value in raw.data.items():

@@ -155,25 +155,23 @@ def _restart(session: Session, args: argparse.Namespace) -> int:
     name = session.environment_name()
     session.event({"type": "phase", "environment": name, "name": "restart", "service": args.service})
     done = service.restart(session.home, name, args.service, force=args.force)
-    text = f"{done['service']} runs again after {done['seconds']:.2f} s, as process {done['pid']}"
+    what = f"container {done['container'][:12]}" if done.get("container") else f"process {done['pid']}"
+    text = f"{done['service']} runs again after {done['seconds']:.2f} s, as {what}"
     session.result({"type": "service", "environment": name, **done}, text)
     return 0
 
 
 def _logs(session: Session, args: argparse.Namespace) -> int:
-    from runners.cli.provisioning import follow, last_lines
     from runners.environment import service
     from runners.lib.text import plain
 
-    path = service.log_file(session.home, session.environment_name(), args.service)
-    lines, offset = last_lines(path, args.lines)
+    lines = service.log(session.home, session.environment_name(), args.service, args.lines, follow=args.follow)
     if not args.follow:
-        session.result({"service": args.service, "lines": lines}, plain("\n".join(lines)))
+        found = list(lines)
+        session.result({"service": args.service, "lines": found}, plain("\n".join(found)))
         return 0
     try:
         for line in lines:
-            _log_line(session, args.service, line)
-        for line in follow(path, offset):
             _log_line(session, args.service, line)
     except KeyboardInterrupt:
         pass  # the orderly end of following

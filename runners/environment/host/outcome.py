@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from runners.environment.host import workspace
@@ -18,7 +18,7 @@ def ready(environment: Environment, supervisor: Mapping[str, Any], took_s: Mappi
     state = read_json(environment.state) or {}
     known = state.get("supervisor") or {}
     environment.failure.unlink(missing_ok=True)
-    changes: dict[str, Any] = {"supervisor": {**known, **supervisor}}
+    changes: dict[str, Any] = {"supervisor": {**known, **supervisor}} if known or supervisor else {}
     if took_s:
         changes["took_s"] = {**(state.get("took_s") or {}), **took_s}
     return workspace.finish(environment, changes)
@@ -31,16 +31,17 @@ def failed(
     message: str,
     tags: Collection[str] = (),
     reasons: Mapping[str, str | None] | None = None,
+    ask: Callable[[list[dict[str, Any]]], Mapping[str, str | None]] = probe_all,
 ) -> dict[str, Any]:
     """Write failure.json and say `failed` in state.json; returns the document.
 
-    reasons: what the failed task found out about services; the others are asked now. tags: those of the failed task, which
+    reasons: what the failed task found out about services; the others are asked now, by `ask`. tags: those of the failed task, which
     name its role. When that task was no asking of services, its role is the cause, and what does not run yet is blocked.
     """
     state = read_json(environment.state) or {}
     services = state.get("services") or []
     asked = dict(reasons or {})
-    known = probe_all([service for service in services if service["name"] not in asked]) | asked
+    known = dict(ask([service for service in services if service["name"] not in asked])) | asked
     if reasons:
         causes = [name for name, reason in asked.items() if reason is not None]
     else:

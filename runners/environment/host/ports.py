@@ -16,12 +16,16 @@ class NoFreePorts(Exception):
     """Every block has a port that is in use."""
 
 
-def numbers(catalogue: Mapping[str, Mapping[str, Any]], supervisor: int) -> dict[str, int]:
-    """Every port of the first block by name: `<service>`, `<service>_<further port>`, `supervisor`."""
-    found = {name: int(entry["port"]) for name, entry in catalogue.items()}
-    for name, entry in catalogue.items():
+def numbers(catalogue: Mapping[str, Mapping[str, Any]], supervisor: int | None) -> dict[str, int]:
+    """Every port of the first block by name: `<service>`, `<service>_<further port>`, `supervisor` (where there is one).
+
+    A service that is not published on this machine takes none.
+    """
+    published = {name: entry for name, entry in catalogue.items() if entry.get("published", True) and entry.get("port")}
+    found = {name: int(entry["port"]) for name, entry in published.items()}
+    for name, entry in published.items():
         found |= {f"{name}_{further}": int(port) for further, port in (entry.get("ports") or {}).items()}
-    return found | {SUPERVISOR: supervisor}
+    return found | ({SUPERVISOR: supervisor} if supervisor else {})
 
 
 def is_free(port: int) -> bool:

@@ -1,4 +1,4 @@
-"""The secrets of an environment: passwords, the signing key, the test identities. One file each, 0600 in a 0700 folder."""
+"""The secrets of an environment: passwords, the signing key, the test identities. One file each in a 0700 folder: 0600, or 0644 for containers, whose users are others."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _ALPHABET = string.ascii_letters + string.digits
 TENANT_ROLES = ("viewer", "editor", "analyst", "tenant_admin", "agent")
 
 
-def generate(folder: Path, passwords: Iterable[str], tenants: Mapping[str, str]) -> list[str]:
+def generate(folder: Path, passwords: Iterable[str], tenants: Mapping[str, str], *, mode: int = 0o600) -> list[str]:
     """Make what is missing; returns the names of the files that are new, or got their mode back.
 
-    passwords: names of services and roles, a file `<name>_password` each; tenants: id → display name.
+    passwords: names of services and roles, a file `<name>_password` each; tenants: id → display name; mode: of every file.
     """
     changed = []
     if not folder.is_dir() or folder.stat().st_mode & 0o777 != 0o700:
@@ -49,8 +49,8 @@ def generate(folder: Path, passwords: Iterable[str], tenants: Mapping[str, str])
         write_json(hooks, document)
         changed.append(hooks.name)
     for path in folder.iterdir():
-        if path.stat().st_mode & 0o777 != 0o600:
-            path.chmod(0o600)
+        if path.stat().st_mode & 0o777 != mode:
+            path.chmod(mode)
             changed.append(path.name)
     return changed
 

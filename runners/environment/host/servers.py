@@ -61,14 +61,14 @@ def select(
             signal = entry.get("store")
             binary = found.get(name)
             if binary is None:
-                absent[name] = f"no {' or '.join(entry['binary'])} in TESTBED_BIN_DIR or on PATH" + _instead(signal)
+                absent[name] = f"no {' or '.join(entry['binary'])} in TESTBED_BIN_DIR or on PATH" + instead(signal)
             elif signal and _is_store(signal, binary, stores):
                 chosen[signal] = name
                 notes[name] = f"keeps {signal}"
             elif signal == "metrics":
                 notes[name] = "alert rules; the embedded store keeps metrics"
             elif signal:
-                absent[name] = f"stores={stores}" + _instead(signal)
+                absent[name] = f"stores={stores}" + instead(signal)
         elif name == "web" and not frontend:
             absent[name] = "the frontend is not built: make frontend"
     if stores == "real" and set(keeps.values()) & set(wanted) and set(chosen.values()) == {EMBEDDED}:
@@ -100,5 +100,6 @@ def _is_store(signal: str, binary: Binary, stores: Stores) -> bool:
     return stores == "real" or (stores == "auto" and (binary.chosen or signal != "metrics"))
 
 
-def _instead(signal: str | None) -> str:
+def instead(signal: str | None) -> str:
+    """What keeps a signal where its store is absent, as the end of a sentence."""
     return f": the embedded store keeps {signal}" if signal else ""

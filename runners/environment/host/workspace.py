@@ -74,6 +74,7 @@ def prepare(
         "binaries": {name: binary.to_json() for name, binary in found.items()},
         "lz4": "postgres" in found and binaries.has_lz4(found["postgres"].folder),
         "stores": selection.stores, "identity": identity, "alert_rules": str(binaries.alert_rules()),
+        **_layout(environment, numbers),
     }  # fmt: skip
     state: dict[str, Any] = {
         "v": STATE_VERSION, "environment": environment.name, "kind": "local", "state": "provisioning",
@@ -111,6 +112,18 @@ def prepare(
     if account is not None and found.get("postgres") is not None:
         _reachable_binaries(facts, account, Path(facts["outside"][0]) if outside else None, changed)
     return Prepared(state, facts, changed)
+
+
+def _layout(environment: Environment, numbers: Mapping[str, int]) -> dict[str, Any]:
+    """Where services listen, are reached and keep what they keep: what differs between processes and containers.
+
+    addresses: by the name of a port; seen_secrets: the folder of secrets as a service sees it; mode: of rendered files.
+    """
+    return {
+        "listen": HOST, "addresses": {name: {"host": HOST, "port": port} for name, port in numbers.items()},
+        "folders": {name: str(environment.data / name) for name in ("redis", "loki", "tempo")} | {"sockets": ""},
+        "seen_secrets": f"{environment.secrets}/", "mode": "0600",
+    }  # fmt: skip
 
 
 def choose_services(

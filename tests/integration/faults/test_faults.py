@@ -168,7 +168,7 @@ def test_a_fault_taken_back_before_it_went_in_stays_out(stand: Supervised, injec
     record = injector._save(injection.plan(injector.stack, injector.run, "pause", "ingest", 20))
     recover.settle(stand.journal, record, "recover")
     with pytest.raises(Refused, match="taken back"):
-        injector._apply(injection.catalogue()["pause"], record)
+        injector._apply(injection.kind_of(record), record)
     assert stand.snapshot()["ingest"]["stopped"] == 0
 
 

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from runners.environment.host.supervisor import BACKOFF, RUNNING, STARTING, STOPPED, Process
-from runners.environment.state import Seen, reduce
+from runners.environment.host.supervisor import BACKOFF, FATAL, RUNNING, STARTING, STOPPED, Process
+from runners.environment.local import unit
+from runners.environment.state import Seen, Unit, reduce
 
 RECORDED: dict[str, Any] = {
     "state": "ready", "kind": "local", "defects": ["slow_search"], "urls": {"api": "http://127.0.0.1:8000"},
@@ -16,12 +17,8 @@ RECORDED: dict[str, Any] = {
 }  # fmt: skip
 
 
-def process(name: str, code: int, pid: int = 7) -> Process:
-    return Process(name, code, pid, 0.0, "")
-
-
-def running(**codes: int) -> dict[str, Process]:
-    return {name: process(name, codes.get(name, RUNNING)) for name in ("postgres", "redis")}
+def running(**units: Unit) -> dict[str, Unit]:
+    return {name: units.get(name, Unit("running", 7)) for name in ("postgres", "redis")}
 
 
 HEALTHY = {"postgres": None, "redis": None}
@@ -43,13 +40,26 @@ def test_all_healthy_is_ready() -> None:
 @pytest.mark.parametrize(
     ("code", "service_state", "health"),
     [(RUNNING, "running", "unhealthy"), (STARTING, "running", "starting"), (STOPPED, "stopped", "unhealthy"),
-     (BACKOFF, "failed", "unhealthy")],
+     (BACKOFF, "failed", "unhealthy"), (FATAL, "failed", "unhealthy")],
 )  # fmt: skip
 def test_one_unhealthy_service_degrades(code: int, service_state: str, health: str) -> None:
-    seen = Seen(running(redis=code), {"postgres": None, "redis": "nothing listens on its port"})
+    units = running(redis=unit(Process("redis", code, 0, 0.0, "")))
+    seen = Seen(units, {"postgres": None, "redis": "nothing listens on its port"})
     document = reduce("local", RECORDED, seen, None)
     redis = document["services"][1]
     assert (document["state"], redis["state"], redis["health"]) == ("degraded", service_state, health)
+
+
+def test_a_container_is_named_in_place_of_a_process() -> None:
+    units = running(redis=Unit("running", None, "4f1c", memory_bytes=4_000_000))
+    document = reduce("box", RECORDED | {"kind": "compose"}, Seen(units, HEALTHY), None)
+    redis = document["services"][1]
+    assert (document["kind"], document["state"], redis["pid"]) == ("compose", "ready", None)
+    assert (redis["container"], redis["memory_bytes"]) == ("4f1c", 4_000_000)
+
+
+def test_without_the_engine_an_environment_of_containers_has_failed() -> None:
+    assert state(Seen(None, {"postgres": "-", "redis": "-"}), RECORDED | {"kind": "compose"}) == "failed"
 
 
 def test_without_supervisord_the_environment_has_failed() -> None:
@@ -60,7 +70,7 @@ def test_without_supervisord_the_environment_has_failed() -> None:
 
 
 def test_a_paused_process_says_so() -> None:
-    seen = Seen(running(), {"postgres": None, "redis": "no answer within 2 s"}, frozenset({"redis"}))
+    seen = Seen(running(redis=Unit("running", 7, paused=True)), {"postgres": None, "redis": "no answer within 2 s"})
     assert "paused" in reduce("local", RECORDED, seen, None)["services"][1]["reason"]
 
 

@@ -1,0 +1,189 @@
+"""What compose is asked to do for an environment: its variables, what differs from what runs, and bringing it up."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runners.environment.containers.engine import Box
+
+MISSING = "its image {image} is not on this engine; build it with: ansible-playbook playbooks/images.yml"
+QUERY_S = 60.0
+_SETTLED = ("running",)
+
+
+class Failed(Exception):
+    """compose ended with an error; its message is what it said last."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """name: of the project; files: what compose reads; variables: where what they mention is written; url: the engine."""
+
+    name: str
+    files: tuple[Path, ...]
+    variables: Path
+    url: str
+
+    def command(self, *arguments: str) -> list[str]:
+        """With every profile: which services run says `up`, by name."""
+        files = [part for file in self.files if file.is_file() for part in ("-f", str(file))]
+        return [
+            "docker", "compose", "--project-name", self.name, *files, "--env-file", str(self.variables),
+            "--profile", "*", "--ansi", "never", "--progress", "plain", *arguments,
+        ]  # fmt: skip
+
+    def run(self, *arguments: str, timeout_s: float = QUERY_S) -> str:
+        """What it printed. Raises Failed."""
+        try:
+            done = subprocess.run(
+                self.command(*arguments), check=False, capture_output=True, text=True, errors="replace",
+                stdin=subprocess.DEVNULL, timeout=timeout_s, env=self._environ(),
+            )  # fmt: skip
+        except FileNotFoundError:
+            raise Failed("there is no docker on PATH; see: testbed doctor") from None
+        except subprocess.TimeoutExpired:
+            raise Failed(f"docker compose {arguments[0]} did not end within {timeout_s:g} s") from None
+        if done.returncode != 0:
+            raise Failed(last_words(done.stderr or done.stdout))
+        return done.stdout
+
+    def _environ(self) -> dict[str, str]:
+        """Not the caller's: a variable of the shell would win over the file, and make two provisionings differ."""
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "TZ", "LANG") if name in os.environ}
+        marks = {name: value for name, value in os.environ.items() if name.startswith(("DOCKER_", "TESTBED_JOB"))}
+        return kept | marks | {"DOCKER_HOST": self.url}
+
+
+def last_words(text: str) -> str:
+    """The last line of compose's output that says something, without the colours and the time that it puts before it."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][:500] if lines else "it said nothing"
+
+
+def variables(
+    state: Mapping[str, Any],
+    *,
+    secrets: Path,
+    config: Path,
+    images: Mapping[str, Mapping[str, Any]],
+    built: Mapping[str, str],
+    hashes: Mapping[str, str],
+) -> dict[str, str]:
+    """What compose.yaml asks for, without a secret. built: image by name of those that were built; hashes: by service."""
+    source = state["engine"]["images"]
+    found = {
+        "TESTBED_ENV_ID": str(state["env_id"]), "TESTBED_SECRETS": str(secrets), "TESTBED_CONFIG": str(config),
+        "TESTBED_PULL_POLICY": "missing" if source == "official" else "never",
+        "OBSERVASTACK_DEFECTS": ",".join(state["defects"]),
+    }  # fmt: skip
+    for name, port in state["ports"].items():
+        found[f"TESTBED_PORT_{_upper(name)}"] = str(port)
+    for name, image in images.items():
+        if name in built:
+            found[f"TESTBED_IMAGE_{_upper(name)}"] = built[name]
+        elif image.get("repository"):
+            found[f"TESTBED_IMAGE_{_upper(name)}"] = f"{image['repository']}:{image['tag']}"
+            found[f"TESTBED_{_upper(name)}_DIGEST"] = str(image.get("digest") or "")
+            if image.get("user"):
+                found[f"TESTBED_USER_{_upper(name)}"] = str(image["user"])
+    for name, value in hashes.items():
+        found[f"TESTBED_HASH_{_upper(name)}"] = value
+    return found
+
+
+def as_file(found: Mapping[str, str]) -> str:
+    """An environment file as compose reads it: single quotes keep a value as it is, spaces and $ included."""
+    head = "# Written by testbed up; compose reads it. There is no secret in it.\n"
+    return head + "".join(f"{name}='{value}'\n" for name, value in sorted(found.items()))
+
+
+def _upper(name: str) -> str:
+    return name.upper().replace("-", "_")
+
+
+def mounted(document: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The files that each service reads its configuration and secrets from. document: `compose config --format json`."""
+    places = {
+        kind: {name: str(item["file"]) for name, item in (document.get(kind) or {}).items() if item.get("file")}
+        for kind in ("configs", "secrets")
+    }
+    return {
+        name: sorted(
+            {
+                places[kind][item["source"]]
+                for kind in ("configs", "secrets")
+                for item in service.get(kind) or []
+                if item["source"] in places[kind]
+            }
+        )
+        for name, service in document["services"].items()
+    }
+
+
+def digest(files: Collection[str]) -> str:
+    """Of their contents: compose replaces a container when its configuration differs, and knows nothing of contents.
+
+    A file that is not there counts as empty: whoever mounts it will say so.
+    """
+    found = hashlib.sha256()
+    for file in sorted(files):
+        path = Path(file)
+        content = path.read_bytes() if path.is_file() else b""
+        found.update(f"{path.name}:{len(content)}:".encode() + content)
+    return found.hexdigest()[:16]
+
+
+def hashes(document: Mapping[str, Any]) -> dict[str, str]:
+    """By service: of what it mounts."""
+    return {name: digest(files) for name, files in mounted(document).items()}
+
+
+def image_of(document: Mapping[str, Any], service: str) -> str:
+    return str(document["services"][service].get("image") or "")
+
+
+def wanted_hashes(text: str) -> dict[str, str]:
+    """By service, from `compose config --hash *`: a line each, name and hash."""
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        name, _, value = line.partition(" ")
+        if value:
+            found[name] = value.strip()
+    return found
+
+
+def differing(
+    services: Collection[str], jobs: Collection[str], wanted: Mapping[str, str], found: Collection[Box]
+) -> dict[str, str]:
+    """What must be done, by service: why it differs from what is wanted; and what runs although nobody wants it."""
+    by_name: dict[str, Box] = {box.service: box for box in found}
+    todo: dict[str, str] = {}
+    for name in services:
+        box = by_name.get(name)
+        if box is None:
+            todo[name] = "absent"
+        elif box.config_hash != wanted.get(name):
+            todo[name] = "changed"
+        elif name in jobs:
+            if box.status != "exited" or box.exit_code != 0:
+                todo[name] = box.status
+        elif box.status not in _SETTLED:
+            todo[name] = box.status
+    todo |= {name: "not wanted" for name in by_name if name not in services}
+    return todo
+
+
+def document_of(project: Project) -> dict[str, Any]:
+    """What compose makes of its files and variables. Raises Failed."""
+    try:
+        found = json.loads(project.run("config", "--format", "json"))
+    except ValueError:
+        raise Failed("compose config printed no JSON") from None
+    return dict(found)

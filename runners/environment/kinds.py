@@ -1,0 +1,37 @@
+"""What differs between the kinds of environment, in one table: how one looks at it, restarts a service, reads its log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Any, Protocol, cast
+
+from runners.environment.state import Seen
+from runners.lib.home import Environment
+
+
+class Kind(Protocol):
+    """A kind is a module with these three functions. recorded: the content of state.json."""
+
+    def look(self, recorded: Mapping[str, Any], /) -> Seen:
+        """What runs and how it is; never raises for what does not."""
+
+    def restart(self, recorded: Mapping[str, Any], entry: Mapping[str, Any], patience_s: float, /) -> dict[str, Any]:
+        """Stop and start the service of this entry; `{pid}` once it is healthy. Raises NotReady."""
+
+    def log(
+        self, environment: Environment, recorded: Mapping[str, Any], service: str, count: int, /, *, follow: bool
+    ) -> Iterator[str]:
+        """Its last lines, and with `follow` those that come. Raises FileError, NotReady."""
+
+
+_MODULES = {
+    "local": "runners.environment.local",
+    "compose": "runners.environment.containers.kind",
+    "external": "runners.environment.external",
+}
+
+
+def kind_of(recorded: Mapping[str, Any]) -> Kind:
+    """Loaded when it is needed: nobody waits for the SDK of an engine that has no containers."""
+    return cast(Kind, import_module(_MODULES[str(recorded.get("kind", "local"))]))
