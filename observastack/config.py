@@ -115,7 +115,8 @@ class Auth:
     """Who issues access tokens. Times in seconds.
 
     method: `local` (own log-in; both key files) or `oidc` (an OpenID provider, found by discovery at `issuer`).
-    client_id: the frontend's, at the provider. leeway_s: how far the provider's clock may be off. keys_interval_s: the
+    provider_url: scheme://host:port where this process reaches the provider, when the issuer's own address is for browsers
+    (in containers). client_id: the frontend's, at the provider. leeway_s: how far the provider's clock may be off. keys_interval_s: the
     least time between two requests for keys that are not known; keys_age_s: after which known ones are asked for again.
     refresh_ttl_s: with oidc, how long a session may go on at the provider: so long an ended one is remembered.
     """
@@ -127,6 +128,7 @@ class Auth:
     private_key_file: Path | None = None
     access_ttl_s: int = 300
     refresh_ttl_s: int = 86400
+    provider_url: str | None = None
     client_id: str = "observastack-frontend"
     leeway_s: int = 0
     keys_interval_s: float = 10.0

@@ -22,6 +22,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Exit code 0 after an orderly end, 2 with a sentence on stderr when it cannot start as configured."""
     parser = argparse.ArgumentParser(prog="observastack.backend", description="Serve the platform's API.")
     parser.add_argument("--config", required=True, metavar="FILE", help="configuration of the platform (JSON)")
+    parser.add_argument(
+        "--listen", metavar="ADDRESS", help="where to listen; backend.host, where others ask, when not given"
+    )
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for every question to a store, with whose trace it is
@@ -29,14 +32,14 @@ def main(arguments: list[str] | None = None) -> int:
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # a line for every stream, with what it looks for
     try:
         config = configuration.load(options.config)
-        serve(config)
+        serve(config, options.listen)
     except PlatformError as error:
         print(error, file=sys.stderr)
         return EXIT_NOT_READY
     return 0
 
 
-def serve(config: configuration.Config) -> None:
+def serve(config: configuration.Config, listen: str | None = None) -> None:
     """Blocks until the process is told to end. Raises PlatformError: port taken, key file missing."""
     import uvicorn
 
@@ -48,7 +51,8 @@ def serve(config: configuration.Config) -> None:
     log = logging.getLogger("observastack.backend")
     give_back_large_blocks()
     app = traced(create_app(config), config, "observastack-backend", log.warning)
-    listener = _listen(config.backend.host, config.backend.port)
+    host = listen or config.backend.host
+    listener = _listen(host, config.backend.port)
     server = uvicorn.Server(
         uvicorn.Config(
             app,
@@ -64,7 +68,7 @@ def serve(config: configuration.Config) -> None:
         )
     )
     milliseconds = (time.perf_counter() - STARTED) * 1000
-    log.info("listening on %s:%d after %.0f ms", config.backend.host, config.backend.port, milliseconds)
+    log.info("listening on %s:%d after %.0f ms", host, config.backend.port, milliseconds)
     if config.defects:
         log.warning("defects are on: %s", ", ".join(config.defects))
     server.run(sockets=[listener])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import threading
 import time
@@ -116,7 +117,10 @@ def keys_of(auth: Auth) -> Keys:
     if auth.method == "local":
         return FixedKeys(public_key(auth))
     if auth.method == "oidc":
-        return RemoteKeys(auth.issuer, min_interval_s=auth.keys_interval_s, max_age_s=auth.keys_age_s)
+        return RemoteKeys(
+            auth.issuer, min_interval_s=auth.keys_interval_s, max_age_s=auth.keys_age_s,
+            fetch=functools.partial(discover, via=auth.provider_url),
+        )  # fmt: skip
     raise ConfigError(f"auth.method {auth.method!r} is unknown", remedy="use local or oidc")
 
 

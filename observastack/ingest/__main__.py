@@ -17,11 +17,15 @@ def main(arguments: list[str] | None = None) -> int:
     started = time.monotonic()
     parser = argparse.ArgumentParser(prog="observastack.ingest", description="OTLP/HTTP write gateway.")
     parser.add_argument("--config", required=True, metavar="FILE", help="configuration of the platform (JSON)")
+    parser.add_argument(
+        "--listen", metavar="ADDRESS", help="where to listen; ingest.host, where others ask, when not given"
+    )
     options = parser.parse_args(arguments)
     try:
         config = configuration.load(options.config)
+        host = options.listen or config.ingest.host
         # Listen before the imports: who connects meanwhile waits for a moment instead of being refused.
-        listener = _listen(config.ingest.host, config.ingest.port)
+        listener = _listen(host, config.ingest.port)
         from observastack.ingest.app import Gateway
 
         gateway = Gateway(config)
@@ -46,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
         log("defects.on", defects=list(config.defects))
     log(
         "ingest.starting",
-        host=config.ingest.host,
+        host=host,
         port=config.ingest.port,
         since_main_ms=round((time.monotonic() - started) * 1000),
     )

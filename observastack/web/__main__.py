@@ -20,18 +20,21 @@ def main(arguments: list[str] | None = None) -> int:
     """Exit code 0 after an orderly end, 2 with a sentence on stderr when it cannot start as configured."""
     parser = argparse.ArgumentParser(prog="observastack.web", description="Serve the frontend, pass on the API.")
     parser.add_argument("--config", required=True, metavar="FILE", help="configuration of the platform (JSON)")
+    parser.add_argument(
+        "--listen", metavar="ADDRESS", help="where to listen; web.host, where others ask, when not given"
+    )
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for noisy in ("httpx", "httpcore", "uvicorn", "websockets"):  # a line per request; and URLs are nobody's business
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
-        return serve(configuration.load(options.config))
+        return serve(configuration.load(options.config), options.listen)
     except PlatformError as error:
         print(error, file=sys.stderr)
         return EXIT_NOT_READY
 
 
-def serve(config: configuration.Config) -> int:
+def serve(config: configuration.Config, listen: str | None = None) -> int:
     """Blocks until the process is told to end. Raises PlatformError: port taken, frontend not built."""
     import uvicorn
 
@@ -40,7 +43,8 @@ def serve(config: configuration.Config) -> int:
     from observastack.web.site import Site
 
     site = Site(config.web.root or built())
-    listener = _listen(config.web.host, config.web.port)
+    host = listen or config.web.host
+    listener = _listen(host, config.web.port)
     server = uvicorn.Server(
         uvicorn.Config(
             Web(config, site), loop="uvloop", http=BoundedProtocol, ws="websockets-sansio", lifespan="on", log_config=None,
@@ -50,7 +54,7 @@ def serve(config: configuration.Config) -> int:
         )
     )  # fmt: skip
     log = logging.getLogger("observastack.web")
-    log.info("listening on %s:%d", config.web.host, config.web.port)
+    log.info("listening on %s:%d", host, config.web.port)
     if config.defects:
         log.warning("defects are on: %s", ", ".join(config.defects))
     # uvicorn hands the signal on to the previous handler when it has shut down: an orderly stop is exit code 0.

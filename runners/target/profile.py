@@ -255,12 +255,21 @@ class Profile(Strict):
 def load(path: Path, urls: Mapping[str, str | None] | None = None) -> Profile:
     """Read a profile; `urls` are those of the environment's state. Raises FileError with line and remedy.
 
-    Without `urls` no environment is known: the file is only checked, and whatever URL it asks for is made up.
+    Without `urls` no environment is known: the file is only checked, and whatever URL it asks for is made up. URLs that
+    the file gives itself count in what it extends, too: so a profile can be another one's in another place.
     """
     raw = document.read(path)
+    if urls is not None:
+        urls = {**_own_urls(raw.data), **urls}
     if isinstance(raw.data, dict) and "extends" in raw.data:
         raw = _extended(raw, urls)
     return check(raw, urls)
+
+
+def _own_urls(data: Any) -> dict[str, str | None]:
+    """Those that name no URL of an environment."""
+    given = data.get("urls") if isinstance(data, dict) else None
+    return {name: url for name, url in (given if isinstance(given, dict) else {}).items() if "{{" not in str(url)}
 
 
 def _extended(raw: Document, urls: Mapping[str, str | None] | None, above: tuple[Path, ...] = ()) -> Document:

@@ -79,6 +79,18 @@ def test_discovery_finds_endpoints_and_keys(provider: Scripted) -> None:
     assert found.endpoint("no_such_endpoint") is None
 
 
+def test_a_provider_is_asked_where_it_can_be_reached_and_believed_as_who_it_says_it_is(provider: Scripted) -> None:
+    """As in containers: the issuer's address is the browser's, and nothing listens there on this side."""
+    reached, provider.url = provider.url, f"http://127.0.0.1:{free_port()}"
+    with pytest.raises(Unusable, match="does not answer"):
+        discover(provider.issuer)
+    found = discover(provider.issuer, via=reached)
+    assert set(found.keys) == {provider.key.kid}
+    assert found.endpoint("token_endpoint") == f"{provider.url}/token"
+    with pytest.raises(Unusable, match="another issuer"):
+        discover(reached, via=reached)
+
+
 def test_a_document_that_speaks_for_another_issuer_is_not_used(provider: Scripted) -> None:
     with pytest.raises(Unusable, match="another issuer"):
         discover(provider.issuer.replace("127.0.0.1", "localhost"))
