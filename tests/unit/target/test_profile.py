@@ -116,6 +116,19 @@ def test_a_profile_can_be_checked_without_an_environment() -> None:
         profile.check(document.parse(GOOD.replace("name: reference", "nmae: reference"), path), None)
 
 
+def test_urls_that_a_profile_gives_itself_count_in_what_it_extends(tmp_path: Path) -> None:
+    (tmp_path / "target.yml").write_text(GOOD)
+    file = tmp_path / "elsewhere.yml"
+    file.write_text("extends: target.yml\nurls: {api: http://backend:8000, ingest: http://ingest:4318, ui: null}\n")
+    found = profile.load(file, {})
+    assert (found.urls["api"], found.urls["ui"]) == ("http://backend:8000", None)
+    assert found.operations["ingest.logs"] is not None
+    assert found.operations["ingest.logs"].path == "http://ingest:4318/v1/logs"
+    with pytest.raises(FileError, match="no URL 'ingest'"):
+        file.write_text("extends: target.yml\nurls: {api: http://backend:8000}\n")
+        profile.load(file, {})
+
+
 def test_a_profile_extends_another_and_tells_whose_mistake_it_is(tmp_path: Path) -> None:
     (tmp_path / "target.yml").write_text(GOOD)
     file = tmp_path / "other.yml"
