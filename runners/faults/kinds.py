@@ -108,8 +108,12 @@ def _until(condition: Callable[[], bool], patience_s: float) -> bool:
     return True
 
 
-def _dead(process: Identity) -> Callable[[], bool]:
-    return lambda: not tree.alive(process)
+def _died(record: FaultRecord, *, but: str) -> Identity:
+    """The main process that is gone since; the fault was Ineffective when it still lives after 2 s. but: why that is wrong."""
+    main = record.guards.main
+    if not _until(lambda: not tree.alive(main), 2.0):
+        raise Ineffective(f"process {main.pid} {but}")
+    return main
 
 
 def _stopped_or_gone(process: Identity) -> Callable[[], bool]:
@@ -176,9 +180,7 @@ class Kill(_Lifecycle):
         return record
 
     def effect(self, record: FaultRecord) -> str:
-        main = record.guards.main
-        if not _until(_dead(main), 2.0):
-            raise Ineffective(f"process {main.pid} survived SIGKILL for 2 s")
+        main = _died(record, but="survived SIGKILL for 2 s")
         return f"process {main.pid} is dead"
 
 
@@ -195,9 +197,7 @@ class Stop(_Lifecycle):
         return record
 
     def effect(self, record: FaultRecord) -> str:
-        main = record.guards.main
-        if not _until(_dead(main), 2.0):
-            raise Ineffective(f"process {main.pid} still runs although the supervisor was told to stop it")
+        main = _died(record, but="still runs although the supervisor was told to stop it")
         state = connect(record.access).program(record.access.program).state
         if state not in SETTLED:
             raise Ineffective(f"the supervisor says {state} after a stop")
@@ -219,9 +219,7 @@ class Restart(_Lifecycle):
         return record
 
     def effect(self, record: FaultRecord) -> str:
-        main = record.guards.main
-        if not _until(_dead(main), 2.0):
-            raise Ineffective(f"process {main.pid} was not replaced")
+        main = _died(record, but="was not replaced")
         return f"process {main.pid} ended"
 
 
