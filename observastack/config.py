@@ -168,11 +168,17 @@ class Web:
 
 @dataclass(frozen=True)
 class Limits:
-    """Per tenant (requests), per user name (logins) and per process (live streams); 0 lifts a limit."""
+    """Per tenant (requests), per user name (logins) and per process (live streams); 0 lifts a limit.
+
+    stream_tenant_share: of the live streams that one tenant may have open; stream_unauthenticated: sockets that have not
+    said yet who they are.
+    """
 
     requests_per_minute: int = 0
     login_per_minute: int = 0
     stream_connections: int = 2000
+    stream_tenant_share: float = 0.75
+    stream_unauthenticated: int = 100
 
 
 @dataclass(frozen=True)

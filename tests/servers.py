@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runners.environment.host import keycloak
+from runners.environment.host.binaries import Binary
 
 KEYCLOAK_ADMIN_PASSWORD = "only for tests on loopback"
 _WELL_KNOWN = "/.well-known/openid-configuration"
@@ -153,7 +154,7 @@ def keycloak_server(realm: Path, *, port: int | None = None, patience_s: float =
     Its admin is admin/KEYCLOAK_ADMIN_PASSWORD. Ready when the realm can be asked: 10 to 20 s, more on a busy machine.
     """
     found = keycloak.find()
-    home = None if found is None else keycloak.home_of(found.folder / found.program)
+    home = keycloak.home_of(found.folder / found.program) if isinstance(found, Binary) else None
     if home is None:
         raise FileNotFoundError("no Keycloak on this machine (kc.sh in TESTBED_BIN_DIR or on PATH, and java)")
     port = port or free_port()

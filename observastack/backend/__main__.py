@@ -8,10 +8,10 @@ STARTED = time.perf_counter()
 
 import argparse  # noqa: E402 - the clock starts before the imports: they are most of the start-up
 import logging  # noqa: E402
-import socket  # noqa: E402
 import sys  # noqa: E402
 
 from observastack import config as configuration  # noqa: E402
+from observastack import serving  # noqa: E402
 from observastack.errors import EXIT_NOT_READY, PlatformError  # noqa: E402
 
 SHUTDOWN_S = 5
@@ -52,7 +52,7 @@ def serve(config: configuration.Config, listen: str | None = None) -> None:
     give_back_large_blocks()
     app = traced(create_app(config), config, "observastack-backend", log.warning)
     host = listen or config.backend.host
-    listener = _listen(host, config.backend.port)
+    listener = serving.bind(host, config.backend.port, "backend.port")
     server = uvicorn.Server(
         uvicorn.Config(
             app,
@@ -72,19 +72,6 @@ def serve(config: configuration.Config, listen: str | None = None) -> None:
     if config.defects:
         log.warning("defects are on: %s", ", ".join(config.defects))
     server.run(sockets=[listener])
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise PlatformError(
-            f"cannot listen on {host}:{port}: {error.strerror}", remedy="stop what uses the port, or configure another"
-        ) from error
-    return listener
 
 
 if __name__ == "__main__":

@@ -107,9 +107,8 @@ def as_api_error(error: Exception) -> ApiError:
         case UnicodeEncodeError():
             return ApiError(422, "a text of this request is not Unicode")
         case psycopg.DataError():
-            return ApiError(
-                422, "the store cannot use a value of this request", details=[{"message": _first_line(error)}]
-            )
+            log.info("postgres refuses a value: %s (SQLSTATE %s)", type(error).__name__, error.sqlstate)
+            return ApiError(422, "the store cannot use a value of this request")
         case redis.exceptions.RedisError():
             log.warning("redis: %s", error)
             return unavailable("redis")

@@ -37,6 +37,7 @@ from observastack.backend.live.feed import Feed
 from observastack.backend.live.forgetting import Forgetting
 from observastack.backend.live.hub import Hub
 from observastack.backend.live.pages import Pages
+from observastack.backend.live.room import Room
 from observastack.backend.metrics import Metrics
 from observastack.backend.search.aggregate import Aggregation
 from observastack.backend.search.correlate import Correlator
@@ -164,7 +165,7 @@ def build(config: Config) -> Services:
         intake=Intake(database, audit),
         clock=clock,
         alertmanager=alertmanager,
-        live=Hub(Feed(database), Pages(stores, sources), denylist, tenants, limit=config.limits.stream_connections),
+        live=Hub(Feed(database), Pages(stores, sources), denylist, tenants, room=Room(config.limits)),
     )
 
 

@@ -83,6 +83,9 @@ def _claims(claims: dict[str, Any]) -> Claims:
         raise NotOneTenant("the account's groups and its tenant disagree")
     if tenant is None and "admin" not in found.roles:
         raise NotOneTenant("the account belongs to no tenant")
+    if tenant is not None and "admin" in found.roles:
+        # At a provider it is easily done: a role for all who sit in a group. It must not open every other tenant.
+        raise NotOneTenant("a platform admin belongs to no tenant")
     return found
 
 

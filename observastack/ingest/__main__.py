@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import signal
-import socket
 import sys
 import time
 
 from observastack import config as configuration
+from observastack import serving
 from observastack.errors import EXIT_NOT_READY, PlatformError
 
 
@@ -25,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
         config = configuration.load(options.config)
         host = options.listen or config.ingest.host
         # Listen before the imports: who connects meanwhile waits for a moment instead of being refused.
-        listener = _listen(host, config.ingest.port)
+        listener = serving.bind(host, config.ingest.port, "ingest.port", backlog=1024)
         from observastack.ingest.app import Gateway
 
         gateway = Gateway(config)
@@ -54,26 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
         port=config.ingest.port,
         since_main_ms=round((time.monotonic() - started) * 1000),
     )
-    # uvicorn hands the signal on to the previous handler when it has shut down: an orderly stop is exit code 0.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
-    server.run(sockets=[listener])
-    return 0 if server.started else EXIT_NOT_READY
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises PlatformError."""
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(1024)
-    except OSError as error:
-        listener.close()
-        raise PlatformError(
-            f"cannot listen on {host}:{port}: {error.strerror}", remedy="stop what holds the port or change ingest.port"
-        ) from error
-    return listener
+    return serving.run(server, listener)
 
 
 if __name__ == "__main__":

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import logging
-import signal
-import socket
 import sys
 from pathlib import Path
 
 from observastack import config as configuration
+from observastack import serving
 from observastack.errors import EXIT_NOT_READY, PlatformError
 
 SHUTDOWN_S = 3  # then streams without end are cut
@@ -44,7 +43,7 @@ def serve(config: configuration.Config, listen: str | None = None) -> int:
 
     site = Site(config.web.root or built())
     host = listen or config.web.host
-    listener = _listen(host, config.web.port)
+    listener = serving.bind(host, config.web.port, "web.port", backlog=1024)
     server = uvicorn.Server(
         uvicorn.Config(
             Web(config, site), loop="uvloop", http=BoundedProtocol, ws="websockets-sansio", lifespan="on", log_config=None,
@@ -57,31 +56,12 @@ def serve(config: configuration.Config, listen: str | None = None) -> int:
     log.info("listening on %s:%d", host, config.web.port)
     if config.defects:
         log.warning("defects are on: %s", ", ".join(config.defects))
-    # uvicorn hands the signal on to the previous handler when it has shut down: an orderly stop is exit code 0.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
-    server.run(sockets=[listener])
-    return 0 if server.started else EXIT_NOT_READY
+    return serving.run(server, listener)
 
 
 def built() -> Path:
     """Where `make frontend` puts it."""
     return Path(configuration.__file__).parent / "frontend" / "dist"
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises PlatformError."""
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(1024)
-    except OSError as error:
-        listener.close()
-        raise PlatformError(
-            f"cannot listen on {host}:{port}: {error.strerror}", remedy="stop what holds the port or change web.port"
-        ) from error
-    return listener
 
 
 if __name__ == "__main__":

@@ -63,10 +63,12 @@ def _program(*names: str) -> Callable[[], Found]:
 
     def check() -> Found:
         binary = binaries.server(names)
+        if isinstance(binary, binaries.Broken):
+            return False, str(binary)
         if binary is not None:
             return True, f"{binary.version} ({binary.folder / binary.program})"
         if (other := next((path for name in names if (path := shutil.which(name))), None)) is not None:
-            return False, f"{other} is another program of that name, or does not run"
+            return False, f"{other} is another program of that name"
         return False, f"{' or '.join(names)} not in TESTBED_BIN_DIR or on PATH"
 
     return check

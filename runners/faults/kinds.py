@@ -61,8 +61,12 @@ def _other_boot_or_supervisor(record: FaultRecord) -> str | None:
     return None
 
 
-def _dead(process: Identity) -> Callable[[], bool]:
-    return lambda: not tree.alive(process)
+def _died(record: FaultRecord, *, but: str) -> Identity:
+    """The main process that is gone since; the fault was Ineffective when it still lives after 2 s. but: why that is wrong."""
+    main = record.guards.main
+    if not until(lambda: not tree.alive(main), 2.0):
+        raise Ineffective(f"process {main.pid} {but}")
+    return main
 
 
 def _stopped_or_gone(process: Identity) -> Callable[[], bool]:
@@ -129,9 +133,7 @@ class Kill(_Lifecycle):
         return record
 
     def effect(self, record: FaultRecord) -> str:
-        main = record.guards.main
-        if not until(_dead(main), 2.0):
-            raise Ineffective(f"process {main.pid} survived SIGKILL for 2 s")
+        main = _died(record, but="survived SIGKILL for 2 s")
         return f"process {main.pid} is dead"
 
 
@@ -148,9 +150,7 @@ class Stop(_Lifecycle):
         return record
 
     def effect(self, record: FaultRecord) -> str:
-        main = record.guards.main
-        if not until(_dead(main), 2.0):
-            raise Ineffective(f"process {main.pid} still runs although the supervisor was told to stop it")
+        main = _died(record, but="still runs although the supervisor was told to stop it")
         state = connect(record.access).program(record.access.program).state
         if state not in SETTLED:
             raise Ineffective(f"the supervisor says {state} after a stop")
@@ -172,9 +172,7 @@ class Restart(_Lifecycle):
         return record
 
     def effect(self, record: FaultRecord) -> str:
-        main = record.guards.main
-        if not until(_dead(main), 2.0):
-            raise Ineffective(f"process {main.pid} was not replaced")
+        main = _died(record, but="was not replaced")
         return f"process {main.pid} ended"
 
 

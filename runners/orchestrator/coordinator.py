@@ -22,7 +22,7 @@ from runners.lib.files import read_json, reserve, write_json
 from runners.lib.home import Home
 from runners.orchestrator import lease
 from runners.orchestrator.crashpoints import point
-from runners.orchestrator.gating import evaluate_gates
+from runners.orchestrator.gating import declared_gates, evaluate_gates
 from runners.orchestrator.journal import EVENTS, DiskFull, Journal
 from runners.orchestrator.mirror import Mirror, Store, log
 from runners.orchestrator.queueing import first_in_line
@@ -251,9 +251,7 @@ class Coordinator:
         for gate in evaluate_gates(self.home, self.spec, runs):
             self.say("gate", **gate)
         endings = {name: stage.outcome.ending for name, stage in self.stages.items() if stage.outcome}
-        gates = [
-            (expr, str(self.said["gate", expr]["verdict"])) for expr in self.spec.gates if ("gate", expr) in self.said
-        ]
+        gates = declared_gates(self.spec.gates, self.said)
         verdict, reason = judge_campaign(endings, gates, self.spec.optional_gates)
         timed_out = self.request is not None and self.request["reason"] == "timed_out"
         if timed_out and verdict == "passed":

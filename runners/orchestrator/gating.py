@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from runners.events import read_events
@@ -34,6 +34,14 @@ def evaluate_gates(home: Home, spec: CampaignSpec, runs: Mapping[str, str]) -> l
         else:
             gates.append({"expr": expr, "verdict": gate.verdict, "value": gate.value, "reason": gate.reason})
     return gates
+
+
+def declared_gates(
+    declared: Iterable[str], said: Mapping[tuple[str, str | None], Mapping[str, Any]]
+) -> list[tuple[str, str | None]]:
+    """(expression, verdict) of every declared gate by the events that were said; None where there is no result of it."""
+    found = [(expr, said.get(("gate", expr), {}).get("verdict")) for expr in declared]
+    return [(expr, None if verdict is None else str(verdict)) for expr, verdict in found]
 
 
 def _invalid(expr: str, error: Exception) -> dict[str, Any]:

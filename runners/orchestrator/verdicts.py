@@ -78,9 +78,10 @@ def _list(names: list[str]) -> str:
 
 
 def judge_campaign(
-    stages: Mapping[str, Ending], gates: Iterable[tuple[str, str]], optional_gates: Collection[str] = ()
+    stages: Mapping[str, Ending], gates: Iterable[tuple[str, str | None]], optional_gates: Collection[str] = ()
 ) -> tuple[str, str | None]:
-    """(verdict, reason). stages: by name; gates: (expression, verdict); optional_gates: expressions.
+    """(verdict, reason). stages: by name; gates: (expression, verdict) of each that the campaign declares, None when no
+    result was recorded; optional_gates: expressions.
 
     Failed if any stage or gate failed; else invalid if any stage is not finished or anything is invalid, unless the
     stage or gate is optional (then it is listed), or if not one stage passed; else passed.
@@ -92,15 +93,19 @@ def judge_campaign(
         return "failed", "failed: " + "; ".join(failed)
     unsound = {name: end for name, end in stages.items() if end.state != "finished" or end.verdict != "passed"}
     invalid = [f"stage {name}: {_why(end)}" for name, end in unsound.items() if not end.optional]
-    unknown = [expr for expr, verdict in known if verdict != "passed"]
-    invalid += [f"gate {expr}" for expr in unknown if expr not in optional_gates]
+    unknown = {expr: verdict for expr, verdict in known if verdict != "passed"}
+    invalid += [_gate(expr, verdict) for expr, verdict in unknown.items() if expr not in optional_gates]
     if invalid:
         return "invalid", "not assessed: " + "; ".join(invalid)
     spared = [f"{name} ({_why(end)})" for name, end in unsound.items()]
-    spared += [f"gate {expr}" for expr in unknown]
+    spared += [_gate(expr, verdict) for expr, verdict in unknown.items()]
     if len(unsound) == len(stages):  # all optional, or none at all: nothing stands behind a pass
         return "invalid", "not assessed: no stage passed" + (f": {'; '.join(spared)}" if spared else "")
     return "passed", "optional, not assessed: " + "; ".join(spared) if spared else None
+
+
+def _gate(expr: str, verdict: str | None) -> str:
+    return f"gate {expr}" if verdict is not None else f"gate {expr}: no result was recorded"
 
 
 def _why(end: Ending) -> str:

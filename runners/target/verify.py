@@ -208,10 +208,9 @@ def _judge(target: Target, operation: Operation, answer: Answer, *, known_trace:
         hidden = (
             operation.name.startswith("traces.") and not known_trace and answer.status in target.profile.expect.foreign
         )
-        if hidden and answer.json is not None:
-            return Probe(
-                operation.name, "ok", answer.status, latency, "no trace is stored yet: an unknown one is missing"
-            )
+        if hidden and answer.json is not None:  # whoever answers everything so would look as good
+            reason = "not assessed: no trace is known to be stored, and an unknown one is missing"
+            return Probe(operation.name, "not_applicable", answer.status, latency, reason)
         if answer.status == 501 and operation.name not in target.profile.required:
             return Probe(
                 operation.name, "not_applicable", 501, latency, "the deployment says that it does not support it"

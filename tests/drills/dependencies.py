@@ -260,7 +260,7 @@ class Bench:
 def _trial(at: Site, faults: list[tuple[str, str]], real: bool) -> Result:
     result = Result()
     hurt = {name for name, _ in faults}
-    if sick := [one for one in at.ask_all() if one.status not in (200, 404) and one.ask.name != "login"]:
+    if sick := _sick(at.ask_all()):
         return Result([f"before the fault: {one.ask.name} answered {one.status}: {one.text}" for one in sick])
     with Writer(at) as writer:
         until(lambda: all(len(some) >= 3 for some in writer.acknowledged.values()), "writes are acknowledged")
@@ -350,12 +350,17 @@ def _all_answer(one: Heard) -> bool:
     return bool(sources) and all(source["status"] in ("ok", "partial") for source in sources.values())
 
 
+def _sick(heard: list[Heard]) -> list[Heard]:
+    """Those that did not answer as they do when nothing is hurt: a login with a wrong password is refused as such."""
+    return [one for one in heard if one.status not in ((401,) if one.ask.name == "login" else (200, 404))]
+
+
 def _recovery(at: Site, result: Result) -> list[str]:
     """All as before, without a restart."""
     began = time.monotonic()
     while time.monotonic() - began < RECOVERY_S:
         heard = at.ask_all()
-        sick = [one for one in heard if one.status not in (200, 404) and one.ask.name != "login"]
+        sick = _sick(heard)
         # A budget that ends is no fault ("partial"); a source that does not answer is one.
         sick += [one for one in heard if one.ask.name == "search all" and not _all_answer(one)]
         ready = httpx.get(

@@ -45,6 +45,7 @@ class SettingsAdministration:
         key = by.confine(tenant)
         sent = wanted.model_dump(exclude_unset=True)
         async with self._database.app(scope=by.scope) as connection:
+            await _locked(connection, key)
             before = await self._applying(connection, key)
             limit = sent.get("requests_per_minute", before["requests_per_minute"])
             if by.tenant is not None and limit != before["requests_per_minute"]:
@@ -54,10 +55,7 @@ class SettingsAdministration:
             kept: dict[str, Any] = {name: value for name, value in stored.items() if value is not None}
             kept.update(updated_at=iso(datetime.now(UTC)), updated_by=by.username)
             if key is None:
-                await connection.execute(
-                    "INSERT INTO platform_settings(settings) VALUES (%s) ON CONFLICT (one) DO UPDATE SET settings = excluded.settings",
-                    (Jsonb(kept),),
-                )
+                await connection.execute("UPDATE platform_settings SET settings = %s", (Jsonb(kept),))
             else:
                 await connection.execute(
                     "UPDATE tenants SET settings = %s, retention_days = %s WHERE key = %s",
@@ -74,6 +72,17 @@ class SettingsAdministration:
         own = platform if key is None else await _stored(connection, key)
         values = {name: own.get(name, platform.get(name, default)) for name, default in self._default.items()}
         return {**values, "updated_at": own.get("updated_at"), "updated_by": own.get("updated_by")}
+
+
+async def _locked(connection: Connection, key: str | None) -> None:
+    """Keep other writers out until the transaction ends: two administrators who each change something both have it so.
+
+    Writes of signals, which refer to the tenant, are not held up (FOR NO KEY UPDATE)."""
+    if key is None:
+        await connection.execute("INSERT INTO platform_settings DEFAULT VALUES ON CONFLICT (one) DO NOTHING")
+        await connection.execute("SELECT 1 FROM platform_settings FOR NO KEY UPDATE")
+    else:
+        await connection.execute("SELECT 1 FROM tenants WHERE key = %s FOR NO KEY UPDATE", (key,))
 
 
 async def _stored(connection: Connection, key: str | None) -> Mapping[str, Any]:

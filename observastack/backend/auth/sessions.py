@@ -27,6 +27,15 @@ class Pair:
     expires_in: int
 
 
+class Reused(ApiError):
+    """A refresh token came a second time: 401, as for any that is not good. Whose it was is for the audit log."""
+
+    def __init__(self, username: str, tenant: str | None) -> None:
+        refused = unauthenticated("the session has ended")
+        super().__init__(refused.status, refused.message, headers=refused.headers)
+        self.username, self.tenant = username, tenant
+
+
 class Sessions:
     """A login starts a family of refresh tokens; each is good for one use, a second use ends the family."""
 
@@ -68,7 +77,7 @@ class Sessions:
         return subject, pair
 
     async def refresh(self, token: str) -> tuple[Subject, Pair]:
-        """Raises ApiError 401 for a token that is unknown, expired, revoked or used; the last ends its family."""
+        """Raises ApiError 401 for a token that is unknown, expired, revoked or used; the last (Reused) ends its family."""
         async with self._database.app() as connection:
             cursor = await connection.execute(
                 "UPDATE refresh_tokens SET used_at = now() WHERE token_hash = %s AND (used_at IS NULL OR %s)"
@@ -85,12 +94,17 @@ class Sessions:
                 await self._served(subject)
                 return subject, await self._pair(connection, subject, family)
             cursor = await connection.execute(
-                "SELECT family FROM refresh_tokens WHERE token_hash = %s AND used_at IS NOT NULL", (_hash(token),)
+                "SELECT t.family, u.username, u.tenants FROM refresh_tokens t JOIN users u ON u.id = t.user_id"
+                " WHERE t.token_hash = %s AND t.used_at IS NOT NULL",
+                (_hash(token),),
             )
             reused = await cursor.fetchone()
-        if reused is not None and not defects.active("reuse_keeps_family"):
-            await self.end(reused[0])
-        raise unauthenticated("the session has ended")
+        if reused is None:
+            raise unauthenticated("the session has ended")
+        family, username, tenants = reused
+        if not defects.active("reuse_keeps_family"):
+            await self.end(family)
+        raise Reused(username, tenants[0] if len(tenants) == 1 else None)
 
     async def end(self, family: UUID) -> None:
         """Revoke a login: its refresh tokens in PostgreSQL, its access tokens in the deny-list."""
@@ -144,11 +158,11 @@ def _check_enabled(row: dict[str, Any]) -> None:
 
 
 def _subject(row: dict[str, Any]) -> Subject:
-    """Raises ApiError 403: an account acts for exactly one tenant; a platform admin may belong to none."""
+    """Raises ApiError 403: an account acts for exactly one tenant; a platform admin belongs to none."""
     tenants, roles = row["tenants"], tuple(row["roles"])
     if len(tenants) > 1 and defects.active("two_tenants_first_wins"):
         tenants = tenants[:1]
-    if len(tenants) != 1 and not (not tenants and "admin" in roles):
+    if len(tenants) != (0 if "admin" in roles else 1):
         raise ApiError(403, "the account does not belong to exactly one tenant", code="tenant_required")
     return Subject(row["id"], row["username"], row["email"], tenants[0] if tenants else None, roles)
 

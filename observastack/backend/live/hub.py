@@ -1,4 +1,4 @@
-"""All streams of this process: channels by tenant, the limit on clients, and what is looked after once a second."""
+"""All streams of this process: channels by tenant, the room for them, and what is looked after once a second."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Iterator
 
 import redis.exceptions
 
@@ -17,6 +16,7 @@ from observastack.backend.live.channel import DOWN, Channel
 from observastack.backend.live.feed import Feed
 from observastack.backend.live.pages import Pages
 from observastack.backend.live.position import Place, Position, encode
+from observastack.backend.live.room import Room
 from observastack.backend.live.subscriber import Subscriber
 from observastack.backend.tenants import Tenants
 
@@ -32,14 +32,13 @@ CATCHING_UP = 4
 
 
 class Hub:
-    def __init__(self, feed: Feed, pages: Pages, denylist: Denylist, tenants: Tenants, *, limit: int) -> None:
-        self.feed, self.pages = feed, pages
-        self._denylist, self._tenants, self._limit = denylist, tenants, limit
+    def __init__(self, feed: Feed, pages: Pages, denylist: Denylist, tenants: Tenants, *, room: Room) -> None:
+        self.feed, self.pages, self.room = feed, pages, room
+        self._denylist, self._tenants = denylist, tenants
         self._channels: dict[int, Channel] = {}
         self._verified_at = time.monotonic()
         self._rechecked_at = 0.0
         self._task: asyncio.Task[None] | None = None
-        self.clients = 0
         self.turns = asyncio.Semaphore(CATCHING_UP)
 
     def start(self) -> None:
@@ -53,16 +52,6 @@ class Hub:
                 await task
         for channel in self._channels.values():
             await channel.close()
-
-    @contextlib.contextmanager
-    def admitted(self) -> Iterator[bool]:
-        """Whether there is room for one more client, for as long as it stays."""
-        room = self.clients < self._limit
-        self.clients += room
-        try:
-            yield room
-        finally:
-            self.clients -= room
 
     async def join(self, subscriber: Subscriber, reached: Place | None = None) -> Position:
         """As Channel.join."""

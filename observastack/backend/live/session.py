@@ -23,6 +23,7 @@ from observastack.backend.live.channel import DOWN, READ_S
 from observastack.backend.live.feed import Event
 from observastack.backend.live.hub import Hub
 from observastack.backend.live.position import BadCursor, Place, Position, decode, encode
+from observastack.backend.live.room import Displaced, Room
 from observastack.backend.live.subscriber import Subscriber
 from observastack.backend.live.wish import Wish
 from observastack.backend.services import Services
@@ -56,11 +57,11 @@ async def serve(websocket: WebSocket, platform: Services, wish: Wish, cursor: st
     offered: list[str] = websocket.scope.get("subprotocols", [])
     await websocket.accept(subprotocol=PROTOCOL if PROTOCOL in offered else None)
     try:
-        with platform.live.admitted() as room:
-            if not room:
-                raise Refused(4429, "too_many_requests", "too many streams are open here")
-            opened = await _opening(websocket, offered, cursor)
-            claims, tenant = await _entitled(platform, opened.token, wish)
+        opened = await _opening(websocket, platform.live.room, offered, cursor)
+        claims, tenant = await _entitled(platform, opened.token, wish)
+        with platform.live.room.admitted(tenant) as full:
+            if full is not None:
+                raise Refused(4429, "too_many_requests", full)
             await _stream(websocket, platform, Subscriber(tenant, claims, wish), opened.cursor)
     except Refused as refused:
         await refuse(websocket, refused)
@@ -75,13 +76,16 @@ async def refuse(websocket: WebSocket, refused: Refused) -> None:
         await websocket.close(refused.code, refused.reason[:120])
 
 
-async def _opening(websocket: WebSocket, offered: list[str], cursor: str | None) -> Opened:
+async def _opening(websocket: WebSocket, room: Room, offered: list[str], cursor: str | None) -> Opened:
     """The token from the subprotocols, else from the first message."""
     token = next((name.removeprefix(BEARER) for name in offered if name.startswith(BEARER)), None)
     if token is not None:
         return Opened(token, cursor)
     try:
-        message = await asyncio.wait_for(_receive(websocket), FIRST_MESSAGE_S)
+        async with room.silent(FIRST_MESSAGE_S):
+            message = await _receive(websocket)
+    except Displaced:
+        raise Refused(4429, "too_many_requests", "too many wait here to say who they are") from None
     except TimeoutError:
         raise Refused(4401, "unauthenticated", f"no token within {FIRST_MESSAGE_S:g} s") from None
     if message.get("type") != "auth" or not isinstance(message.get("token"), str):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
@@ -18,6 +18,8 @@ from observastack.store.labels import labels_of
 MAX_SERIES = 50_000
 MAX_SAMPLES = 2_000_000
 BATCH = 10_000
+DESCRIBED = 2_000
+"""Series whose labels are made at a time, off the event loop."""
 
 
 async def load(
@@ -55,7 +57,7 @@ async def _series(connection: Connection, tenant: Tenant, selector: Selector) ->
     for matcher in selector.matchers:
         accepted = await _accepted(connection, matcher, {labels.get(matcher.label, "") for _, labels in found})
         found = [(key, labels) for key, labels in found if labels.get(matcher.label, "") in accepted]
-    return {key: tuple(sorted(labels.items())) for key, labels in found}
+    return await asyncio.to_thread(lambda: {key: tuple(sorted(labels.items())) for key, labels in found})
 
 
 async def _accepted(connection: Connection, matcher: Matcher, values: set[str]) -> set[str]:
@@ -83,9 +85,16 @@ async def _described(
         f" WHERE x.tenant_id = %(tenant)s{condition} LIMIT %(limit)s"
     )
     bound = {**parameters, "tenant": tenant.number, "limit": MAX_SERIES + 1}
-    rows = await (await connection.execute(statement.encode(), bound)).fetchall()
-    if len(rows) > MAX_SERIES:
+    cursor = await connection.execute(statement.encode(), bound)
+    if cursor.rowcount > MAX_SERIES:
         raise TooMuch(f"the query selects more than {MAX_SERIES} series")
+    found: list[tuple[int, dict[str, str]]] = []
+    while rows := await cursor.fetchmany(DESCRIBED):
+        found += await asyncio.to_thread(_labelled, tenant, rows)  # 10,000 are a tenth of a second and more
+    return found
+
+
+def _labelled(tenant: Tenant, rows: Sequence[tuple[Any, ...]]) -> list[tuple[int, dict[str, str]]]:
     return [
         (key, labels_of(name, service, tenant.key, orjson.loads(resource or "{}"), orjson.loads(attributes)))
         for key, name, service, resource, attributes in rows

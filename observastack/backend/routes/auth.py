@@ -14,6 +14,7 @@ from observastack.backend.audit import Entry
 from observastack.backend.auth.accounts import Preferences, PreferencesUpdate
 from observastack.backend.auth.principal import Caller
 from observastack.backend.auth.roles import granted
+from observastack.backend.auth.sessions import Reused
 from observastack.backend.errors import ApiError, not_found
 from observastack.backend.limits import admit_login
 from observastack.backend.routes.documented import errors, json
@@ -128,10 +129,14 @@ async def login(body: Login, request: Request, platform: Platform) -> Response:
 
 
 @api.post("/auth/refresh", response_model=TokenPair, responses=errors(401, 403, 422, 501))
-async def refresh(body: Refresh, platform: Platform) -> Response:
+async def refresh(body: Refresh, request: Request, platform: Platform) -> Response:
     """A refresh token for a new pair. It is good once: a second use ends every session that came from its login."""
     _own_sessions(platform)
-    _, pair = await platform.sessions.refresh(body.refresh_token)
+    try:
+        _, pair = await platform.sessions.refresh(body.refresh_token)
+    except Reused as reused:
+        await platform.audit.record(request, Entry("refresh.reuse", reused.username, False, reused.tenant))
+        raise
     return json({**pair.__dict__, "token_type": "bearer"})
 
 

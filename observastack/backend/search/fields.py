@@ -16,6 +16,21 @@ class BadFilter(ValueError):
     """The filter has no meaning; the text says why."""
 
 
+def unfit(one: Filter) -> BadFilter:
+    """To be raised: this operator has no meaning for this field."""
+    return BadFilter(f"{one.operator} does not apply to {one.field}")
+
+
+def attribute_of(name: str) -> tuple[str, str] | None:
+    """("attributes" or "resource", key) of a field of the form `attributes.<key>`, else None. Raises BadFilter."""
+    owner, _, key = name.partition(".")
+    if owner not in ("attributes", "resource"):
+        return None
+    if not key:
+        raise BadFilter(f"{name}: name the key, as in {owner}.<key>")
+    return owner, key
+
+
 def string(one: Filter) -> str:
     """Raises BadFilter."""
     if not isinstance(one.value, str):
@@ -40,7 +55,7 @@ def pattern(one: Filter) -> str:
 def hexadecimal(one: Filter, digits: int) -> str:
     """An id in lower case. Raises BadFilter."""
     if one.operator not in ("equals", "not_equals"):
-        raise BadFilter(f"{one.operator} does not apply to {one.field}")
+        raise unfit(one)
     value = string(one).lower()
     if not re.fullmatch(f"[0-9a-f]{{{digits}}}", value):
         raise BadFilter(f"{one.field}: must have {digits} hexadecimal digits")

@@ -17,8 +17,10 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 
 from observastack.ingest.foreign import snappy
 from observastack.ingest.foreign.messages import PushRequest
-from observastack.ingest.request import Answer, Request, accepted
+from observastack.ingest.otlp import Batch
+from observastack.ingest.request import Request
 from observastack.ingest.sinks.http import Reply, StoreConnection
+from observastack.ingest.sinks.remote import Busy, RemoteSink
 from observastack.ingest.sinks.splitting import PartlyRefused, store_all
 from observastack.store import log_record
 from observastack.store.rows import COLUMNS, ResourceRow, row_fields, row_time
@@ -50,29 +52,16 @@ class _Line:
         return len(self.body) + len(self.record) + 100
 
 
-class LokiSink:
-    """See sinks.port.Sink."""
-
-    group = 1
+class LokiSink(RemoteSink):
+    keeps = "log"
 
     def __init__(self, url: str, timeout_s: float) -> None:
         self._connection = StoreConnection(url, timeout_s)
 
-    def first_id(self) -> int:
-        return 0
-
-    def used(self, count: int) -> None:
-        """Loki numbers nothing."""
-
     def close(self) -> None:
         self._connection.close()
 
-    def store(self, requests: Sequence[Request]) -> Sequence[Answer]:
-        return [self._one(request) for request in requests]
-
-    def _one(self, request: Request) -> Answer:
-        batch = request.batch
-        assert batch is not None
+    def _put(self, request: Request, batch: Batch) -> None:
         lines = []
         for row in batch.rows:
             line = _line(row, batch.resources)
@@ -86,17 +75,11 @@ class LokiSink:
         def push(part: Sequence[_Line]) -> None:
             self._push(request.tenant, part, foreign=foreign)
 
-        try:
-            for part in _parts(lines):
-                store_all(part, push, batch.refuse)
-        except _Busy as busy:
-            return Answer(
-                429, code="too_many_requests", message="the log store takes no more", retry_after_s=busy.seconds
-            )
-        return accepted(batch)
+        for part in _parts(lines):
+            store_all(part, push, batch.refuse)
 
     def _push(self, tenant: str, lines: Sequence[_Line], *, foreign: bool) -> None:
-        """Raises PartlyRefused, _Busy, Unavailable."""
+        """Raises PartlyRefused, Busy, Unavailable."""
         headers = {"Content-Type": "application/x-protobuf", "X-Scope-OrgID": tenant}
         if foreign:
             reply = self._connection.post("/loki/api/v1/push", snappy.deflate(_push_request(lines)), headers)
@@ -105,18 +88,10 @@ class LokiSink:
         if 200 <= reply.status < 300:
             return
         if reply.status == 429:
-            raise _Busy(reply.retry_after_s)
+            raise Busy(reply.retry_after_s)
         if reply.status in (400, 413, 422):
             raise PartlyRefused(_reason(reply), _count(reply))
         raise Unavailable(f"Loki answers {reply.status}")
-
-
-class _Busy(Exception):
-    """Loki's rate limit."""
-
-    def __init__(self, seconds: int) -> None:
-        super().__init__(seconds)
-        self.seconds = seconds
 
 
 def _line(row: bytes, resources: dict[int, ResourceRow]) -> _Line:

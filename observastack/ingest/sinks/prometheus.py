@@ -15,8 +15,10 @@ import orjson
 from observastack.ingest.foreign import snappy
 from observastack.ingest.foreign.messages import WriteRequest
 from observastack.ingest.foreign.remote_write import TENANT_LABEL
-from observastack.ingest.request import Answer, Request, accepted
+from observastack.ingest.otlp import Batch
+from observastack.ingest.request import Request
 from observastack.ingest.sinks.http import Reply, StoreConnection
+from observastack.ingest.sinks.remote import Busy, RemoteSink
 from observastack.ingest.sinks.splitting import PartlyRefused, store_all
 from observastack.store.labels import label_name, labels_of
 from observastack.store.rows import COLUMNS, ResourceRow, SeriesRow, row_fields, row_time
@@ -42,29 +44,16 @@ class _Sample(NamedTuple):
     value: float
 
 
-class PrometheusSink:
-    """See sinks.port.Sink."""
-
-    group = 1
+class PrometheusSink(RemoteSink):
+    keeps = "metric"
 
     def __init__(self, url: str, timeout_s: float) -> None:
         self._connection = StoreConnection(url, timeout_s)
 
-    def first_id(self) -> int:
-        return 0
-
-    def used(self, count: int) -> None:
-        """Prometheus numbers nothing."""
-
     def close(self) -> None:
         self._connection.close()
 
-    def store(self, requests: Sequence[Request]) -> Sequence[Answer]:
-        return [self._one(request) for request in requests]
-
-    def _one(self, request: Request) -> Answer:
-        batch = request.batch
-        assert batch is not None
+    def _put(self, request: Request, batch: Batch) -> None:
         own = request.format == "remote_write"
         labels = {
             number: _labels(series, batch.resources, request.tenant, own_labels=own)
@@ -80,16 +69,11 @@ class PrometheusSink:
             doubled += kept is not sample and _double.pack(kept.value) != _double.pack(sample.value)  # NaN is NaN
         batch.refuse("another sample of its series in the same millisecond", doubled)
         ordered = sorted(samples.values(), key=lambda sample: sample.ms)
-        try:
-            for at in range(0, len(ordered), _SAMPLES):
-                store_all(ordered[at : at + _SAMPLES], self._push, batch.refuse)
-        except _Busy as busy:
-            message = "the metric store takes no more"
-            return Answer(429, code="too_many_requests", message=message, retry_after_s=busy.seconds)
-        return accepted(batch)
+        for at in range(0, len(ordered), _SAMPLES):
+            store_all(ordered[at : at + _SAMPLES], self._push, batch.refuse)
 
     def _push(self, samples: Sequence[_Sample]) -> None:
-        """Raises PartlyRefused, _Busy, Unavailable."""
+        """Raises PartlyRefused, Busy, Unavailable."""
         request = WriteRequest()
         known: dict[Labels, Any] = {}
         for sample in samples:
@@ -103,19 +87,11 @@ class PrometheusSink:
         if 200 <= reply.status < 300:
             return
         if reply.status == 429:
-            raise _Busy(reply.retry_after_s)
+            raise Busy(reply.retry_after_s)
         # 2.42 calls a sample that is too old even for its out-of-order window an internal error.
         if reply.status in (400, 413, 422) or (reply.status == 500 and any(each in reply.text for each in _REASONS)):
             raise PartlyRefused(_reason(reply), too_old=any(each in reply.text for each in _TOO_OLD))
         raise Unavailable(f"Prometheus answers {reply.status}")
-
-
-class _Busy(Exception):
-    """The store's rate limit."""
-
-    def __init__(self, seconds: int) -> None:
-        super().__init__(seconds)
-        self.seconds = seconds
 
 
 def _labels(series: SeriesRow, resources: dict[int, ResourceRow], tenant: str, *, own_labels: bool) -> Labels:

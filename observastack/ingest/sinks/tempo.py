@@ -6,14 +6,15 @@ is a second or so old: what a kill of Tempo costs is said in docs/platform.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from observastack.ingest.otlp import Batch
 from observastack.ingest.otlp.spans import fault
-from observastack.ingest.request import Answer, Request, accepted
+from observastack.ingest.request import Request
 from observastack.ingest.sinks.grpc import OK, RESOURCE_EXHAUSTED, Channel
+from observastack.ingest.sinks.remote import Busy, RemoteSink
 from observastack.store.rows import COLUMNS, row_fields, row_time
 from observastack.store.write import Unavailable
 
@@ -21,45 +22,28 @@ _METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 _MAX_MESSAGE, _MAX_SPANS = 2 << 20, 4000  # its receiver takes 4 MiB
 _TOO_LARGE, _TOO_LONG = "TRACE_TOO_LARGE", "larger than max"  # of a trace, of a message
 _Identity = tuple[bytes, bytes, int]
-_BUSY = ("RATE_LIMITED", "LIVE_TRACES_EXCEEDED")
+_BUSY = ("RATE_LIMITED", "LIVE_TRACES_EXCEEDED")  # its rate limit, its limit of live traces
 
 
-class TempoSink:
-    """See sinks.port.Sink."""
-
-    group = 1
+class TempoSink(RemoteSink):
+    keeps = "trace"
 
     def __init__(self, target: str, timeout_s: float) -> None:
         self._channel = Channel(target, timeout_s)
 
-    def first_id(self) -> int:
-        return 0
-
-    def used(self, count: int) -> None:
-        """Tempo numbers nothing."""
-
     def close(self) -> None:
         self._channel.close()
 
-    def store(self, requests: Sequence[Request]) -> Sequence[Answer]:
-        return [self._one(request) for request in requests]
-
-    def _one(self, request: Request) -> Answer:
-        batch = request.batch
-        assert batch is not None
+    def _put(self, request: Request, batch: Batch) -> None:
         kept = None if request.whole else {_identity(row) for row in batch.rows}
-        try:
-            if request.whole and len(request.otlp) <= _MAX_MESSAGE and len(batch.rows) <= _MAX_SPANS:
-                self._send(request.tenant, request.otlp, batch, len(batch.rows))
-            else:
-                for message, spans in _cut(request.otlp, _MAX_SPANS, kept):
-                    self._send(request.tenant, message, batch, spans)
-        except _Busy:
-            return Answer(429, code="too_many_requests", message="the trace store takes no more")
-        return accepted(batch)
+        if request.whole and len(request.otlp) <= _MAX_MESSAGE and len(batch.rows) <= _MAX_SPANS:
+            self._send(request.tenant, request.otlp, batch, len(batch.rows))
+        else:
+            for message, spans in _cut(request.otlp, _MAX_SPANS, kept):
+                self._send(request.tenant, message, batch, spans)
 
     def _send(self, tenant: str, message: bytes, batch: Batch, spans: int) -> None:
-        """Raises _Busy, Unavailable."""
+        """Raises Busy, Unavailable."""
         if not spans:
             return
         status, text = self._channel.unary(_METHOD, message, {"x-scope-orgid": tenant})
@@ -73,13 +57,9 @@ class TempoSink:
         elif _TOO_LONG in text or _TOO_LARGE in text:
             batch.refuse("refused by the trace store: too large", spans)
         elif status == RESOURCE_EXHAUSTED or any(known in text for known in _BUSY):
-            raise _Busy
+            raise Busy
         else:
             raise Unavailable(f"Tempo answers gRPC status {status}: {text[:200]}")
-
-
-class _Busy(Exception):
-    """Tempo's rate limit, or its limit of live traces."""
 
 
 def _cut(body: bytes, most: int, kept: set[_Identity] | None = None) -> Iterator[tuple[bytes, int]]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import psycopg
 import pytest
 
 from observastack.tests.backend.serving import Backend, Store, until
@@ -291,6 +293,36 @@ def test_settings_apply_from_the_tenant_then_the_platform(served: Backend, tenan
     assert served.client.put(url, headers=headers, json={"requests_per_minute": 5}).status_code == 403
     taken_back = served.client.put(url, headers=headers, json={"retention_days": None, "anomaly_sigma": None}).json()
     assert (taken_back["retention_days"], taken_back["anomaly_sigma"]) == (None, 3.0)
+
+
+@pytest.mark.parametrize("level", ["tenant", "platform"])
+def test_two_who_change_settings_at_the_same_time_do_not_undo_each_other(
+    served: Backend, store: Store, tenant: str, level: str
+) -> None:
+    url, table = "/admin/settings", "platform_settings"
+    if level == "tenant":
+        url, table = f"{url}?tenant={tenant}", f"tenants WHERE key = '{tenant}'"
+    served.token("platform-admin")
+    first = served.call("platform-admin", "PUT", url, json={"anomaly_sigma": 2.0})
+    assert first.status_code == 200, first.text
+    changes = [{"anomaly_sigma": 5.5}, {"retention_days": 11}]
+    with (
+        psycopg.connect(**served.config.database.connection("owner")) as connection,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        connection.execute(f"SELECT 1 FROM {table} FOR NO KEY UPDATE".encode())
+        answers = [pool.submit(served.call, "platform-admin", "PUT", url, json=change) for change in changes]
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        until(lambda: bool(store.sql(waiting)[0][0] >= 2), "both wait")
+        connection.commit()
+        assert [answer.result(20).status_code for answer in answers] == [200, 200]
+    found = served.get("platform-admin", url).json()
+    try:
+        assert (found["anomaly_sigma"], found["retention_days"]) == (5.5, 11)
+    finally:
+        served.call("platform-admin", "PUT", url, json={"anomaly_sigma": None, "retention_days": None})
 
 
 def test_every_act_is_in_the_audit_log(served: Backend) -> None:

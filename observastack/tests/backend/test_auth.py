@@ -219,6 +219,26 @@ def test_logins_and_logouts_are_audited(served: Backend, store: Store) -> None:
     assert row[0] == answer.headers["x-request-id"]
 
 
+def test_a_second_use_of_a_refresh_token_is_audited(served: Backend, store: Store) -> None:
+    """Somebody has a copy: the tenant's administrators must be able to see whose session it was."""
+
+    def noted() -> list[Any]:
+        return store.sql(
+            "SELECT success, tenant, ip, request_id, detail FROM audit_log"
+            " WHERE username = 'globex-analyst' AND action = 'refresh.reuse' ORDER BY id"
+        )
+
+    token, before = served.login("globex-analyst").json()["refresh_token"], noted()
+    body = {"refresh_token": token}
+    assert served.client.post(f"{PREFIX}/auth/refresh", json=body).status_code == 200
+    assert noted() == before  # the first use is nothing to note
+    again = served.client.post(f"{PREFIX}/auth/refresh", json=body)
+    assert again.status_code == 401
+    assert noted()[len(before) :] == [(False, "globex", "127.0.0.1", again.headers["x-request-id"], None)]
+    listed = served.get("globex-tenant_admin", "/admin/audit-logs?action=refresh.reuse").json()["items"]
+    assert listed[0]["user"] == "globex-analyst"
+
+
 def test_no_password_and_no_token_reaches_the_log(served: Backend) -> None:
     pair = served.login("acme-viewer").json()
     served.client.post(f"{PREFIX}/auth/refresh", json={"refresh_token": pair["refresh_token"], "extra": 1})

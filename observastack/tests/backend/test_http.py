@@ -10,10 +10,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
+from observastack.backend.errors import as_api_error
 from observastack.config import Config
-from observastack.tests.backend.serving import PREFIX, Backend, backend
+from observastack.tests.backend.serving import PREFIX, Backend, Store, backend
 from tests.servers import free_port
 
 
@@ -116,6 +118,15 @@ def test_a_server_name_or_stack_trace_is_never_shown(served: Backend) -> None:
     for answer in (served.client.get("/x"), served.post("acme-viewer", "/search", {"cursor": "AAAA"})):
         assert "server" not in answer.headers
         assert "Traceback" not in answer.text
+
+
+@pytest.mark.parametrize("statement", ["SELECT 'something-secret'::int", "SELECT 'x' ~ 'something-secret('"])
+def test_what_the_database_says_of_a_value_is_not_passed_on(store: Store, statement: str) -> None:
+    with pytest.raises(psycopg.DataError, match=r"something-secret|regular expression") as refused:
+        store.sql(statement)
+    error = as_api_error(refused.value)
+    assert (error.status, error.code, error.details) == (422, "invalid", [])
+    assert error.message == "the store cannot use a value of this request"
 
 
 def _config(served_config: Config, folder: Path, **changes: Any) -> Path:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
+from observastack.backend.database import Database
+from observastack.backend.promql.compile import compile_query
+from observastack.backend.stores.embedded.metrics import EmbeddedMetrics
+from observastack.backend.stores.ports import Tenant
+from observastack.config import Config
 from observastack.tests.backend.serving import SECOND, Backend, Store
 
 
@@ -132,3 +140,62 @@ def test_label_values(served: Backend, at: float) -> None:
     assert values("pod") == ["cart-1", "mail-1"]
     assert values("tenant") == ["initech"]
     assert values("nothing") == []
+
+
+SERIES = 10_000
+TICK_S = 0.01
+
+
+async def longest_pause(act: Callable[[], Awaitable[Any]]) -> float:
+    """Seconds of work that a task which wants to run every 10 ms had to wait for at most, while this was done.
+
+    In processor time of the event loop's thread: what other processes of a busy machine take is not ours."""
+    longest, last, over = 0.0, time.thread_time(), False
+
+    async def tick() -> None:
+        nonlocal longest, last
+        while not over:
+            await asyncio.sleep(TICK_S)
+            now = time.thread_time()
+            longest, last = max(longest, now - last), now
+
+    ticking = asyncio.create_task(tick())
+    await asyncio.sleep(2 * TICK_S)
+    await act()
+    over = True
+    await ticking
+    return longest
+
+
+async def test_ten_thousand_series_hold_up_nobody_else(served_config: Config, store: Store) -> None:
+    """Labels are made from JSON, a series at a time: other requests get their turn meanwhile."""
+    store.sql("INSERT INTO tenants(key, name) VALUES ('many-series', 'Many') ON CONFLICT (key) DO NOTHING")
+    number = store.number("many-series")
+    store.sql(
+        "INSERT INTO resources(tenant_id, resource_id, service, attrs, first_seen) SELECT %s, n, 'shop-' || n,"
+        " jsonb_build_object('service.name', 'shop-' || n, 'host.name', 'host-' || n, 'k8s.pod.name', 'pod-' || n), 0"
+        " FROM generate_series(1, 100) n ON CONFLICT DO NOTHING",
+        number,
+    )
+    store.sql(
+        "INSERT INTO series(tenant_id, series_id, resource_id, name, type, monotonic, temporality, unit, description,"
+        " service, labels) SELECT %s, n, 1 + n %% 100, 'requests', 2, true, 2, '1', '', 'shop-' || 1 + n %% 100,"
+        " jsonb_build_object('http.route', '/r/' || n, 'http.method', 'GET', 'http.status_code', n %% 500, 'net.peer', 'x')"
+        " FROM generate_series(1, %s) n ON CONFLICT DO NOTHING",
+        number,
+        SERIES,
+    )
+    database = Database(served_config)
+    await database.open()
+    metrics, tenant, now = EmbeddedMetrics("metrics", database), Tenant(number, "many-series"), time.time_ns()
+    node = compile_query('requests{http_method="GET"}')
+    try:
+        assert len(await metrics.label_values(tenant, "http_route")) == SERIES
+        for act in (
+            lambda: metrics.label_values(tenant, "http_route"),
+            lambda: metrics.label_names(tenant),
+            lambda: metrics.load(tenant, node, now, now),
+        ):
+            assert await longest_pause(act) < 0.1
+    finally:
+        await database.close()

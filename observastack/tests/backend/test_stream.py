@@ -6,6 +6,7 @@ import json
 import signal
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -301,20 +302,45 @@ class TestSession:
 class TestProcess:
     @pytest.fixture
     def small(self, served_config: Config, tmp_path: Path) -> Iterator[Backend]:
-        """A process of its own that has room for two streams."""
+        """A process of its own that has room for four streams, two of each tenant, and for three who say nothing."""
         document = json.loads(served_config.file.read_text())
         document["backend"]["port"] = free_port()
-        document["limits"] = {"stream_connections": 2}
+        document["limits"] = {"stream_connections": 4, "stream_tenant_share": 0.5, "stream_unauthenticated": 3}
         file = tmp_path / "observastack.json"
         file.write_text(json.dumps(document))
         with backend(configuration.load(file, environ={}), tmp_path) as running:
             yield running
 
     def test_it_has_room_for_so_many_and_an_end_makes_room(self, small: Backend) -> None:
-        with stream(small):
-            with stream(small, "globex-viewer"), stream(small, hello=False) as third:
+        with stream(small), stream(small, "globex-viewer"), stream(small, "globex-editor"):
+            with stream(small, "acme-editor"), stream(small, "initech-viewer", hello=False) as fifth:
+                assert fifth.end() == 4429
+            until(lambda: _opens(small, "initech-viewer"), "there is room again", 5)
+
+    def test_one_tenant_cannot_take_all_places(self, small: Backend) -> None:
+        with stream(small), stream(small, "acme-editor"):
+            with stream(small, hello=False) as third:
                 assert third.end() == 4429
-            until(lambda: _opens(small), "there is room again", 5)
+            assert "of the tenant" in third.seen[0]["message"]
+            with stream(small, "globex-viewer"), stream(small, "globex-viewer"):
+                pass
+        until(lambda: _opens(small, "acme-viewer"), "there is room again", 5)
+
+    def test_those_who_say_nothing_shut_out_nobody(self, small: Backend) -> None:
+        token = small.token("globex-viewer")
+        with ExitStack() as stack:
+            began = time.monotonic()
+            silent = [stack.enter_context(stream(small, None, hello=False)) for _ in range(12)]
+            with (
+                stream(small),
+                stream(small, None, hello=False) as late,
+            ):  # with the handshake, and in the first message
+                late.say(type="auth", token=token)
+                hello = late.receive()
+                assert hello is not None and hello["type"] == "hello", hello
+            assert [one.end() for one in silent[:9]] == [4429] * 9
+            assert time.monotonic() - began < 5, "they went before their time was up"
+            assert silent[-1].end() == 4401
 
     def test_an_orderly_end_says_so_and_the_cursor_is_good_at_the_next_process(
         self, small: Backend, served: Backend, store: Store
@@ -347,8 +373,8 @@ class TestProcess:
             store.close()
 
 
-def _opens(running: Backend) -> bool:
-    with stream(running, hello=False) as opened:
+def _opens(running: Backend, username: str) -> bool:
+    with stream(running, username, hello=False) as opened:
         first = opened.receive()
         return first is not None and first["type"] == "hello"
 

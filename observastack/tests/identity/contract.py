@@ -161,6 +161,8 @@ def test_a_token_with_a_wrong_claim_is_refused(platform: Platform, changes: dict
         {"groups": ["/tenants/acme", "/tenants/globex"]},
         {"groups": ["/tenants/globex"]},
         {"tenant_id": None, "groups": ["/tenants/acme"]},
+        {"roles": ["admin"]},  # a platform admin belongs to none
+        {"roles": ["tenant_admin", "admin"]},
     ],
 )
 def test_a_token_that_does_not_name_exactly_one_tenant_is_forbidden(

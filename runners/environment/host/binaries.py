@@ -12,6 +12,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from runners.lib.text import one_line
+
+VERSION_TIMEOUT_S = 20.0
+
 
 @dataclass(frozen=True)
 class Binary:
@@ -29,26 +33,44 @@ class Binary:
         return found | {"path": str(self.folder / self.program)} if self.program else found
 
 
+@dataclass(frozen=True)
+class Broken:
+    """A program that is there and does not run. why: its own words, or the system's, in one line."""
+
+    program: Path
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.program} is broken: {self.why}"
+
+
 # Some programs are not what their name says: Debian's `loki` is a genetics program.
 _SAYS = {"loki": "loki, version", "tempo": "tempo, version", "prometheus": "prometheus, version"}
 # The build information that Go puts into a program: the module and version it was built from.
 _GO_MODULE = re.compile(rb"\nmod\t(github\.com/[\w./-]+)\tv(\d+\.\d+\.\d+)")
 
 
-def server(names: Sequence[str]) -> Binary | None:
-    """The first of these programs in TESTBED_BIN_DIR, else on PATH, that is what its name says."""
+def server(names: Sequence[str]) -> Binary | Broken | None:
+    """The first of these programs in TESTBED_BIN_DIR, else on PATH, that is what its name says.
+
+    When none is: the first that does not even say what it is. None when there is nothing of these names, or only others.
+    """
+    broken: Broken | None = None
     places = [(os.environ.get("TESTBED_BIN_DIR"), True), (os.environ.get("PATH", os.defpath), False)]
     for path, chosen in places:
         for name in names if path else ():
             if (found := shutil.which(name, path=path)) is None:
                 continue
             file = Path(found)
-            said = _said(file)
-            if said is None or _SAYS.get(name, "") not in said.lower():
+            said = _asked(file)
+            if isinstance(said, Broken):
+                broken = broken or said
+                continue
+            if _SAYS.get(name, "") not in said.lower():
                 continue
             version = _dotted(said) or _built_from(file) or "of unknown version"
             return Binary(file.parent, version, str(file.parent), file.name, chosen)
-    return None
+    return broken
 
 
 def frontend() -> Path | None:
@@ -106,16 +128,26 @@ def alert_rules() -> Path:
 
 def version_of(program: Path) -> str | None:
     """The first dotted number that `program --version` prints; None when it does not run."""
-    said = _said(program)
-    return None if said is None else _dotted(said)
+    said = _asked(program)
+    return None if isinstance(said, Broken) else _dotted(said)
 
 
-def _said(program: Path) -> str | None:
+def _asked(program: Path) -> str | Broken:
+    """What `program --version` prints, or how it fails."""
     try:
-        done = subprocess.run([program, "--version"], check=False, capture_output=True, text=True, timeout=20)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout if done.returncode == 0 else None
+        done = subprocess.run(
+            [program, "--version"], check=False, capture_output=True, text=True, errors="replace",
+            timeout=VERSION_TIMEOUT_S,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return Broken(program, f"--version gave no answer within {VERSION_TIMEOUT_S:g} s")
+    except OSError as error:
+        return Broken(program, error.strerror or type(error).__name__)
+    if done.returncode == 0:
+        return done.stdout
+    ended = f"signal {-done.returncode}" if done.returncode < 0 else f"exit status {done.returncode}"
+    said = next((line for line in (done.stderr + "\n" + done.stdout).splitlines() if line.strip()), "")
+    return Broken(program, f"{one_line(said, 160)} ({ended})" if said else f"--version ended with {ended}")
 
 
 def _dotted(text: str) -> str | None:

@@ -14,7 +14,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from runners.environment.host.binaries import Binary
+from runners.environment.host.binaries import Binary, Broken
 
 MAIN = "io.quarkus.bootstrap.runner.QuarkusEntryPoint"
 _SHARED = ("conf", "lib", "providers", "themes")
@@ -22,21 +22,25 @@ _MEMORY = ("-Xms64m", "-Xmx512m", "-XX:MaxMetaspaceSize=256m")
 _SHORT_START = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 
-def find() -> Binary | None:
-    """The kc.sh in TESTBED_BIN_DIR, else on PATH, that belongs to a distribution; None without one, or without Java.
+def find() -> Binary | Broken | None:
+    """The kc.sh in TESTBED_BIN_DIR, else on PATH, that belongs to a distribution; None without any kc.sh.
 
     Its version is read, not asked for: that would start a JVM.
     """
-    if shutil.which("java") is None:
-        return None
+    broken: Broken | None = None
     for path, chosen in ((os.environ.get("TESTBED_BIN_DIR"), True), (os.environ.get("PATH", os.defpath), False)):
         script = shutil.which("kc.sh", path=path) if path else None
-        home = None if script is None else home_of(Path(script))
-        if script is not None and home is not None:
+        if script is None:
+            continue
+        home = home_of(Path(script))
+        if home is None or shutil.which("java") is None:
+            why = "it belongs to no Keycloak" if home is None else "there is no java on PATH"
+            broken = broken or Broken(Path(script), why)
+        else:
             version = re.search(r"\d+(?:\.\d+)+", _text(home / "version.txt"))
             folder = Path(script).parent
             return Binary(folder, version[0] if version else "of unknown version", str(folder), "kc.sh", chosen)
-    return None
+    return broken
 
 
 def home_of(script: Path) -> Path | None:

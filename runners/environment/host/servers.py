@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from runners.environment.host.binaries import Binary
+from runners.environment.host.binaries import Binary, Broken
 
 Stores = Literal["embedded", "real", "auto"]
 Identity = Literal["local", "keycloak"]
@@ -37,7 +37,7 @@ class Selection:
 def select(
     catalogue: Mapping[str, Mapping[str, Any]],
     wanted: Collection[str],
-    found: Mapping[str, Binary | None],
+    found: Mapping[str, Binary | Broken | None],
     *,
     stores: Stores,
     identity: Identity,
@@ -62,6 +62,8 @@ def select(
             binary = found.get(name)
             if binary is None:
                 absent[name] = f"no {' or '.join(entry['binary'])} in TESTBED_BIN_DIR or on PATH" + instead(signal)
+            elif isinstance(binary, Broken):
+                absent[name] = f"{binary}" + instead(signal)
             elif signal and _is_store(signal, binary, stores):
                 chosen[signal] = name
                 notes[name] = f"keeps {signal}"
@@ -72,9 +74,13 @@ def select(
         elif name == "web" and not frontend:
             absent[name] = "the frontend is not built: make frontend"
     if stores == "real" and set(keeps.values()) & set(wanted) and set(chosen.values()) == {EMBEDDED}:
-        raise Unprovidable(f"stores=real, but none of {', '.join(keeps.values())} is in TESTBED_BIN_DIR or on PATH")
+        broken = "".join(f"; {binary}" for name in keeps.values() if isinstance(binary := found.get(name), Broken))
+        raise Unprovidable(
+            f"stores=real, but none of {', '.join(keeps.values())} that runs is in TESTBED_BIN_DIR or on PATH{broken}"
+        )
     if identity == IDENTITY and IDENTITY in absent:
-        raise Unprovidable(f"identity={IDENTITY}, but there is {absent[IDENTITY]}")
+        there = "" if isinstance(found.get(IDENTITY), Broken) else "there is "
+        raise Unprovidable(f"identity={IDENTITY}, but {there}{absent[IDENTITY]}")
     return Selection(tuple(name for name in wanted if name not in absent), absent, chosen, notes)
 
 

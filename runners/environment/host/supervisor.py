@@ -81,23 +81,11 @@ class Control:
 
     def start(self, name: str) -> bool:
         """Start without waiting; False when it was running already."""
-        try:
-            self._call("startProcess", name, False)
-        except xmlrpc.client.Fault as fault:
-            if fault.faultCode == ALREADY_STARTED:
-                return False
-            raise
-        return True
+        return self._changes(ALREADY_STARTED, "startProcess", name, False)
 
     def stop(self, name: str) -> bool:
         """Stop and wait until it ended (its own stop signal, then KILL); False when it was not running."""
-        try:
-            self._call("stopProcess", name, True)
-        except xmlrpc.client.Fault as fault:
-            if fault.faultCode == NOT_RUNNING:
-                return False
-            raise
-        return True
+        return self._changes(NOT_RUNNING, "stopProcess", name, True)
 
     def apply(self) -> list[str]:
         """Read the configuration again; stop and replace what changed, forget what went. Returns their names."""
@@ -111,6 +99,16 @@ class Control:
 
     def shutdown(self) -> None:
         self._call("shutdown")
+
+    def _changes(self, nothing_to_do: int, method: str, *arguments: Any) -> bool:
+        """False when supervisord answers with that fault code: things are so already."""
+        try:
+            self._call(method, *arguments)
+        except xmlrpc.client.Fault as fault:
+            if fault.faultCode == nothing_to_do:
+                return False
+            raise
+        return True
 
     def _call(self, method: str, *arguments: Any) -> Any:
         try:

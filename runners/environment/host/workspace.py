@@ -151,7 +151,10 @@ def choose_services(
         chosen, present=tuple(name for name in chosen.present if name not in left),
         absent={name: reason for name, reason in chosen.absent.items() if name not in left},
     )  # fmt: skip
-    return selection, {name: binary for name, binary in found.items() if binary and name in selection.present}
+    return selection, {
+        name: binary for name, binary in found.items()
+        if isinstance(binary, binaries.Binary) and name in selection.present
+    }  # fmt: skip
 
 
 def make_folders(environment: Environment, names: Collection[str]) -> list[str]:

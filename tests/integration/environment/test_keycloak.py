@@ -12,6 +12,7 @@ import pytest
 
 from runners.environment import service
 from runners.environment.host import keycloak, processes, secrets
+from runners.environment.host.binaries import Binary
 from runners.environment.host.supervisor import Control
 from runners.lib.files import read_json
 from runners.lib.home import Environment, Home
@@ -28,7 +29,7 @@ Stack = tuple[Home, Environment]
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Backend and gateway, and what they need with this identity."""
-    if keycloak.find() is None:
+    if not isinstance(keycloak.find(), Binary):
         pytest.skip("no Keycloak on this machine (kc.sh in TESTBED_BIN_DIR or on PATH, and java)")
     home = Home(tmp_path_factory.mktemp("homes") / "a home")
     service.up(home, NAME, identity="keycloak", stores="embedded", only=["backend", "ingest"])

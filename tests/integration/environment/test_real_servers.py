@@ -35,7 +35,7 @@ Stack = tuple[Home, Environment, service.Up]
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The servers alone, as the stores of a platform that is not there."""
-    there = [name for name, programs in PROGRAMS.items() if binaries.server(programs) is not None]
+    there = [name for name, programs in PROGRAMS.items() if isinstance(binaries.server(programs), binaries.Binary)]
     if missing := PROGRAMS.keys() - set(there):
         pytest.skip(f"not in TESTBED_BIN_DIR or on PATH: {', '.join(sorted(missing))}")
     home = Home(tmp_path_factory.mktemp("homes") / "a home")

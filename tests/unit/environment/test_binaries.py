@@ -56,7 +56,7 @@ def test_another_program_of_that_name_is_not_taken(tmp_path: Path, monkeypatch: 
     own = program(tmp_path / "own", "loki", "loki, version 3.7.8 (branch: x)\n  go version: go1.26.8")
     monkeypatch.setenv("TESTBED_BIN_DIR", str(own.parent))
     found = binaries.server(["loki"])
-    assert found is not None
+    assert isinstance(found, binaries.Binary)
     assert (found.version, found.folder, found.program, found.chosen) == ("3.7.8", own.parent, "loki", True)
 
 
@@ -72,7 +72,7 @@ def test_a_program_that_was_built_without_its_version_tells_it_by_its_module(
     program(tmp_path, "tempo", "tempo, version  (branch: , revision: )\n  go version: go1.26.8", more=info)
     monkeypatch.setenv("TESTBED_BIN_DIR", str(tmp_path))
     found = binaries.server(["tempo"])
-    assert found is not None and found.version == version
+    assert isinstance(found, binaries.Binary) and found.version == version
 
 
 def test_the_first_name_that_is_there_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,4 +80,35 @@ def test_the_first_name_that_is_there_counts(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("TESTBED_BIN_DIR", "")
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
     found = binaries.server(["alertmanager", "prometheus-alertmanager"])
-    assert found is not None and (found.program, found.chosen) == ("prometheus-alertmanager", False)
+    assert isinstance(found, binaries.Binary) and (found.program, found.chosen) == ("prometheus-alertmanager", False)
+
+
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        ("echo >&2; echo 'error while loading shared libraries: libx.so.1' >&2; exit 127",
+         "error while loading shared libraries: libx.so.1 (exit status 127)"),
+        ("exit 1", "--version ended with exit status 1"),
+        ("kill -11 $$", "--version ended with signal 11"),
+    ],
+)  # fmt: skip
+def test_a_program_that_is_there_and_does_not_run_is_broken_and_says_how(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, why: str
+) -> None:
+    broken = program(tmp_path / "own", "tempo", "")
+    broken.write_text(f"#!/bin/sh\n{script}\n")
+    monkeypatch.setenv("TESTBED_BIN_DIR", str(broken.parent))
+    monkeypatch.setenv("PATH", "/bin")
+    assert binaries.server(["tempo"]) == binaries.Broken(broken, why)
+    good = program(tmp_path / "path", "tempo", "tempo, version 2.1.0")
+    monkeypatch.setenv("PATH", f"{good.parent}:/bin")
+    found = binaries.server(["tempo"])
+    assert isinstance(found, binaries.Binary) and found.folder == good.parent
+
+
+def test_what_is_no_program_of_this_machine_is_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = program(tmp_path, "tempo", "")
+    file.write_bytes(b"\x7fELF of another machine")
+    monkeypatch.setenv("TESTBED_BIN_DIR", str(tmp_path))
+    monkeypatch.setenv("PATH", "/bin")
+    assert str(binaries.server(["tempo"])) == f"{file} is broken: Exec format error"

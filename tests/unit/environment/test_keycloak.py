@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from runners.environment.host import keycloak
+from runners.environment.host.binaries import Binary, Broken
 
 
 @pytest.fixture
@@ -55,10 +56,12 @@ def test_the_folder_that_the_user_names_comes_first(
     monkeypatch.setenv("TESTBED_BIN_DIR", str(home / "bin"))
     monkeypatch.setenv("PATH", str(java.parent))
     found = keycloak.find()
-    assert found is not None
+    assert isinstance(found, Binary)
     assert (found.version, found.program, found.chosen) == ("9.8.7", "kc.sh", True)
     java.unlink()
-    assert keycloak.find() is None  # a Keycloak without Java is none
+    assert keycloak.find() == Broken(home / "bin" / "kc.sh", "there is no java on PATH")
+    monkeypatch.setenv("TESTBED_BIN_DIR", "")
+    assert keycloak.find() is None
 
 
 def test_an_instance_only_reads_the_distribution(home: Path, realm: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from runners.config.lookup import PROJECT
 from runners.environment import inventory
-from runners.environment.host.binaries import Binary
+from runners.environment.host.binaries import Binary, Broken
 from runners.environment.host.servers import Selection, Unprovidable, requirements, select
 from runners.environment.host.workspace import choose_services
 
@@ -17,12 +17,15 @@ CATALOGUE: dict[str, dict[str, Any]] = {name: entry.model_dump() for name, entry
 OPTIONAL = ("prometheus", "loki", "tempo", "alertmanager", "keycloak")
 
 
-def there(*names: str, chosen: bool = False) -> dict[str, Binary | None]:
+Found = dict[str, Binary | Broken | None]
+
+
+def there(*names: str, chosen: bool = False) -> Found:
     """These are on PATH, or with `chosen` in TESTBED_BIN_DIR; the others are nowhere."""
     return {name: Binary(Path("/x"), "1", "/x", name, chosen) if name in names else None for name in OPTIONAL}
 
 
-def choose(found: dict[str, Binary | None], stores: str = "auto", identity: str = "local", **more: Any) -> Selection:
+def choose(found: Found, stores: str = "auto", identity: str = "local", **more: Any) -> Selection:
     arguments: dict[str, Any] = {"frontend": True, **more}
     return select(CATALOGUE, list(CATALOGUE), found, stores=stores, identity=identity, **arguments)  # type: ignore[arg-type]
 
@@ -61,6 +64,15 @@ def test_real_takes_what_is_there_and_refuses_when_nothing_is() -> None:
     assert choose(there("loki"), "real").stores == {"metrics": "embedded", "logs": "loki", "traces": "embedded"}
     with pytest.raises(Unprovidable, match="none of prometheus, loki, tempo"):
         choose(there("alertmanager"), "real")
+
+
+def test_what_is_broken_is_not_said_to_be_absent() -> None:
+    broken = Broken(Path("/x/loki"), "libx.so.1: cannot open shared object file (exit status 127)")
+    chosen = choose(there("tempo") | {"loki": broken})
+    assert "loki" not in chosen.present
+    assert chosen.absent["loki"] == f"{broken}: the embedded store keeps logs"
+    with pytest.raises(Unprovidable, match=r"/x/loki is broken: libx\.so\.1"):
+        choose(there() | {"loki": broken}, "real")
 
 
 def test_keycloak_is_started_on_demand_alone_and_missing_then_is_an_error() -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runners.orchestrator.facts import Facts
+from runners.orchestrator.gating import declared_gates
 from runners.orchestrator.verdicts import Ending, exit_code, judge_campaign, judge_stage
 
 
@@ -161,3 +162,17 @@ def test_an_optional_gate_is_excused_when_it_cannot_be_assessed_and_not_when_it_
     failed = [("audit.duplicated == 0", "failed")]
     assert judge_campaign(stages, failed, ["audit.duplicated == 0"])[0] == "failed"
     assert judge_campaign(stages, [("audit.lost == 0", "invalid")], ["audit.duplicated == 0"])[0] == "invalid"
+
+
+def test_a_declared_gate_without_a_result_was_not_assessed() -> None:
+    stages = {"a": Ending("finished", "passed")}
+    said = {("gate", "audit.lost == 0"): {"verdict": "passed"}, ("gate", "somebody.else == 1"): {"verdict": "failed"}}
+    gates = declared_gates(["audit.lost == 0", "audit.leaked == 0"], said)
+    assert judge_campaign(stages, gates) == (
+        "invalid", "not assessed: gate audit.leaked == 0: no result was recorded",
+    )  # fmt: skip
+    verdict, reason = judge_campaign(stages, gates, ["audit.leaked == 0"])
+    assert (verdict, reason) == (
+        "passed", "optional, not assessed: gate audit.leaked == 0: no result was recorded",
+    )  # fmt: skip
+    assert judge_campaign(stages, declared_gates(["audit.lost == 0"], said)) == ("passed", None)

@@ -19,6 +19,7 @@ operations:
   test_data.seed: {post: /seed}
   search.logs: {post: /search}
   alerts.list: {get: /alerts, items: $.items}
+  traces.get: {get: "/traces/{trace_id}"}
 required: [search.logs]
 """
 
@@ -47,6 +48,23 @@ def test_what_a_deployment_does_not_support_is_no_failure_unless_it_is_required(
         operation = target.operation(name)
         assert operation is not None
         assert _judge(target, operation, Answer(status, {}, 0.01), known_trace=False).state == state
+
+
+@pytest.mark.parametrize(
+    ("status", "known_trace", "state"),
+    [(404, False, "not_applicable"), (403, False, "not_applicable"), (404, True, "failed"), (500, False, "failed"),
+     (200, True, "ok")],
+)  # fmt: skip
+def test_that_an_unknown_trace_is_missing_says_nothing_about_the_operation(
+    tmp_path: Path, status: int, known_trace: bool, state: str
+) -> None:
+    with open_target(described(tmp_path)) as target:
+        operation = target.operation("traces.get")
+        assert operation is not None
+        probe = _judge(target, operation, Answer(status, {"error": {}}, 0.01), known_trace=known_trace)
+    assert probe.state == state
+    if state == "not_applicable":
+        assert probe.reason is not None and probe.reason.startswith("not assessed: ")
 
 
 def test_an_alert_of_somebody_else_is_never_worked_on(tmp_path: Path) -> None:

@@ -11,12 +11,14 @@ from psycopg.types.json import Jsonb
 from observastack.backend.search.fields import (
     SEVERITIES,
     BadFilter,
+    attribute_of,
     bounds,
     hexadecimal,
     is_number,
     numeric,
     pattern,
     string,
+    unfit,
     wants_presence,
 )
 from observastack.backend.search.model import Filter
@@ -89,12 +91,10 @@ def facet(bound: Conditions, source: SourceName, name: str) -> str | None:
 
     Raises BadFilter.
     """
-    head, _, key = name.partition(".")
-    if head in ("attributes", "resource"):
-        if not key:
-            raise BadFilter(f"{name}: name the key, as in {head}.<key>")
-        owner = _COLUMNS[source]["attributes"] if head == "attributes" else "r.attrs"
-        return f"{owner} ->> {bound.bind(key)}::text"
+    if attribute := attribute_of(name):
+        owner, key = attribute
+        values = _COLUMNS[source]["attributes"] if owner == "attributes" else "r.attrs"
+        return f"{values} ->> {bound.bind(key)}::text"
     if not any(name in columns for columns in _COLUMNS.values()):
         raise BadFilter(f"unknown field {name}")
     if (column := _COLUMNS[source].get(name)) is None:
@@ -116,16 +116,14 @@ def severity_name(column: str) -> str:
 
 
 def _condition(bound: Conditions, source: SourceName, one: Filter) -> str:
-    name, _, key = one.field.partition(".")
-    if name in ("attributes", "resource"):
-        if not key:
-            raise BadFilter(f"{one.field}: name the key, as in {name}.<key>")
-        if name == "attributes":
+    if attribute := attribute_of(one.field):
+        owner, key = attribute
+        if owner == "attributes":
             return _json(bound, _COLUMNS[source]["attributes"], key, one)
-        owner = "x" if source == "metrics" else "s"
+        table = "x" if source == "metrics" else "s"
         inner = _json(bound, "r.attrs", key, one)
         senders = f"SELECT r.resource_id FROM resources r WHERE r.tenant_id = s.tenant_id AND {inner}"  # noqa: S608 - no values
-        return f"{owner}.resource_id IN ({senders})"
+        return f"{table}.resource_id IN ({senders})"
     if not any(one.field in columns for columns in _COLUMNS.values()):
         raise BadFilter(f"unknown field {one.field}")
     compare = _KINDS.get(one.field) or (_text if one.field in _TEXTS else _number)
@@ -148,7 +146,7 @@ def _text(bound: Conditions, column: str, one: Filter) -> str:
         case "exists":
             return _exists(f"{column} IS NOT NULL", one)
         case _:
-            raise BadFilter(f"{one.operator} does not apply to {one.field}")
+            raise unfit(one)
 
 
 def _number(bound: Conditions, column: str, one: Filter) -> str:
@@ -163,7 +161,7 @@ def _number(bound: Conditions, column: str, one: Filter) -> str:
         case "exists":
             return _exists(f"{column} IS NOT NULL", one)
         case _:
-            raise BadFilter(f"{one.operator} does not apply to {one.field}")
+            raise unfit(one)
 
 
 def _severity(bound: Conditions, column: str, one: Filter) -> str:

@@ -35,10 +35,12 @@ class EmbeddedMetrics(EmbeddedSignal):
         return await _off_loop(_range, node, range(start, end + 1, step), data)
 
     async def label_names(self, tenant: Tenant) -> list[str]:
-        return sorted({label for labels in await self._labels(tenant) for label in labels})
+        found = await self._labels(tenant)
+        return await asyncio.to_thread(lambda: sorted({label for labels in found for label in labels}))
 
     async def label_values(self, tenant: Tenant, label: str) -> list[str]:
-        return sorted({labels[label] for labels in await self._labels(tenant) if label in labels})
+        found = await self._labels(tenant)
+        return await asyncio.to_thread(lambda: sorted({labels[label] for labels in found if label in labels}))
 
     async def _labels(self, tenant: Tenant) -> list[dict[str, str]]:
         with answering():

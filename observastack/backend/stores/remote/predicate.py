@@ -15,12 +15,14 @@ import re2
 from observastack.backend.search.fields import (
     SEVERITIES,
     BadFilter,
+    attribute_of,
     bounds,
     hexadecimal,
     is_number,
     numeric,
     pattern,
     string,
+    unfit,
     wants_presence,
 )
 from observastack.backend.search.model import Filter
@@ -80,11 +82,8 @@ def predicate(
 
 def value_of(source: SourceName, name: str, lookup: Lookup = stored) -> Callable[[Item], Any] | None:
     """Reads a field out of an item; None when this signal has no such field. Raises BadFilter."""
-    head, _, key = name.partition(".")
-    if head in ("attributes", "resource"):
-        if not key:
-            raise BadFilter(f"{name}: name the key, as in {head}.<key>")
-        return lambda item: lookup(item, head, key)[1]
+    if attribute := attribute_of(name):
+        return lambda item: lookup(item, *attribute)[1]
     if name not in _KNOWN:
         raise BadFilter(f"unknown field {name}")
     return _PATHS[source].get(name)
@@ -92,11 +91,10 @@ def value_of(source: SourceName, name: str, lookup: Lookup = stored) -> Callable
 
 def _single(source: SourceName, one: Filter, lookup: Lookup) -> Predicate:
     read = value_of(source, one.field, lookup)
-    head, _, key = one.field.partition(".")
-    if head in ("attributes", "resource"):
+    if attribute := attribute_of(one.field):
         if one.operator == "exists":
             wanted = wants_presence(one)
-            return lambda item: lookup(item, head, key)[0] is wanted
+            return lambda item: lookup(item, *attribute)[0] is wanted
         test = _attribute(one)
     elif one.operator == "exists":
         wanted = wants_presence(one)
@@ -124,7 +122,7 @@ def _text(one: Filter) -> Test:
         case "regex":
             return _regex(one)
         case _:
-            raise BadFilter(f"{one.operator} does not apply to {one.field}")
+            raise unfit(one)
 
 
 def _number(one: Filter) -> Test:
@@ -142,7 +140,7 @@ def _number(one: Filter) -> Test:
             first, last = bounds(one)
             return lambda value: _finite(value) and bool(first <= value <= last)
         case _:
-            raise BadFilter(f"{one.operator} does not apply to {one.field}")
+            raise unfit(one)
 
 
 def _severity(one: Filter) -> Test:

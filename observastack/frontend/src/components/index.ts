@@ -2,6 +2,7 @@ export { Assignee, Avatar, Badge, initials, Label, ServiceTag, SevText, StatusBa
 export { Banner } from "./Banner";
 export { Button, ButtonGroup, IconButton, type ButtonProps, type ButtonVariant } from "./Button";
 export { copyText } from "./copy";
+export { saveAnswer, saveBlob, saveCsv } from "./download";
 export { DataTable, type Column, type Selection, type Sort } from "./DataTable";
 export { ConfirmDialog, Dialog } from "./Dialog";
 export { EmptyArt, EmptyState } from "./EmptyState";

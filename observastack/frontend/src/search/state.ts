@@ -1,6 +1,6 @@
 /** The whole state of the search view, in the address bar. */
 import { fixed, last, type Range, resolve, secondsBack, type Span } from "../time/range";
-import type { Filter, SearchQuery, SignalType } from "../types";
+import type { Filter, SearchQuery, Signal, SignalType } from "../types";
 import { decodeFilter, encodeFilter } from "./filters";
 
 export interface SearchState {
@@ -15,7 +15,8 @@ export interface SearchState {
   live: boolean;
 }
 
-const TYPES: readonly SignalType[] = ["all", "logs", "metrics", "traces"];
+export const SIGNALS: readonly Signal[] = ["logs", "metrics", "traces"];
+export const SIGNAL_TYPES: readonly SignalType[] = ["all", ...SIGNALS];
 
 /** What the address says; parts that cannot be read are as if they were not there. */
 export function readState(parameters: URLSearchParams, defaultRangeS: number): SearchState {
@@ -24,7 +25,7 @@ export function readState(parameters: URLSearchParams, defaultRangeS: number): S
   return {
     text: parameters.get("q") ?? "",
     filters: parameters.getAll("f").flatMap((text) => decodeFilter(text) ?? []),
-    type: TYPES.includes(type) ? type : "all",
+    type: SIGNAL_TYPES.includes(type) ? type : "all",
     range: from === null ? last(defaultRangeS) : { from, to: to ?? "now" },
     selection: readSelection(parameters.get("sel")),
     open: parameters.get("open"),

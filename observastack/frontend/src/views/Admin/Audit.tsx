@@ -7,7 +7,7 @@ import { refusal } from "../../admin/words";
 import { useZone } from "../../app/Moment";
 import { ViewFailure } from "../../app/Refused";
 import { useCan } from "../../app/session";
-import { Badge, Button, copyText, DataTable, Dialog, EmptyState, FilterChip, Icon, Pager, Popover, SelectField, TextField, TimeRangePicker, useToast, type Column } from "../../components";
+import { Badge, Button, copyText, DataTable, Dialog, EmptyState, FilterChip, Icon, Pager, Popover, saveCsv, SelectField, TextField, TimeRangePicker, useToast, type Column } from "../../components";
 import { clockMillis, day, zoneName } from "../../time/clock";
 import { last, resolve, secondsBack, type Range } from "../../time/range";
 import type { AuditEntry } from "../../types";
@@ -107,12 +107,7 @@ function Audit() {
     return value !== null && (platform || field !== "tenant") ? [{ field, label, value: field === "success" ? (value === "true" ? "done" : "refused") : value }] : [];
   });
   const download = () => {
-    const address = URL.createObjectURL(new Blob([csv(entries)], { type: "text/csv" }));
-    const link = document.createElement("a");
-    link.href = address;
-    link.download = "audit-log.csv";
-    link.click();
-    URL.revokeObjectURL(address);
+    saveCsv(csv(entries), "audit-log.csv");
     toast({ tone: "ok", title: `${entries.length.toLocaleString("en")} entries exported`, text: audit.hasNextPage ? "These are the loaded ones. Load older entries to export more." : null });
   };
   const mono = "mono small";

@@ -4,13 +4,12 @@ import { useMemo, useState } from "react";
 import { useNavigate, useParams, useSearchParams } from "react-router";
 
 import { api, withQuery } from "../../app/api";
-import { saveAnswer } from "../../app/download";
 import { useZone } from "../../app/Moment";
 import { Page } from "../../app/Page";
 import { useMissing } from "../../app/permission";
 import { Guard, ViewFailure } from "../../app/Refused";
 import { useFailureToast } from "../../app/useFailureToast";
-import { Banner, Menu, registerServices, Tabs, TimeRangePicker } from "../../components";
+import { Banner, Menu, registerServices, saveAnswer, Tabs, TimeRangePicker } from "../../components";
 import { formatBytes, formatChange, formatMoney, formatPercent } from "../../format/quantity";
 import { last, lastSeconds, resolve, secondsBack, type Range } from "../../time/range";
 import type { Anomalies, CostBreakdown, InsightsDashboard, Utilisation } from "../../types";

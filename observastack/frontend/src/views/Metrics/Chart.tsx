@@ -7,7 +7,7 @@ import { explain, sentence } from "../../app/Failure";
 import { useZone } from "../../app/Moment";
 import { useCan, useCapabilities, useMe } from "../../app/session";
 import { LineChart, MOST_SERIES, SeriesTable, type Marker, type Series } from "../../charts";
-import { Button, ButtonGroup, copyText, EmptyState, Menu, SkeletonBlock, useToast } from "../../components";
+import { Button, ButtonGroup, copyText, EmptyState, Menu, saveCsv, SkeletonBlock, useToast } from "../../components";
 import { formatDuration } from "../../format/duration";
 import { formatRound, type Unit } from "../../format/quantity";
 import { ruleText } from "../../metrics/rule";
@@ -76,14 +76,7 @@ export function Chart(props: Props) {
     if (!shown.has(id) && shown.size >= MOST_SERIES) return toast({ tone: "info", title: `At most ${MOST_SERIES} lines`, text: "Take one out first; the table keeps all series." });
     setChosen(new Map(chosen).set(id, !shown.has(id)));
   };
-  const download = () => {
-    const address = URL.createObjectURL(new Blob([csv(series)], { type: "text/csv" }));
-    const link = document.createElement("a");
-    link.href = address;
-    link.download = "metrics.csv";
-    link.click();
-    URL.revokeObjectURL(address);
-  };
+  const download = () => saveCsv(csv(series), "metrics.csv");
   const unreadable = isStatus(error, 400, 422);
   return (
     <section className="panel" aria-labelledby="metric-heading">

@@ -1,27 +1,19 @@
 /** Lines as they arrive: newest first, at a pace one can read, waiting while somebody reads further down. */
-import { type Ref, useEffect, useRef, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 
 import { Button, EmptyState } from "../../components";
-import type { SearchState } from "../../search/state";
-import type { Zone } from "../../time/clock";
 import { CAPACITY } from "../../live/buffer";
 import type { LiveStatus } from "../../live/client";
 import type { Live } from "../../live/useLive";
-import type { Filter } from "../../types";
-import { type ListHandle, ResultList } from "./ResultList";
+import { type ListChoices, ResultList } from "./ResultList";
 
 interface Props {
   live: Live;
-  state: SearchState;
-  zone: Zone;
-  wrap: boolean;
-  handle: Ref<ListHandle>;
-  onToggle: (id: string) => void;
-  onFilter: (filter: Filter) => void;
+  list: ListChoices;
   onStop: () => void;
 }
 
-export function LiveResults({ live, state, zone, wrap, handle, onToggle, onFilter, onStop }: Props) {
+export function LiveResults({ live, list, onStop }: Props) {
   const { buffer, status, paused } = live;
   const top = useRef<HTMLDivElement>(null);
   const setReading = live.setReading;
@@ -77,18 +69,7 @@ export function LiveResults({ live, state, zone, wrap, handle, onToggle, onFilte
           <p>{status.kind === "stopped" ? "Stop live tail, or press Run for what is stored." : "New lines that match appear here by themselves."}</p>
         </EmptyState>
       ) : (
-        <ResultList
-          items={buffer.shown}
-          openId={state.open}
-          needle={state.text}
-          zone={zone}
-          wrap={wrap}
-          label="Live results, newest first"
-          fresh={paused ? 0 : buffer.fresh}
-          handle={handle}
-          onToggle={onToggle}
-          onFilter={onFilter}
-        />
+        <ResultList {...list} items={buffer.shown} label="Live results, newest first" fresh={paused ? 0 : buffer.fresh} />
       )}
     </>
   );

@@ -15,18 +15,22 @@ export interface ListHandle {
   focused: () => Item | null;
 }
 
-interface Props {
-  items: readonly Item[];
+/** How lines are shown and what can be done with them, stored and live ones alike. */
+export interface ListChoices {
   openId: string | null;
   needle: string;
   zone: Zone;
   wrap: boolean;
-  label: string;
-  /** The first so many lines have just arrived. */
-  fresh?: number;
   onToggle: (id: string) => void;
   onFilter?: (filter: Filter) => void;
   handle?: Ref<ListHandle>;
+}
+
+interface Props extends ListChoices {
+  items: readonly Item[];
+  label: string;
+  /** The first so many lines have just arrived. */
+  fresh?: number;
 }
 
 /** Row heights by styles: one line, or two on a phone. */

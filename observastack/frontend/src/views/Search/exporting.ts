@@ -1,6 +1,7 @@
 /** Everything that matches as a file of NDJSON. */
 import { api } from "../../app/api";
 import { ApiError } from "../../app/errors";
+import { saveBlob } from "../../components";
 import { queryOf, type SearchState } from "../../search/state";
 import type { Span } from "../../time/range";
 
@@ -17,7 +18,7 @@ export async function exportResults(state: SearchState, span: Span, signal: Abor
   const blob = await answer.blob();
   const end = lastLine(await blob.slice(Math.max(0, blob.size - 4096)).text());
   if (end === null) throw new ApiError(0, "cut_short", "the export ended before it was complete");
-  save(blob, fileName(span));
+  saveBlob(blob, fileName(span));
   return end;
 }
 
@@ -34,13 +35,4 @@ export function lastLine(tail: string): ExportEnd | null {
 export function fileName(span: Span): string {
   const text = (ms: number) => new Date(ms).toISOString().slice(0, 19).replaceAll(/[:-]/g, "");
   return `observastack-${text(span.from)}-${text(span.to)}.ndjson`;
-}
-
-function save(blob: Blob, name: string): void {
-  const url = URL.createObjectURL(blob);
-  const link = document.createElement("a");
-  link.href = url;
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }

@@ -16,6 +16,8 @@ import type { Aggregate, Item, SearchQuery, SearchResult, Signal, SignalType, So
 export const FIRST_PAGE = 100;
 const LARGEST_PAGE = 1_000;
 const BUCKETS = 60;
+/** Counts are asked again so often while live tail runs, in milliseconds. */
+export const LIVE_COUNTS_MS = 5_000;
 
 export interface Results {
   items: Item[];
