@@ -91,14 +91,14 @@ def _frontend(platform: Path, images: Path, prebuilt: bool) -> dict[str, Path]:
 
 def _binary(name: str) -> dict[str, Path]:
     """A program, or for kc.sh its whole distribution, below binaries/."""
-    if name == "kc.sh":
-        found = keycloak.find()
-        home = None if found is None else keycloak.home_of(found.folder / found.program)
-        if home is not None:
-            # Data of an instance that ran there is nobody else's.
-            return _below(home, "binaries/keycloak", aside={"data"}, below=set())
-    elif (program := binaries.server([name])) is not None:
-        return {f"binaries/{name}": program.folder / program.program}
+    found = keycloak.find() if name == "kc.sh" else binaries.server([name])
+    if isinstance(found, binaries.Broken):
+        raise NotReady(str(found), remedy="put one that runs into the folder that TESTBED_BIN_DIR names")
+    if found is not None and name != "kc.sh":
+        return {f"binaries/{name}": found.folder / found.program}
+    if found is not None and (home := keycloak.home_of(found.folder / found.program)) is not None:
+        # Data of an instance that ran there is nobody else's.
+        return _below(home, "binaries/keycloak", aside={"data"}, below=set())
     raise NotReady(f"{name} is not on this machine", remedy="put it into the folder that TESTBED_BIN_DIR names")
 
 
