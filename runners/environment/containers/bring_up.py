@@ -159,12 +159,15 @@ def _note_images(environment: Environment, references: Mapping[str, str]) -> Non
     state = read_json(environment.state)
     if state is None:
         return
-    services = [
-        item | {"image": references[item["name"]], "origin": f"image {references[item['name']]}"}
-        for item in state["services"]
-    ]
+    services = [item | _run_from(references[item["name"]], item["version"]) for item in state["services"]]
     if services != state["services"]:
         write_json(environment.state, {**state, "services": services})
+
+
+def _run_from(reference: str, version: str) -> dict[str, str]:
+    """What the image tells of a service. The project's own images have its version."""
+    tag = reference.partition("@")[0].rpartition(":")[2]
+    return {"image": reference, "origin": f"image {reference}", "version": project.version_in(tag) or version}
 
 
 def _refuse_missing_images(

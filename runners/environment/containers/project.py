@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import subprocess
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -143,6 +144,12 @@ def digest(files: Collection[str]) -> str:
 def hashes(document: Mapping[str, Any]) -> dict[str, str]:
     """By service: of what it mounts."""
     return {name: digest(files) for name, files in mounted(document).items()}
+
+
+def version_in(tag: str | None) -> str | None:
+    """15.14-bookworm → 15.14, v2.53.5 → 2.53.5; None where there is no number in front."""
+    found = re.match(r"v?(\d+(?:\.\d+)*)", str(tag or ""))
+    return found[1] if found else None
 
 
 def image_of(document: Mapping[str, Any], service: str) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from runners.environment.containers.engine import address
+from runners.environment.containers.project import version_in
 from runners.environment.host import binaries, keycloak, ports, servers
 from runners.environment.host.binaries import Binary
 from runners.environment.host.impact import with_requirements
@@ -155,8 +156,11 @@ def choose(
     chosen = servers.select(asked, [*wanted, *along], found, stores=stores, identity=identity, frontend=True)
     needed = {*chosen.stores.values(), *([servers.IDENTITY] if identity == servers.IDENTITY else [])}
     left = {name for name in along if name not in needed}
+    unasked = {servers.IDENTITY} if identity != servers.IDENTITY else set[str]()
     absent = {
-        name: f"{lacking[name]}{servers.instead(catalogue[name].get('store'))}" if name in lacking else reason
+        name: f"{lacking[name]}{servers.instead(catalogue[name].get('store'))}"
+        if name in set(lacking) - unasked
+        else reason
         for name, reason in chosen.absent.items()
         if name not in left
     }
@@ -218,17 +222,11 @@ def service(
     kept = {key: before[key] for key in ("version", "origin", "image") if key in before} if before else {}
     return {
         "name": name, "title": entry["title"], "implementation": entry["implementation"],
-        "version": platform_version() if own else numbers_of(image.get("tag") or (image.get("build") or {}).get("version")),
+        "version": platform_version() if own else version_in(image.get("tag") or (image.get("build") or {}).get("version")),
         "port": port, "url": url, "origin": "an image", "program": name, "health": health, "chaos": dict(entry["chaos"]),
         "binary": None, "image": None, "log": str(environment.logs / f"{name}.log"), "patience_s": 10,
         "job": bool(entry.get("job")),
     } | kept  # fmt: skip
-
-
-def numbers_of(tag: str | None) -> str | None:
-    """The version in a tag: 15.14-bookworm → 15.14."""
-    found = re.search(r"\d+(?:\.\d+)*", str(tag or ""))
-    return found[0] if found else None
 
 
 def make_folders(environment: Environment) -> list[str]:
