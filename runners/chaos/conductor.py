@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runners.chaos.experiment import Experiment
-from runners.chaos.extension import MARGIN_S
 from runners.chaos.interrupt import Interrupt
 from runners.chaos.outcome import Outcome
 from runners.chaos.progress import Tests
@@ -16,6 +15,7 @@ from runners.faults import health
 from runners.faults.injection import Injector
 from runners.faults.kinds import Ineffective, Refused, kind_of
 from runners.faults.record import FaultRecord
+from runners.faults.safety import MARGIN_S
 from runners.faults.services import Stack
 from runners.faults.watchdog import NoWatchdog
 from runners.probes import Prober, assess

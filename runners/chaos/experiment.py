@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from runners.chaos.extension import MARGIN_S, Extension, FaultProvider, ProbeProvider
+from runners.chaos.extension import Extension, FaultProvider, ProbeProvider
 from runners.config.document import Document, check, read
 from runners.faults.kinds import catalogue
+from runners.faults.safety import MARGIN_S
 from runners.lib.errors import FileError
 from runners.lib.text import did_you_mean
 

@@ -11,8 +11,6 @@ from runners.faults.safety import DEFAULT_TTL_S, MAX_FAULTS, MAX_TTL_S
 
 DEFAULT_HOLD_S = 5.0
 DEFAULT_OBJECTIVE_S = 30.0
-# What the runner keeps of a time to live for its own revert, before the watchdog takes over.
-MARGIN_S = 2.0
 
 Ttl = Annotated[Seconds, Field(gt=0, le=MAX_TTL_S)]
 Positive = Annotated[Seconds, Field(gt=0)]

@@ -6,25 +6,26 @@ from typing import Any
 
 from runners.config import lookup
 from runners.config.document import read
-from runners.faults import services
+from runners.faults import journal, services
 from runners.faults.kinds import catalogue
-from runners.faults.safety import capability
+from runners.faults.record import FaultRecord
+from runners.faults.targets import by_service, targets
 from runners.lib.errors import NotReady, TestbedError
 from runners.lib.home import Environment
 
 
 def listing(environment: Environment) -> dict[str, Any]:
-    """`{environment, reason, faults: [{name, summary, heals}], targets: [...], kill_costs, experiments: [...]}`.
+    """`{environment, reason, faults: [{name, summary, heals}], targets: [...], open: [...], kill_costs, experiments: [...]}`.
 
     reason: why there are no targets (not provisioned, external); None when there are.
     """
-    reason, targets, costs = None, [], {}
+    reason: str | None = None
+    found: list[dict[str, Any]] = []
+    costs: dict[str, str | None] = {}
     try:
-        for service in services.load(environment).services.values():
-            costs[service.name] = service.kill_costs or None
-            for fault in catalogue():
-                why = capability(fault, service)
-                targets.append({"service": service.name, "fault": fault, "possible": why is None, "reason": why})
+        stack = services.load(environment)
+        costs = {service.name: service.kill_costs or None for service in stack.services.values()}
+        found = targets(stack)
     except NotReady as error:
         reason = error.what
     return {
@@ -33,10 +34,15 @@ def listing(environment: Environment) -> dict[str, Any]:
         "faults": [
             {"name": kind.name, "summary": kind.summary, "heals": kind.heals} for kind in catalogue().values()
         ],
-        "targets": targets,
+        "targets": found,
+        "open": [_open(record) for record in journal.open_entries(environment.journal)],
         "kill_costs": costs,
         "experiments": [_experiment(name, path) for name, path in sorted(lookup.available("experiments").items())],
     }  # fmt: skip
+
+
+def _open(record: FaultRecord) -> dict[str, Any]:
+    return {key: getattr(record, key) for key in ("id", "run", "fault", "target", "state", "deadline")}
 
 
 def _experiment(name: str, path: Any) -> dict[str, Any]:
@@ -55,11 +61,10 @@ def as_text(found: dict[str, Any]) -> str:
     lines.append(f"targets in environment '{found['environment']}'")
     if found["reason"]:
         lines.append(f"  none: {found['reason']}")
-    by_service: dict[str, list[str]] = {}
-    for target in found["targets"]:
-        word = target["fault"] if target["possible"] else f"{target['fault']} (no: {target['reason']})"
-        by_service.setdefault(target["service"], []).append(word)
-    lines += [f"  {service:<13}{', '.join(words)}" for service, words in by_service.items()]
+    lines += [f"  {line}" for line in by_service(found["targets"])]
+    if found["open"]:
+        lines.append("open faults")
+        lines += [f"  {item['id']}  {item['fault']} {item['target']}: {item['state']}" for item in found["open"]]
     if costs := {name: cost for name, cost in found["kill_costs"].items() if cost}:
         lines.append("what kill -9 costs")
         lines += [f"  {name:<13}{cost}" for name, cost in costs.items()]

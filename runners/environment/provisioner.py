@@ -85,10 +85,15 @@ class Provisioner:
         processes.end_all("TMPDIR", mark)
 
     def settle_faults(self) -> None:
-        """Revert the faults whose watchdog is dead, before their journal goes."""
-        from runners.faults.recover import recover
+        """Revert the faults whose watchdog is dead, and those that a playbook injected, before their journal goes."""
+        from runners.faults.hold import RUN_PREFIX
+        from runners.faults.journal import open_entries
+        from runners.faults.recover import recover, settle
 
-        for fault in recover(self.environment, failed=True):
+        journal = self.environment.journal
+        held = [record for record in open_entries(journal) if record.run.startswith(RUN_PREFIX)]
+        settled = [settle(journal, record, "recover") for record in held if record.state != "FAILED"]
+        for fault in [*settled, *recover(self.environment, failed=True)]:
             self.on_event(
                 {
                     "type": "phase",

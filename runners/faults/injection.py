@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from runners.faults import audit, journal, safety, watchdog
@@ -43,11 +44,15 @@ def _kind(stack: Stack, fault: str) -> Fault:
 
 @dataclass
 class Injector:
-    """Injects for one run. Starts the watchdog before the first fault. Use from one thread at a time per fault."""
+    """Injects for one run. Starts the watchdog before the first fault. Use from one thread at a time per fault.
+
+    notes: what every entry of the audit log says beside the rest.
+    """
 
     stack: Stack
     run: str
     limits: Limits = field(default_factory=Limits)
+    notes: Mapping[str, object] = field(default_factory=dict)
     _armed: bool = False
 
     def arm(self) -> None:
@@ -117,4 +122,5 @@ class Injector:
         return journal.write(self.stack.environment.journal, record)
 
     def _note(self, action: str, result: str, fault: str, target: str, **fields: object) -> None:
-        audit.append(self.stack.environment, action, result, run=self.run, fault=fault, target=target, **fields)
+        known = {"run": self.run, "fault": fault, "target": target} | dict(self.notes) | fields
+        audit.append(self.stack.environment, action, result, **known)

@@ -18,6 +18,7 @@ from runners.lib.home import Environment
 DEFAULT_TTL_S = 60.0
 MAX_TTL_S = 600.0
 MAX_FAULTS = 2
+MARGIN_S = 2.0  # who holds a fault reverts it so long before the deadline, at which the watchdog takes over
 
 
 @dataclass(frozen=True)
