@@ -26,6 +26,9 @@ ALTER TABLE tenants
   ADD COLUMN IF NOT EXISTS color text,                               -- #rrggbb
   ADD COLUMN IF NOT EXISTS retention_days int CHECK (retention_days BETWEEN 1 AND 3650),
   ADD COLUMN IF NOT EXISTS settings jsonb NOT NULL DEFAULT '{}';     -- what differs from the platform's settings
+CREATE TABLE IF NOT EXISTS retired_tenants(                          -- deleted, while another server may still hold items of the key
+  key        text PRIMARY KEY,
+  deleted_at timestamptz NOT NULL DEFAULT now());
 CREATE TABLE IF NOT EXISTS platform_settings(                        -- one row: what applies to tenants that set nothing
   one      boolean PRIMARY KEY DEFAULT true CHECK (one),
   settings jsonb NOT NULL DEFAULT '{}');
@@ -196,7 +199,7 @@ DO $$ DECLARE t text; BEGIN
     END IF;
     EXECUTE format('ALTER TABLE %I ALTER tenant_id SET DEFAULT current_setting(''app.tenant_id'')::int', t);
   END LOOP;
-  FOREACH t IN ARRAY ARRAY['tenants','platform_settings','users','refresh_tokens','audit_log','webhook_tokens'] LOOP
+  FOREACH t IN ARRAY ARRAY['tenants','retired_tenants','platform_settings','users','refresh_tokens','audit_log','webhook_tokens'] LOOP
     EXECUTE format('ALTER TABLE %I OWNER TO obs_owner', t);
   END LOOP;
   -- Accounts of one tenant, by its key: app.scope is a tenant's key, or '*' for a login and for the platform's own admins.
@@ -240,6 +243,7 @@ GRANT EXECUTE ON FUNCTION ensure_partition(text, int) TO obs_ingest;
 -- (column grants) nor SELECT a signal: the tenant can only come from app.tenant_id. obs_app: accounts, never signals.
 GRANT SELECT ON tenants TO obs_read, obs_ingest, obs_app;
 GRANT INSERT (key, name, color, retention_days), UPDATE (name, status, color, retention_days, settings), DELETE ON tenants TO obs_app;
+GRANT SELECT, INSERT ON retired_tenants TO obs_app;                  -- who frees an id knows what the other servers hold
 GRANT SELECT, INSERT, UPDATE ON platform_settings TO obs_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON users, refresh_tokens TO obs_app;
 GRANT SELECT, INSERT ON audit_log TO obs_app;

@@ -68,6 +68,7 @@ ingester:
     join_after: 0s
     ring: {{replication_factor: 1, kvstore: {{store: inmemory}}}}
 compactor: {{compaction: {{block_retention: 48h}}}}
+query_frontend: {{search: {{max_duration: 0s}}}}
 querier: {{frontend_worker: {{frontend_address: "127.0.0.1:{grpc}"}}}}
 storage:
   trace:

@@ -49,7 +49,7 @@ class Defects:
         return self.testbed.home
 
     def trial(self, key: str, _: random.Random) -> Result:
-        defect, _, number = key.partition("/")
+        defect, _slash, number = key.partition("/")
         if number == "down":
             return Result(self.testbed.down())
         if defect == "none":

@@ -249,7 +249,7 @@ class Bench:
         self._sites: dict[bool, Site] = {}
 
     def trial(self, key: str, _: random.Random) -> Result:
-        case, _, what = key.partition("/")
+        case, _slash, what = key.partition("/")
         real = case != "embedded"
         if real not in self._sites:
             self._sites[real] = self._stack.enter_context(site(real=real))

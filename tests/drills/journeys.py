@@ -81,7 +81,7 @@ class Journeys:
         self.testbed = testbed
 
     def trial(self, key: str, _: random.Random) -> Result:
-        defect, _, _ = key.partition("/")
+        defect = key.partition("/")[0]
         self.testbed.ready("--set", f"defects={'' if defect == 'none' else defect}")
         done = self.testbed.command("--json", "e2e", "run", "--kind", "api", timeout=300)
         events = [json.loads(line) for line in done.stdout.splitlines()]

@@ -57,7 +57,7 @@ class TenantAdministration:
         return await self._volume.of(Tenant(row[1], key))
 
     async def create(self, request: Request, by: Administrator, wanted: TenantCreate) -> dict[str, Any]:
-        """Raises ApiError 409 when the id is taken."""
+        """Raises ApiError 409 when the id is taken, or was and must not be taken again."""
         async with self._database.app() as connection:
             try:
                 await connection.execute(
@@ -66,6 +66,10 @@ class TenantAdministration:
                 )
             except psycopg.errors.UniqueViolation:
                 raise ApiError(409, "a tenant with this id exists") from None
+            # After the insert: one that waited for the deletion sees it now.
+            retired = await connection.execute("SELECT 1 FROM retired_tenants WHERE key = %s", (wanted.id,))
+            if await retired.fetchone() is not None:
+                raise ApiError(409, "a tenant with this id was deleted, and a store may still hold items of it")
             await self._audit.record(request, by.entry("tenant.create", f"tenants/{wanted.id}", wanted.id), connection)
             row = await self._row(connection, by, wanted.id)
         self._tenants.forget()
@@ -98,6 +102,11 @@ class TenantAdministration:
                 await connection.execute("DELETE FROM tenants WHERE key = %s", (key,))
             except psycopg.errors.ForeignKeyViolation:
                 raise ApiError(409, "something still belongs to the tenant") from None
+            if not self._volume.complete:
+                # Other servers know tenants by key: whoever got it next would see what is too old to be looked for.
+                await connection.execute(
+                    "INSERT INTO retired_tenants(key) VALUES (%s) ON CONFLICT (key) DO NOTHING", (key,)
+                )
             await self._audit.record(request, by.entry("tenant.delete", f"tenants/{key}", key), connection)
         self._tenants.forget()
 

@@ -39,12 +39,17 @@ class Volume:
         self._database, self._stores, self._sources, self._cache = database, stores, sources, cache
         self._search, self._metrics = Search(stores, sources), Metrics(stores.metrics, sources)
 
+    @property
+    def complete(self) -> bool:
+        """Whether `empty` has seen everything. Another server may keep items for longer than it is asked about."""
+        return all(store.implementation == "embedded" for store in self._stores)
+
     async def of(self, tenant: Tenant) -> dict[str, Any]:
         """A TenantStats document, at most half a minute old."""
         return await self._cache.answer(tenant.number, "volume", [], lambda: self._count(tenant))
 
     async def empty(self, tenant: Tenant) -> bool:
-        """Whether nothing at all is stored. Raises ApiError 503 when a store does not say."""
+        """Whether nothing is stored, as far back as it can be told. Raises ApiError 503 when a store does not say."""
         for name in SOURCES:
             if (await self._newest(name, tenant, 1)) or await self._count_all(name, tenant, time.time_ns()) != 0:
                 return False

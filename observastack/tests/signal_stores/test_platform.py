@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -133,6 +134,20 @@ def test_counts_correlation_insights_and_volumes(platform: Platform) -> None:
     assert stats["last_write"] is not None
     nothing = running.get("platform-admin", "/admin/tenants/initech/stats").json()
     assert (nothing["series"], nothing["last_write"]) == (0, None)
+
+
+def test_the_id_of_a_deleted_tenant_is_not_given_again(platform: Platform) -> None:
+    """These stores know tenants by id alone and may hold what is older than anybody looked: it must be nobody's."""
+    running, key = platform.running, f"gone-{uuid.uuid4().hex[:8]}"
+    path, body = f"/admin/tenants/{key}", {"id": key, "name": "Soon gone"}
+    assert running.post("platform-admin", "/admin/tenants", body).status_code == 201
+    assert running.call("platform-admin", "PUT", path, json={"status": "suspended"}).status_code == 200
+    # 503 while a store that has just started does not say whether it holds something.
+    until(lambda: running.call("platform-admin", "DELETE", path).status_code == 204, "it is deleted")
+    again = running.post("platform-admin", "/admin/tenants", body)
+    assert again.status_code == 409
+    assert "was deleted" in again.json()["error"]["message"]
+    assert running.get("platform-admin", path).status_code == 404
 
 
 def test_usage_is_read_from_prometheus(platform: Platform) -> None:
