@@ -15,6 +15,8 @@ from runners.environment.images.recipe import RUNNER, SERVICE, Recipe
 from runners.lib.errors import NotReady
 
 IMAGES = "observastack/images"
+ROOT = "rootfs"
+"""Below it lies, in the context of a stand-in, what is copied to the image's root: each file once, so in one layer."""
 _MADE = {"__pycache__", "node_modules", "dist", ".vite", ".pytest_cache", ".mypy_cache", ".ruff_cache"}
 # What of the platform's package no image of its services needs.
 _ASIDE = _MADE | {"frontend", "tests", "images", "grafana", "compose.yaml", "compose.test.yaml", "pyproject.toml"}
@@ -47,7 +49,10 @@ class Context:
             shutil.copyfile(source, target)
             target.chmod(0o755 if os.access(source, os.X_OK) else 0o644)
         # COPY wants the folder, also where a stand-in takes nothing from this machine.
-        (folder / "binaries").mkdir(exist_ok=True)
+        (folder / ROOT).mkdir(exist_ok=True)
+        for below in folder.rglob("*"):
+            if below.is_dir():
+                below.chmod(0o755)
         return folder / self.dockerfile
 
 
@@ -59,8 +64,8 @@ def context(recipe: Recipe, *, prebuilt: bool = False) -> Context:
     files |= _below(images / "tools", f"{IMAGES}/tools")
     if recipe.dockerfile == SERVICE:
         files |= _below(images / "services" / recipe.name, f"{IMAGES}/services/{recipe.name}")
-        for name in recipe.binaries:
-            files |= _binary(name)
+        for name, place in recipe.binaries:
+            files |= _binary(name, f"{ROOT}{place}")
     elif recipe.dockerfile == RUNNER:
         files |= {f"{IMAGES}/requirements-runner.txt": images / "requirements-runner.txt"}
         for package in ("runners", "tui", "playbooks", "inventories"):
@@ -89,16 +94,16 @@ def _frontend(platform: Path, images: Path, prebuilt: bool) -> dict[str, Path]:
     return files | {f"{IMAGES}/requirements-node.txt": images / "requirements-node.txt"}
 
 
-def _binary(name: str) -> dict[str, Path]:
-    """A program, or for kc.sh its whole distribution, below binaries/."""
+def _binary(name: str, place: str) -> dict[str, Path]:
+    """A program, or for kc.sh its whole distribution."""
     found = keycloak.find() if name == "kc.sh" else binaries.server([name])
     if isinstance(found, binaries.Broken):
         raise NotReady(str(found), remedy="put one that runs into the folder that TESTBED_BIN_DIR names")
     if found is not None and name != "kc.sh":
-        return {f"binaries/{name}": found.folder / found.program}
+        return {place: found.folder / found.program}
     if found is not None and (home := keycloak.home_of(found.folder / found.program)) is not None:
         # Data of an instance that ran there is nobody else's.
-        return _below(home, "binaries/keycloak", aside={"data"}, below=set())
+        return _below(home, place, aside={"data"}, below=set())
     raise NotReady(f"{name} is not on this machine", remedy="put it into the folder that TESTBED_BIN_DIR names")
 
 

@@ -17,7 +17,7 @@ SERVICE = "Dockerfile.service"
 class Recipe:
     """name: the service's. version: the readable part of the tag. target: the stage of `dockerfile`, empty for its last.
 
-    packages: of Debian, for a stand-in; binaries: programs of this machine that go into it.
+    packages: of Debian, for a stand-in; binaries: programs of this machine, and where each lies in the image.
     """
 
     name: str
@@ -25,7 +25,7 @@ class Recipe:
     dockerfile: str
     target: str = ""
     packages: tuple[str, ...] = ()
-    binaries: tuple[str, ...] = ()
+    binaries: tuple[tuple[str, str], ...] = ()
 
     @property
     def repository(self) -> str:
@@ -40,7 +40,7 @@ def recipe(name: str, described: Mapping[str, Any]) -> Recipe:
     version = str(build["version"])
     if target := build.get("target"):
         return Recipe(name, version, RUNNER if target == "runner" else OWN, target=str(target))
-    packages, binaries = tuple(build.get("packages") or ()), tuple(build.get("binaries") or ())
+    packages, binaries = tuple(build.get("packages") or ()), tuple((build.get("binaries") or {}).items())
     if not packages and not binaries:
         raise FileError(
             f"testbed_images.{name}.build names nothing to build from", remedy="add target, packages or binaries"

@@ -94,7 +94,7 @@ def test_a_written_context_has_equal_modes_whatever_the_checkout_has(small: Cont
     dockerfile = small.write(tmp_path / "context")
     assert dockerfile.stat().st_mode & 0o777 == 0o644
     assert (tmp_path / "context" / "run").stat().st_mode & 0o777 == 0o755
-    assert (tmp_path / "context" / "binaries").is_dir()
+    assert (tmp_path / "context" / "rootfs").is_dir()
 
 
 def test_digests_are_written_once_and_read_by_the_inventory(tmp_path: Path) -> None:
