@@ -18,7 +18,7 @@ from runners.faults.supervisor import SupervisorError
 
 SOCKET = "unix:///var/run/docker.sock"
 ENV_LABEL, SERVICE_LABEL = "testbed.env_id", "com.docker.compose.service"
-NOT_FOUND, NOT_MODIFIED, CONFLICT = 404, 304, 409
+NOT_FOUND, NOT_MODIFIED = 404, 304
 _LIMIT = 4 << 20
 
 
@@ -84,7 +84,8 @@ class Engine:
         try:
             self._call("POST", f"/containers/{quote(container)}/{what}" + (f"?{urlencode(query)}" if query else ""))
         except EngineError as error:
-            if error.code == CONFLICT and self._is_so(container, what):
+            # Which code says so differs by order and version: 409, or 500 for what is not paused.
+            if error.code not in (None, NOT_FOUND) and self._is_so(container, what):
                 return
             raise
 

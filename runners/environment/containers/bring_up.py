@@ -56,6 +56,7 @@ def bring_up(
 
     Raises NotUp, NotReady (no engine).
     """
+    state = _with_built(state, built)
     client = engine.connect(state["engine"]["url"])
     place = environment.config / "compose.env"
     ours = Project(
@@ -63,7 +64,7 @@ def bring_up(
         state["engine"]["url"],
     )  # fmt: skip
     try:
-        document, written = _describe(environment, state, ours, images, built)
+        document, written = _describe(environment, state, ours, images)
         wanted = project.wanted_hashes(ours.run("config", "--hash", "*"))
     except Failed as error:
         raise NotUp(f"docker compose config: {error}") from None
@@ -73,11 +74,12 @@ def bring_up(
         raise NotUp(f"the compose files have no service {', '.join(unknown)}")
     found = engine.boxes(client, state["env_id"])
     jobs = {name for name, item in services.items() if item.get("job")}
-    todo = project.differing(services, jobs, wanted, found)
+    unwanted = {item["name"] for item in state["absent"]}
+    todo = project.differing(services, jobs, wanted, found, unwanted=unwanted)
     changed = written and not _same(place, ours.variables) if dry else written
     if dry:
         return Done(todo, variables=changed)
-    _note_images(environment, references)
+    _note_images(environment, references, state["engine"])
     if not todo and not any(reasons(state, found).values()):
         return Done(variables=changed)
     _refuse_missing_images(client, state, references, todo)
@@ -116,18 +118,23 @@ def keep_logs(client: Any, environment: Environment, found: Collection[Box]) -> 
         path.write_bytes(client.api.logs(box.id, stdout=True, stderr=True, tail=LOG_LINES))
 
 
+def _with_built(state: Mapping[str, Any], built: Mapping[str, str]) -> dict[str, Any]:
+    """What was built earlier counts on: another play may have built others."""
+    facts = state["engine"]
+    return {**state, "engine": {**facts, "built": {**(facts.get("built") or {}), **built}}}
+
+
 def _describe(
     environment: Environment,
     state: Mapping[str, Any],
     ours: Project,
     images: Mapping[str, Mapping[str, Any]],
-    built: Mapping[str, str],
 ) -> tuple[dict[str, Any], bool]:
     """Write the variables; what compose makes of them, and whether they are new. Raises Failed."""
 
     def text(hashes: Mapping[str, str]) -> str:
         found = project.variables(
-            state, secrets=environment.secrets, config=environment.config, images=images, built=built, hashes=hashes
+            state, secrets=environment.secrets, config=environment.config, images=images, hashes=hashes
         )
         return project.as_file(found)
 
@@ -154,14 +161,15 @@ def _same(one: Path, other: Path) -> bool:
     return one.is_file() and other.is_file() and one.read_bytes() == other.read_bytes()
 
 
-def _note_images(environment: Environment, references: Mapping[str, str]) -> None:
+def _note_images(environment: Environment, references: Mapping[str, str], engine_facts: Mapping[str, Any]) -> None:
     """state.json says which image each service runs, as soon as that is known."""
     state = read_json(environment.state)
     if state is None:
         return
     services = [item | _run_from(references[item["name"]], item["version"]) for item in state["services"]]
-    if services != state["services"]:
-        write_json(environment.state, {**state, "services": services})
+    after = {**state, "services": services, "engine": dict(engine_facts)}
+    if after != state:
+        write_json(environment.state, after)
 
 
 def _run_from(reference: str, version: str) -> dict[str, str]:

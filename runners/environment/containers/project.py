@@ -74,11 +74,10 @@ def variables(
     secrets: Path,
     config: Path,
     images: Mapping[str, Mapping[str, Any]],
-    built: Mapping[str, str],
     hashes: Mapping[str, str],
 ) -> dict[str, str]:
-    """What compose.yaml asks for, without a secret. built: image by name of those that were built; hashes: by service."""
-    source = state["engine"]["images"]
+    """What the compose files ask for, without a secret. hashes: of what each service mounts."""
+    source, built = state["engine"]["images"], state["engine"]["built"]
     found = {
         "TESTBED_ENV_ID": str(state["env_id"]), "TESTBED_SECRETS": str(secrets), "TESTBED_CONFIG": str(config),
         "TESTBED_PULL_POLICY": "missing" if source == "official" else "never",
@@ -112,7 +111,7 @@ def _upper(name: str) -> str:
 def mounted(document: Mapping[str, Any]) -> dict[str, list[str]]:
     """The files that each service reads its configuration and secrets from. document: `compose config --format json`."""
     places = {
-        kind: {name: str(item["file"]) for name, item in (document.get(kind) or {}).items() if item.get("file")}
+        kind: {name: plain(str(item["file"])) for name, item in (document.get(kind) or {}).items() if item.get("file")}
         for kind in ("configs", "secrets")
     }
     return {
@@ -126,6 +125,11 @@ def mounted(document: Mapping[str, Any]) -> dict[str, list[str]]:
         )
         for name, service in document["services"].items()
     }
+
+
+def plain(text: str) -> str:
+    """A value of `compose config`, which doubles every dollar sign so that its output can be read in again."""
+    return text.replace("$$", "$")
 
 
 def digest(files: Collection[str]) -> str:
@@ -153,7 +157,7 @@ def version_in(tag: str | None) -> str | None:
 
 
 def image_of(document: Mapping[str, Any], service: str) -> str:
-    return str(document["services"][service].get("image") or "")
+    return plain(str(document["services"][service].get("image") or ""))
 
 
 def wanted_hashes(text: str) -> dict[str, str]:
@@ -167,9 +171,14 @@ def wanted_hashes(text: str) -> dict[str, str]:
 
 
 def differing(
-    services: Collection[str], jobs: Collection[str], wanted: Mapping[str, str], found: Collection[Box]
+    services: Collection[str],
+    jobs: Collection[str],
+    wanted: Mapping[str, str],
+    found: Collection[Box],
+    *,
+    unwanted: Collection[str] = (),
 ) -> dict[str, str]:
-    """What must be done, by service: why it differs from what is wanted; and what runs although nobody wants it."""
+    """What must be done, by service: why it differs from what is wanted; and which of the unwanted are there all the same."""
     by_name: dict[str, Box] = {box.service: box for box in found}
     todo: dict[str, str] = {}
     for name in services:
@@ -183,7 +192,7 @@ def differing(
                 todo[name] = box.status
         elif box.status not in _SETTLED:
             todo[name] = box.status
-    todo |= {name: "not wanted" for name in by_name if name not in services}
+    todo |= {name: "not wanted" for name in by_name if name in unwanted}
     return todo
 
 

@@ -1,31 +1,41 @@
 """A runner for the trials: injects one fault and then hangs, so that only others can undo it.
 
 Arguments: journal's home, fault, target, time to live in seconds, moment: `pre` (after the plan is journalled), `mid`
-(after the first operation), `post` (when the fault is proved in force). At that moment it says so and waits.
+(after the first operation), `post` (when the fault is proved in force), and the environment unless it is `local`. At that
+moment it says so and waits.
 """
 
 import sys
 import time
 from pathlib import Path
 
-from runners.faults import injection, kinds, services, tree
+from runners.faults import engine, injection, kinds, services, tree
 from runners.faults.injection import Injector
 from runners.lib.home import Home
 
 
 def main() -> None:
-    home, fault, target, ttl, moment = sys.argv[1:]
-    stack = services.load(Home(Path(home)).env("local"))
+    home, fault, target, ttl, moment, *rest = sys.argv[1:]
+    stack = services.load(Home(Path(home)).env(rest[0] if rest else "local"))
     injector = Injector(stack, f"run-{fault}-{moment}-{time.time_ns()}")
     if moment == "pre":
         injection.Injector._apply = lambda self, kind, record: reached(record.id)  # type: ignore[method-assign]
     elif moment == "mid":
-        halve(fault)
+        halve(stack, fault)
     reached(injector.inject(fault, target, float(ttl)).id)
 
 
-def halve(fault: str) -> None:
+def halve(stack: services.Stack, fault: str) -> None:
     """Stop after the first half of the injection."""
+    if stack.kind == "compose":
+        order = engine.Engine.do
+
+        def first(self: engine.Engine, *arguments: object, **query: object) -> None:
+            order(self, *arguments, **query)  # type: ignore[arg-type]
+            reached("mid")
+
+        engine.Engine.do = first  # type: ignore[method-assign]
+        return
     if fault == "pause":
         send = tree.send
 
