@@ -177,6 +177,8 @@ def no_image(name: str, images: Mapping[str, Mapping[str, Any]], source: str) ->
         return "its image can only be pulled"
     for program in build.get("binaries") or ():
         there = keycloak.find() if program == "kc.sh" else binaries.server([program])
+        if isinstance(there, binaries.Broken):
+            return str(there)
         if there is None:
             return f"no {program} in TESTBED_BIN_DIR or on PATH to build its image with"
     return None
