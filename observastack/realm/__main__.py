@@ -31,7 +31,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--mode", type=_mode, default=0o600, metavar="MODE", help="0600, or 0644 where a folder of mode 0700 guards it"
     )
+    parser.add_argument("--check", action="store_true", help="write nothing; say whether the file would be written")
     options = parser.parse_args(arguments)
+    if options.check and not (options.identities.exists() and options.test_secret.exists()):
+        print("realm would be written: there are no identities yet")
+        return 0
     try:
         document = realm(
             load_identities(options.identities),
@@ -43,7 +47,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return EXIT_NOT_READY
     users, tenants = len(document["users"]), len(document["groups"][0]["subGroups"])
-    made = _write(options.out, json.dumps(document, indent=1, ensure_ascii=False) + "\n", options.mode)
+    text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    up_to_date = _up_to_date(options.out, text, options.mode)
+    made = not up_to_date if options.check else _write(options.out, text, options.mode)
     print(f"realm {document['realm']} {'written' if made else 'up to date'}; {tenants} tenants, {users} users")
     return 0
 
@@ -61,9 +67,13 @@ def _mode(text: str) -> int:
     return int(text, 8)
 
 
+def _up_to_date(file: Path, text: str, mode: int) -> bool:
+    return file.exists() and file.read_text(encoding="utf-8") == text and file.stat().st_mode & 0o777 == mode
+
+
 def _write(file: Path, text: str, mode: int) -> bool:
     """Whether it changed. Beside its place first, then renamed: never half there."""
-    if file.exists() and file.read_text(encoding="utf-8") == text and file.stat().st_mode & 0o777 == mode:
+    if _up_to_date(file, text, mode):
         return False
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(file.name + ".new")

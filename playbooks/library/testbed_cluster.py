@@ -13,7 +13,7 @@ DOCUMENTATION = r"""
 module: testbed_cluster
 short_description: Create or remove the PostgreSQL data directory of an environment
 description:
-  - Creates it whole or not at all.
+  - Creates it whole or not at all; gives the superuser the password of the file when that is another one now.
   - Removing it also removes the shared memory of servers that were killed, and the environment's folders outside its home.
 options:
   environment: {description: Folder of the environment., type: path, required: true}
@@ -38,6 +38,8 @@ RETURN = r"""
 removed: {description: Folders that were removed., type: list, returned: when absent}
 """
 
+PATIENCE_S = 5.0
+
 
 def main():
     module = AnsibleModule(
@@ -49,9 +51,10 @@ def main():
             "password_file": {"type": "path", "no_log": False},
             "account": {"type": "str"},
         },
+        supports_check_mode=True,
         required_if=[("state", "present", ("path", "binaries", "password_file"))],
     )
-    from runners.environment.host import cluster, workspace
+    from runners.environment.host import cluster, processes, workspace
     from runners.lib.files import read_json
     from runners.lib.home import Environment
 
@@ -60,16 +63,26 @@ def main():
     if given["state"] == "absent":
         state = read_json(environment.state) or {}
         outside = workspace.outside_folders(state)
+        if module.check_mode:
+            there = [path for path in (environment.data / "postgres", *outside) if path.exists()]
+            module.exit_json(changed=bool(there), removed=[str(path) for path in there])
         found = [path for path in (environment.data, *outside) if cluster.remove(path / "postgres")]
         for path in outside:
             shutil.rmtree(path, ignore_errors=True)
         module.exit_json(changed=bool(found), removed=[str(path) for path in (*found, *outside)])
     account = pwd.getpwnam(given["account"]) if given["account"] else None
+    path, password = Path(given["path"]), Path(given["password_file"])
+    if module.check_mode:
+        module.exit_json(changed=not cluster.exists(path) or not cluster.knows(path, password))
     try:
-        made = cluster.create(Path(given["path"]), Path(given["binaries"]), Path(given["password_file"]), account)
+        made = cluster.create(path, Path(given["binaries"]), password, account)
+        renewed = not cluster.knows(path, password)
+        if renewed:  # its server cannot run with the right password now: whoever is there goes first
+            processes.end_environment(read_json(environment.state) or {}, patience_s=PATIENCE_S)
+            cluster.set_password(path, Path(given["binaries"]), password, account)
     except (cluster.InitFailed, OSError) as error:
-        module.fail_json(msg=f"initdb: {error}")
-    module.exit_json(changed=made)
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=made or renewed)
 
 
 if __name__ == "__main__":

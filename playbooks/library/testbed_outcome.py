@@ -48,7 +48,8 @@ def main():
             "message": {"type": "str", "default": ""},
             "tags": {"type": "list", "elements": "str", "default": []},
             "reasons": {"type": "dict", "default": {}},
-        }
+        },
+        supports_check_mode=True,
     )
     from runners.environment.host import outcome
     from runners.environment.kinds import kind_of
@@ -57,6 +58,10 @@ def main():
 
     given = module.params
     environment = Environment(Path(given["environment"]))
+    if module.check_mode:
+        known = (read_json(environment.state) or {}).get("state")
+        cause = {"service": given["tags"][0] if given["tags"] else "provisioning", "reason": given["message"]}
+        module.exit_json(changed=known != given["state"], failure={"root_causes": [cause]})
     if given["state"] == "ready":
         module.exit_json(changed=outcome.ready(environment, given["supervisor"], given["took"]))
     if given["state"] == "failed":

@@ -14,12 +14,14 @@ short_description: Generate or remove the secrets of an environment
 description:
   - Passwords, the signing key and the test identities, a file each in a folder with mode 0700.
   - Values are never returned.
+  - Before a value changes, the processes of the environment end. They know the old one.
 options:
   folder: {description: Where they lie., type: path, required: true}
   state: {description: Whether they shall exist., type: str, choices: [present, absent], default: present}
   accounts: {description: Names that get a password each., type: list, elements: str, default: []}
   tenants: {description: Tenant id to display name., type: dict, default: {}}
   mode: {description: Mode of every file; 0644 for containers whose users are others., type: str, choices: ["0600", "0644"], default: "0600"}
+  rotate: {description: Make every one of them anew., type: bool, default: false}
 author: ObservaStack Testbed maintainers
 """
 
@@ -35,6 +37,8 @@ RETURN = r"""
 files: {description: Names of the files that changed., type: list, returned: always}
 """
 
+PATIENCE_S = 5.0
+
 
 def main():
     module = AnsibleModule(
@@ -44,19 +48,28 @@ def main():
             "accounts": {"type": "list", "elements": "str", "default": []},
             "tenants": {"type": "dict", "default": {}},
             "mode": {"type": "str", "choices": ["0600", "0644"], "default": "0600"},
-        }
+            "rotate": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
     )
-    from runners.environment.host import secrets
+    from runners.environment.host import processes, secrets
+    from runners.lib.files import read_json
 
     folder = Path(module.params["folder"])
     if module.params["state"] == "absent":
         existed = folder.is_dir()
-        if existed:
+        if existed and not module.check_mode:
             shutil.rmtree(folder)
         module.exit_json(changed=existed, files=[])
-    files = secrets.generate(
-        folder, module.params["accounts"], module.params["tenants"], mode=int(module.params["mode"], 8)
-    )
+    accounts, tenants, mode = module.params["accounts"], module.params["tenants"], int(module.params["mode"], 8)
+    lacking = secrets.lacking(folder, accounts, tenants, mode=mode, rotate=module.params["rotate"])
+    if module.check_mode:
+        module.exit_json(changed=bool(lacking), files=[item.path for item in lacking], drift=secrets.drift(lacking))
+    if any(item.kind == "value" for item in lacking):  # what runs knows the old ones alone
+        processes.end_environment(read_json(folder.parent / "state.json") or {}, patience_s=PATIENCE_S)
+    if module.params["rotate"]:
+        secrets.forget(folder)
+    files = secrets.generate(folder, accounts, tenants, mode=mode)
     module.exit_json(changed=bool(files), files=files)
 
 

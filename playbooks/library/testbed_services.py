@@ -43,12 +43,16 @@ def main():
             "early": {"type": "list", "elements": "str", "default": []},
             "before": {"type": "dict", "default": {}},
             "patience": {"type": "float", "default": 60},
-        }
+        },
+        supports_check_mode=True,
     )
     from runners.environment.host import readiness
 
     given = module.params
     took = {}
+    if module.check_mode and given["start"]:
+        reasons = readiness.probe_all(given["services"])
+        module.exit_json(changed=any(reasons.values()), reasons=reasons, started=[], took={})
     if given["start"]:
         early = readiness.kick(given["early"], given["supervisor"])
         outcomes = readiness.bring_up(given["services"], given["supervisor"], start=True, patience_s=given["patience"])

@@ -45,6 +45,7 @@ def main():
             "env_id": {"type": "str", "default": ""},
             "patience": {"type": "float", "default": 5},
         },
+        supports_check_mode=True,
         required_if=[("state", "present", ("facts", "env_id"))],
     )
     from runners.environment.host import apply, processes
@@ -55,7 +56,11 @@ def main():
     environment = Environment(Path(given["environment"]))
     if given["state"] == "absent":
         state = read_json(environment.state) or {}
+        if module.check_mode:
+            module.exit_json(changed=bool(processes.members(processes.ENV_MARK, state.get("env_id") or "-")), killed=0)
         module.exit_json(**processes.end_environment(state, patience_s=given["patience"]))
+    if module.check_mode:
+        module.exit_json(changed=not apply.runs(given["facts"]), programs=[], supervisor={})
     try:
         applied = apply.apply(
             given["facts"], environment.config / "supervisord.conf", environment.logs / "supervisor.log",

@@ -58,7 +58,8 @@ def main():
             "stores": {"type": "str", "choices": ["embedded", "real", "auto"], "default": "embedded"},
             "identity": {"type": "str", "choices": ["local", "keycloak"], "default": "local"},
             "keep": {"type": "list", "elements": "str", "default": []},
-        }
+        },
+        supports_check_mode=True,
     )
     from runners.environment.host import workspace
     from runners.environment.host.accounts import NoAccount
@@ -68,18 +69,23 @@ def main():
     given = module.params
     environment = Environment(Path(given["environment"]))
     if given["state"] == "absent":
-        gone = workspace.clear(environment, keep=given["keep"])
+        gone = workspace.clear(environment, keep=given["keep"], dry=module.check_mode)
         module.exit_json(changed=bool(gone), changed_items=gone)
     try:
         prepared = workspace.prepare(
             environment, given["catalogue"], supervisor_port=given["supervisor_port"], inventory=given["inventory"],
             target_file=given["target_file"], only=given["only"], defects=given["defects"],
             port_offset=given["port_offset"], stores=given["stores"], identity=given["identity"],
+            dry=module.check_mode,
         )  # fmt: skip
     except (workspace.Unprovidable, NoAccount, NoFreePorts, ValueError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(
-        changed=bool(prepared.changed), changed_items=prepared.changed, prepared=prepared.state, facts=prepared.facts
+        changed=bool(prepared.changed),
+        changed_items=prepared.changed,
+        prepared=prepared.state,
+        facts=prepared.facts,
+        drift=prepared.drift,
     )
 
 

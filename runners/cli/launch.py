@@ -127,7 +127,7 @@ def inventory_of(session: Session, environment: str, source: str | None = None) 
 
     source: `--inventory` as given.
     """
-    from runners.environment.inventory import find
+    from runners.environment.inventory import find, of_environment
     from runners.lib.errors import FileError
     from runners.lib.files import read_json
 
@@ -136,7 +136,7 @@ def inventory_of(session: Session, environment: str, source: str | None = None) 
     if source is None and recorded and Path(recorded).is_dir():
         return Path(recorded)
     try:
-        return find(source or environment)
+        return find(source) if source else of_environment(environment)
     except FileError:
         return None  # who needs it says what is wrong
 

@@ -53,9 +53,18 @@ def log(home: Home, name: str, service: str, count: int = 100, *, follow: bool =
 
 
 def verify(home: Home, name: str) -> dict[str, Any]:
-    """Probe every canonical operation of the environment's target once. Raises NotReady, FileError."""
+    """Check settings, secrets and connections, and probe every canonical operation of the environment's target once.
+
+    Raises NotReady, FileError.
+    """
+    from runners.environment.checks import checks, failed
     from runners.target import open_target
     from runners.target import verify as probe_operations
 
-    with open_target(folder_of(home, name)) as target:
-        return probe_operations(target).to_json()
+    environment = folder_of(home, name)
+    with open_target(environment) as target:
+        document = probe_operations(target).to_json()
+    found = checks(environment, read_json(environment.state) or {})
+    return document | {
+        "ready": document["ready"] and not failed(found), "checks": [check.to_json() for check in found],
+    }  # fmt: skip

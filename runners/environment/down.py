@@ -13,7 +13,7 @@ from runners.lib.files import read_json, write_json
 from runners.lib.home import Home
 from runners.playbook.job import OnEvent
 
-_DATA = ("data", "secrets", "state.json")
+_DATA = ("data", "secrets", "releases", "state.json")
 
 
 def down(
@@ -34,7 +34,7 @@ def down(
         return False
     with lease.operation(home, environment, "down", force=force):
         recorded = read_json(environment.state)
-        provisioner = Provisioner(environment, _inventory(recorded or {}), on_event, cancel)
+        provisioner = Provisioner(environment, inventory_of(recorded or {}), on_event, cancel)
         provisioner.end_leftover()
         if recorded is None:  # nothing was started without it: it is written before anything else
             return bool(workspace.clear(environment))
@@ -51,7 +51,7 @@ def down(
     return True
 
 
-def _inventory(recorded: dict[str, object]) -> Path:
+def inventory_of(recorded: dict[str, object]) -> Path:
     """The recorded inventory, else the shipped one: what is to be removed stands in state.json."""
     place = Path(str(recorded.get("inventory") or ""))
     return (

@@ -5,6 +5,7 @@ A folder with hosts.yml is provisioned by playbooks; one with target.yml alone d
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,6 +15,7 @@ from pydantic import Field
 from runners.config import document
 from runners.config.document import Strict
 from runners.config.lookup import inventories
+from runners.environment import variables
 from runners.environment.host.impact import order
 from runners.environment.host.ports import numbers
 from runners.lib.errors import FileError
@@ -21,6 +23,7 @@ from runners.lib.text import did_you_mean
 
 _KINDS: dict[str, Literal["local", "compose"]] = {"engine": "compose", "platform": "local"}
 
+DEFAULT = "local"
 Fault = Literal["kill", "stop", "pause", "restart"]
 
 
@@ -136,6 +139,22 @@ def find(name: str) -> Path:
     )  # fmt: skip
 
 
+def of_environment(name: str) -> Path:
+    """The inventory of an environment that names none: the one of its name, else `local`: environments stand side by side.
+
+    Raises FileError for a name so near to an inventory's that it is a typing error.
+    """
+    known = names()
+    if name in known or "/" in name:
+        return find(name)
+    if close := difflib.get_close_matches(name, known, n=1, cutoff=0.75):
+        raise FileError(
+            f"no inventory '{name}' here or among the shipped ones", file=name,
+            remedy=f"did you mean '{close[0]}'? Another environment of that name: testbed up {name} --inventory {close[0]}",
+        )  # fmt: skip
+    return find(DEFAULT)
+
+
 def names() -> list[str]:
     """Inventories that can be named."""
     return sorted(
@@ -169,8 +188,7 @@ def load(folder: Path) -> Inventory:
         order(catalogue.requires)
     except ValueError as error:
         raise source.error(str(error), ("testbed_services",)) from None
-    for path in sorted((folder / "group_vars").rglob("*.y*ml")):
-        document.read(path)
+    variables.check((document.read(path) for path in variables.files(folder)), variables.known())
     return Inventory(folder, catalogue, kind)
 
 

@@ -17,6 +17,11 @@ from runners.lib.home import Environment, Home
 from runners.playbook.job import OnEvent, Outcome, run
 from runners.playbook.mask import Mask
 
+Playbook = Literal["provision", "teardown", "drift", "reset", "rollback", "verify"]
+
+_LOOKING = ("drift", "verify")
+_LOGGED = ("provision", "reset", "rollback")
+
 
 def ignore(_event: dict[str, Any]) -> None:
     """Nobody listens."""
@@ -47,20 +52,27 @@ class Provisioner:
     def _job(self) -> Path:
         return self.environment.root / "job"
 
-    def play(self, playbook: Literal["provision", "teardown"], **variables: Any) -> Outcome:
+    @property
+    def _look(self) -> Path:
+        """For playbooks that only look: they may run beside another, which owns `job`."""
+        return self.environment.root / f"look-{os.getpid()}"
+
+    def play(self, playbook: Playbook, **variables: Any) -> Outcome:
         """Run it to its end; variables are never secrets."""
         folder = self.environment.secrets
         return run(
-            lookup.playbooks() / f"{playbook}.yml", self.place, self._job,
+            lookup.playbooks() / f"{playbook}.yml", self.place,
+            self._look if playbook in _LOOKING else self._job,
             variables={"testbed_environment": str(self.environment.root), **variables},
             on_event=self.on_event, cancel=self.cancel,
             mask=Mask(lambda: secrets.values(folder), lambda: _version(folder)),
-            log=self.environment.logs / "provision.log" if playbook == "provision" else None,
+            log=self.environment.logs / "provision.log" if playbook in _LOGGED else None,
         )  # fmt: skip
 
     def clear_away(self, keep: tuple[str, ...] = ()) -> None:
         """The teardown as a part of something larger. Raises NotReady, Cancelled."""
-        what = "processes and configuration; data and secrets stay" if keep else "processes, data and secrets"
+        stay = "data" in keep
+        what = "processes and configuration; data and secrets stay" if stay else "processes, data and secrets"
         self.on_event({"type": "phase", "name": "removal", "message": f"removing {what}"})
         done = self.play("teardown", testbed_keep=list(keep))
         if done.status == "cancelled":

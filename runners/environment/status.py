@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from runners.environment import lease
+from runners.environment.checks import checks, failed
 from runners.environment.kinds import kind_of
 from runners.environment.state import Seen, reduce
 from runners.lib import locks
@@ -35,10 +36,17 @@ def names(home: Home) -> list[str]:
 
 
 def require_ready(home: Home, name: str) -> None:
-    """Raises NotReady, with the deployment status in its message, unless the environment is ready."""
+    """Raises NotReady, with the deployment status in its message, unless the environment is ready and its settings, secrets
+    and connections hold."""
     found = status(home, name)
     if found["state"] == "ready":
-        return
+        wrong = failed(checks(home.env(name), read_json(home.env(name).state) or {}))
+        if not wrong:
+            return
+        raise NotReady(
+            f"environment '{name}' is not fit for tests" + "".join(f"\n    {line}" for line in wrong),
+            remedy=f"see testbed drift {name}; mend it with: testbed up {name}",
+        )
     raise NotReady(
         f"environment '{name}' is {found['state']}" + "".join(f"\n    {line}" for line in lines(found)),
         remedy=f"run: testbed up {name}" if found["state"] == "absent" else f"look at: testbed status {name}; mend it with: testbed up {name}",

@@ -16,30 +16,32 @@ from typing import Any, NoReturn
 from runners.environment import external, inventory, lease
 from runners.environment.host import outcome, ports, workspace
 from runners.environment.host.impact import with_requirements
-from runners.environment.provisioner import Provisioner, folder_of, ignore, never
+from runners.environment.provisioner import Playbook, Provisioner, folder_of, ignore, never
 from runners.environment.status import status
 from runners.lib.errors import Cancelled, NotReady, UsageError
 from runners.lib.files import read_json, write_json
 from runners.lib.home import Environment, Home
 from runners.playbook.job import OnEvent, Outcome
 
-_ROLLBACK_KEEPS = ("state.json", "failure.json", "logs", "chaos")
+_ROLLBACK_KEEPS = ("state.json", "failure.json", "releases", "logs", "chaos")
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the environment shall be. only: services (all when empty); stores, identity: settings of that name."""
+    """What the environment shall be. only: services (all when empty); stores, identity: settings of that name; rotate: make
+    every secret anew."""
 
     only: tuple[str, ...] = ()
     defects: tuple[str, ...] = ()
     stores: str = "embedded"
     identity: str = "local"
+    rotate: bool = False
 
     def variables(self) -> dict[str, Any]:
         """As the playbooks know them."""
         return {
             "testbed_only": list(self.only), "testbed_defects": sorted(self.defects), "testbed_stores": self.stores,
-            "testbed_identity": self.identity,
+            "testbed_identity": self.identity, "testbed_rotate": self.rotate,
         }  # fmt: skip
 
 
@@ -63,13 +65,15 @@ def up(
     defects: Sequence[str] = (),
     stores: str = "embedded",
     identity: str = "local",
+    rotate: bool = False,
     on_event: OnEvent = ignore,
     cancel: Callable[[], int] = never,
 ) -> Up:
     """Provision an environment, or bring an existing one to what is asked; nothing changes when it is so already.
 
-    stores: embedded, real or auto; identity: local or keycloak (see the settings of these names). source: inventory name or path (default: the recorded one, else the one named like the environment). Raises FileError
-    (inventory, target), UsageError, Leased, NotReady (failure.json tells why), Cancelled (rolled back).
+    stores: embedded, real or auto; identity: local or keycloak (see the settings of these names). rotate: make every secret
+    anew. source: inventory name or path (default: the recorded one, else the one named like the environment, else `local`).
+    Raises FileError (inventory, target), UsageError, Leased, NotReady (failure.json tells why), Cancelled (rolled back).
     """
     began = time.monotonic()
     environment = folder_of(home, name)
@@ -79,6 +83,8 @@ def up(
         only = inventory.chosen(found.catalogue, tuple(only), place / "group_vars/all/services.yml")
         require_platform(found.catalogue, only)
         check_defects(defects)
+    if rotate and found.kind != "local":
+        raise NotReady(f"secrets of an environment of kind {found.kind} are not rotated by the testbed")
     home.create()
     done = Outcome("successful", 1)
     with lease.operation(home, environment, "up"):
@@ -88,8 +94,8 @@ def up(
             if (read_json(environment.state) or {}).get("kind") == "external":
                 external.detach(environment)
             provisioner = Provisioner(environment, place, on_event, cancel)
-            wanted = Wanted(tuple(only), tuple(defects), stores, identity)
-            done = _provision(provisioner, found.catalogue, wanted, fresh=fresh)
+            wanted = Wanted(tuple(only), tuple(defects), stores, identity, rotate)
+            done = play(provisioner, "provision", found.catalogue, wanted.variables(), fresh=fresh)
     return Up(status(home, name), done.changed, done.modules, round(time.monotonic() - began, 3))
 
 
@@ -120,19 +126,29 @@ def _inventory(environment: Environment, name: str, source: str | None) -> Path:
     recorded = (read_json(environment.state) or {}).get("inventory")
     if source is None and recorded and Path(recorded).is_dir():
         return Path(recorded)
-    return inventory.find(source or name)
+    return inventory.find(source) if source else inventory.of_environment(name)
 
 
-def _provision(provisioner: Provisioner, catalogue: inventory.Catalogue, wanted: Wanted, *, fresh: bool) -> Outcome:
+def play(
+    provisioner: Provisioner,
+    playbook: Playbook,
+    catalogue: inventory.Catalogue,
+    variables: dict[str, Any],
+    *,
+    fresh: bool = False,
+) -> Outcome:
+    """Run a playbook that ends in provisioning, on a folder that is ready for it. Whoever calls holds the lease.
+
+    Raises NotReady, Cancelled; then nothing of the environment runs.
+    """
     environment = provisioner.environment
     provisioner.end_leftover()
     provisioner.settle_faults()
     if fresh and environment.state.exists():
-        provisioner.clear_away()
+        provisioner.clear_away(("releases",))
     elif (read_json(environment.state) or {}).get("state") == "failed":
         shutil.rmtree(environment.logs, ignore_errors=True)  # they stayed for the reader until now
     environment.failure.unlink(missing_ok=True)
-    variables = wanted.variables()
     with ExitStack() as claims:
         recorded = read_json(environment.state) or {}
         if set(recorded.get("ports") or {}) != set(catalogue.ports):
@@ -144,7 +160,7 @@ def _provision(provisioner: Provisioner, catalogue: inventory.Catalogue, wanted:
                     str(error), remedy="end what listens there, or change the ports in services.yml"
                 ) from None
         environment.logs.mkdir(mode=0o700, exist_ok=True)
-        done = provisioner.play("provision", **variables)
+        done = provisioner.play(playbook, **variables)
     if done.status != "successful":
         _fail(provisioner, done)
     return done

@@ -111,6 +111,10 @@ class Environment:
         return self.root / "data"
 
     @property
+    def releases(self) -> Path:
+        return self.root / "releases"
+
+    @property
     def chaos(self) -> Path:
         return self.root / "chaos"
 

@@ -28,6 +28,8 @@ _IN_PROCESS = {
     "validate_argument_spec",
     "include_tasks",
     "testbed_render",
+    "testbed_release",
+    "include_vars",
 }
 _OUTCOMES = {
     "runner_on_ok": "ok", "runner_on_failed": "failed", "runner_on_skipped": "skipped",
@@ -37,13 +39,15 @@ _OUTCOMES = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a playbook ended. changed: tasks that changed something; modules: module executions; message: of the failure."""
+    """How a playbook ended. changed: tasks that changed something; modules: module executions; message: of the failure;
+    drift: what tasks found otherwise than it should be, in check mode."""
 
     status: Status
     changed: int = 0
     modules: int = 0
     failed_task: str | None = None
     message: str | None = None
+    drift: tuple[dict[str, Any], ...] = ()
 
 
 def run(
@@ -101,6 +105,7 @@ class _Reader:
         self._on_event, self._mask, self._log = on_event, mask, log
         self._changed = self._modules = 0
         self._failure: tuple[str | None, str | None] = (None, None)
+        self._drift: list[dict[str, Any]] = []
         self._last_line = ""
 
     def take(self, event: Mapping[str, Any]) -> bool:
@@ -118,13 +123,14 @@ class _Reader:
         task, message = self._failure
         if status == "failed" and message is None:  # a playbook that cannot even be read
             message = self._mask.text(self._last_line) or "ansible-playbook failed"
-        return Outcome(status, self._changed, self._modules, task, message)
+        return Outcome(status, self._changed, self._modules, task, message, tuple(self._drift))
 
     def _task(self, data: Mapping[str, Any], outcome: str) -> None:
         result = data.get("res") or {}
         action = str(data.get("resolved_action") or data.get("task_action") or "").rsplit(".", 1)[-1]
         if outcome != "skipped" and action not in _IN_PROCESS:
             self._modules += 1
+        self._drift += self._mask.value(result.get("drift") or [])
         if outcome == "ok" and result.get("changed"):
             outcome = "changed"
             self._changed += 1

@@ -34,6 +34,13 @@ def test_the_table_of_defects_is_generated() -> None:
     )
 
 
+def test_pages_about_playbooks_and_services_are_generated() -> None:
+    from runners.environment.reference import pages
+
+    for page, text in pages().items():
+        assert page.read_text() == text, f"write {page.name} anew: python -m runners.environment.reference"
+
+
 def test_every_dependency_has_its_reason() -> None:
     import tomllib
 

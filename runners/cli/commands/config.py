@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from runners.cli.main import Commands
@@ -11,11 +11,17 @@ if TYPE_CHECKING:
 
 
 def register(commands: Commands) -> None:
-    group = commands.group("config", "settings: show, validate, init")
+    group = commands.group("config", "settings: show, diff, validate, init")
     group.add(
-        "show", _show, "each effective value and where it came from",
-        examples="testbed config show\ntestbed config show --set grace=2s --json",
+        "show", _show, "each effective value and where it came from; with --env all of the environment's",
+        examples="testbed config show\ntestbed config show --set grace=2s --json\ntestbed config show --env local",
     )  # fmt: skip
+    diff = group.add(
+        "diff", _diff, "values that two environments do not have in common",
+        examples="testbed config diff blue green\ntestbed config diff local compose --json",
+    )  # fmt: skip
+    diff.add_argument("first", metavar="ENV")
+    diff.add_argument("second", metavar="ENV")
     validate = group.add(
         "validate", _validate, "check campaign, scenario, experiment and target files",
         examples="testbed config validate campaigns/nightly.yaml\ntestbed config validate",
@@ -36,11 +42,47 @@ def _show(session: Session, args: argparse.Namespace) -> int:
     if session.env and "environment" not in overrides:
         overrides["environment"] = session.env
     name = resolve(overrides)["environment"]
-    settings = resolve(overrides, inventory=inventory_of(session, name))
-    rows = [(key, _text(value.value), f"{value.source}: {value.place}") for key, value in settings.sources.items()]
-    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    if session.env:
+        entries = _explained(session, name, overrides)
+    else:
+        settings = resolve(overrides, inventory=inventory_of(session, name))
+        entries = {key: value.to_json() for key, value in settings.sources.items()}
+    rows = [(key, _text(item["value"]), f"{item['source']}: {item['place']}") for key, item in entries.items()]
+    widths = [min(60, max(len(row[column]) for row in rows)) for column in (0, 1)]
     text = "\n".join(f"{key:<{widths[0]}}  {value:<{widths[1]}}  {source}" for key, value, source in rows)
-    session.result({key: value.to_json() for key, value in settings.sources.items()}, text)
+    session.result(entries, text)
+    return 0
+
+
+def _explained(session: Session, name: str, overrides: dict[str, str]) -> dict[str, dict[str, Any]]:
+    """Every value of one environment. Raises FileError for group_vars that are not right."""
+    from runners.cli.launch import inventory_of
+    from runners.config.settings import resolve
+    from runners.environment import inventory
+    from runners.environment.explain import explain
+
+    place = inventory_of(session, name)
+    if place is None:
+        place = inventory.of_environment(name)  # says what is wrong
+    inventory.load(place)
+    settings = resolve({**overrides, "environment": name}, inventory=place)
+    return explain(session.home.env(name), place, settings)
+
+
+def _diff(session: Session, args: argparse.Namespace) -> int:
+    from runners.environment.explain import difference
+
+    names = [session.environment_name(name) for name in (args.first, args.second)]
+    first, second = (_explained(session, name, session.overrides) for name in names)
+    items = [item for item in difference(first, second) if item["key"] != "environment"]
+    lines = []
+    for item in items:
+        lines.append(item["key"])
+        for name, entry in zip(names, (item["first"], item["second"]), strict=True):
+            said = "–" if entry is None else f"{_text(entry['value'])}  ({entry['source']}: {entry['place']})"
+            lines.append(f"  {name:<12} {said}")
+    document = {"first": names[0], "second": names[1], "items": items}
+    session.result(document, "\n".join(lines) or f"{names[0]} and {names[1]} have the same values")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""`testbed up`, `down`, `status`, `restart`, `logs`, `verify`, `doctor`, `env list`."""
+"""`testbed up`, `down`, `status`, `restart`, `logs`, `verify`, `drift`, `reset`, `rollback`, `doctor`, `env list`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from runners.cli.main import Commands
+    from runners.cli.provisioning import Interrupts, Progress
     from runners.cli.session import Session
+    from runners.environment.up import Up
 
 
 def register(commands: Commands) -> None:
@@ -21,11 +25,18 @@ def register(commands: Commands) -> None:
         "up", _up, "provision an environment, or bring it to what is asked",
         examples="testbed up\ntestbed up staging --inventory ./inventories/staging\n"
         "testbed up --only postgres redis\ntestbed up --set defects=drop_acked_1pct\n"
-        "testbed up --set stores=real --set identity=keycloak",
+        "testbed up --set stores=real --set identity=keycloak\ntestbed up --rotate-secrets",
     )  # fmt: skip
     up.add_argument("name", nargs="?", metavar="ENV", help="environment (default: local)")
-    up.add_argument("--inventory", metavar="NAME|DIR", help="what to provision from (default: the one named like ENV)")
+    up.add_argument(
+        "--inventory", metavar="NAME|DIR", help="what to provision from (default: the one named like ENV, else local)"
+    )
     up.add_argument("--fresh", action="store_true", help="remove the old data first")
+    up.add_argument(
+        "--rotate-secrets",
+        action="store_true",
+        help="make every generated secret anew and restart what knows the old ones",
+    )
     up.add_argument("--only", nargs="+", metavar="SERVICE", default=[], help="these services and what they require")
     status = commands.add(
         "status",
@@ -53,10 +64,34 @@ def register(commands: Commands) -> None:
     verify = commands.add(
         "verify",
         _verify,
-        "probe each operation of the target once",
+        "check settings, secrets and connections, and probe each operation of the target once",
         examples="testbed verify\ntestbed verify staging --json",
     )
     verify.add_argument("name", nargs="?", metavar="ENV")
+    drift = commands.add(
+        "drift",
+        _drift,
+        "how a running environment differs from what was provisioned; exit 1 when it does",
+        examples="testbed drift\ntestbed drift staging --json",
+    )
+    drift.add_argument("name", nargs="?", metavar="ENV")
+    reset = commands.add(
+        "reset",
+        _reset,
+        "fresh data; secrets, ports and settings stay",
+        examples="testbed reset\ntestbed reset staging",
+    )
+    reset.add_argument("name", nargs="?", metavar="ENV")
+    reset.add_argument("--force", action="store_true", help="even while a run drives it")
+    rollback = commands.add(
+        "rollback",
+        _rollback,
+        "make the environment from its last good release again",
+        examples="testbed rollback\ntestbed rollback staging --to 3",
+    )
+    rollback.add_argument("name", nargs="?", metavar="ENV")
+    rollback.add_argument("--to", type=int, default=0, metavar="RELEASE", help="this one instead of the last good one")
+    rollback.add_argument("--force", action="store_true", help="even while a run drives it")
     commands.group("env", "environments: list").add(
         "list", _list, "all environments of this home", examples="testbed env list"
     )
@@ -64,20 +99,31 @@ def register(commands: Commands) -> None:
 
 def _up(session: Session, args: argparse.Namespace) -> int:
     from runners.cli.launch import inventory_of
-    from runners.cli.provisioning import Interrupts, Progress, summary
     from runners.config.settings import resolve
     from runners.environment import service
-    from runners.lib.errors import TestbedError
 
     name = session.environment_name(args.name)
     chosen = resolve(session.overrides, inventory=inventory_of(session, name, args.inventory))
+    return _provisioned(
+        session, name,
+        lambda progress, interrupts: service.up(
+            session.home, name, source=args.inventory, fresh=args.fresh, only=args.only, rotate=args.rotate_secrets,
+            defects=chosen["defects"], stores=chosen["stores"], identity=chosen["identity"], on_event=progress.take,
+            cancel=interrupts.count,
+        ),
+    )  # fmt: skip
+
+
+def _provisioned(session: Session, name: str, work: Callable[[Progress, Interrupts], Up]) -> int:
+    """Do what ends in an environment that is ready; tell how it ended, as events or for people."""
+    from runners.cli.provisioning import Interrupts, Progress, summary
+    from runners.environment import service
+    from runners.lib.errors import TestbedError
+
     progress = Progress(session, name)
     try:
         with Interrupts(session, "rolling back; once more to stop at once") as interrupts:
-            done = service.up(
-                session.home, name, source=args.inventory, fresh=args.fresh, only=args.only,
-                defects=chosen["defects"], stores=chosen["stores"], identity=chosen["identity"], on_event=progress.take, cancel=interrupts.count,
-            )  # fmt: skip
+            done = work(progress, interrupts)
     except TestbedError:
         document = service.status(session.home, name)
         progress.end(document, **({"failure": document["failure"]} if "failure" in document else {}))
@@ -86,6 +132,52 @@ def _up(session: Session, args: argparse.Namespace) -> int:
     if not session.json:
         session.result(done.status, summary(session.home.env(name), done))
     return 0 if done.status["state"] == "ready" else 2
+
+
+def _reset(session: Session, args: argparse.Namespace) -> int:
+    from runners.environment import service
+
+    name = session.environment_name(args.name)
+    return _provisioned(
+        session, name,
+        lambda progress, interrupts: service.reset(
+            session.home, name, force=args.force, on_event=progress.take, cancel=interrupts.count
+        ),
+    )  # fmt: skip
+
+
+def _rollback(session: Session, args: argparse.Namespace) -> int:
+    from runners.environment import service
+
+    name = session.environment_name(args.name)
+
+    def work(progress: Progress, interrupts: Interrupts) -> Up:
+        done = service.rollback(
+            session.home, name, to=args.to, force=args.force, on_event=progress.take, cancel=interrupts.count
+        )
+        session.event({"type": "phase", "environment": name, "name": "rollback", "release": done.release})
+        session.say(f"back at release {done.release}")
+        for line in done.other:
+            session.say(f"  not brought back: {line}")
+        return done.up
+
+    return _provisioned(session, name, work)
+
+
+def _drift(session: Session, args: argparse.Namespace) -> int:
+    from runners.cli.provisioning import Interrupts
+    from runners.environment import service
+
+    name = session.environment_name(args.name)
+    with Interrupts(session, "stopping") as interrupts:
+        document = service.drift(session.home, name, cancel=interrupts.count)
+    lines = [
+        f"✘ {item['service'] or name}: {item['kind']}: {item['path'] or ''}: expected {item['expected']}, found {item['found']}"
+        for item in document["items"]
+    ]  # fmt: skip
+    verdict = f"{len(lines)} deviations; testbed up {name} mends what is provisioned" if lines else "no drift"
+    session.result(document, "\n".join([*lines, verdict]))
+    return 1 if document["drifted"] else 0
 
 
 def _status(session: Session, args: argparse.Namespace) -> int:
@@ -203,10 +295,25 @@ def _verify(session: Session, args: argparse.Namespace) -> int:
         rows.append(
             f"  {mark} {name:<22} {item['status'] or '':>4} {latency}  {needed:<8} {item['reason'] or ''}".rstrip()
         )
-    verdict = "ready" if document["ready"] else "not ready: a required operation is missing"
+    rows += _checked(document["checks"])
+    verdict = "ready" if document["ready"] else "not ready: what is required is missing"
     rows.append(f"{verdict} · coverage {document['coverage']:.0%} of the canonical operations")
     session.result(document, "\n".join(rows))
     return 0 if document["ready"] else 2
+
+
+def _checked(found: list[dict[str, Any]]) -> list[str]:
+    """A line for each kind of check, and one for each check that does not hold."""
+    rows = []
+    for kind in dict.fromkeys(item["kind"] for item in found):
+        of_kind = [item for item in found if item["kind"] == kind]
+        rows.append(f"{kind}s: {sum(item['state'] == 'ok' for item in of_kind)} of {len(of_kind)}")
+        rows += [
+            f"  {'✘' if item['state'] == 'failed' else '–'} {item['name']:<22} {item['reason']}"
+            for item in of_kind
+            if item["state"] != "ok"
+        ]
+    return rows
 
 
 def _doctor(session: Session, _args: argparse.Namespace) -> int:

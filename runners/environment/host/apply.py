@@ -47,6 +47,14 @@ def apply(facts: Mapping[str, Any], configuration: Path, log: Path, env_id: str)
         return _start(control, configuration, log, env_id)
 
 
+def runs(facts: Mapping[str, Any]) -> bool:
+    """Does supervisord answer?"""
+    try:
+        return bool(Control(facts).pid())
+    except Unreachable:
+        return False
+
+
 def _start(control: Control, configuration: Path, log: Path, env_id: str) -> Applied:
     process = subprocess.Popen(
         [sys.executable, "-m", "runners.environment.host.supervise", "-n", "-c", str(configuration)],

@@ -2,19 +2,80 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import os
 import pwd
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from runners.environment.host.processes import remove_shared_memory, shared_memory_of
 
 INCLUDE = "include = 'testbed.conf'"
+STAMP = "testbed.password"  # the hash of the superuser's password as last set, beside PostgreSQL's own files
+SCRAM_ITERATIONS = 4096
 
 
 class InitFailed(Exception):
-    """initdb ended with an error."""
+    """initdb, or the server in single-user mode, ended with an error."""
+
+
+def exists(cluster: Path) -> bool:
+    return (cluster / "PG_VERSION").exists()
+
+
+def knows(cluster: Path, password_file: Path) -> bool:
+    """Is the superuser's password the one in the file? A cluster that says nothing was made with it."""
+    stamp = cluster / STAMP
+    return not stamp.exists() or stamp.read_text() == _stamp(password_file)
+
+
+def set_password(cluster: Path, binaries: Path, password_file: Path, account: pwd.struct_passwd | None) -> None:
+    """Give the superuser the password in the file, with no server running and the old one forgotten. Raises InitFailed.
+
+    Single-user mode asks for no password; what it reads is the hash, so that no log can have the password.
+    """
+    verifier = scram_verifier(password_file.read_text().strip())
+    done = subprocess.run(
+        [binaries / "postgres", "--single", "-D", cluster, "-c", "log_statement=none", "postgres"],
+        check=False, capture_output=True, text=True, cwd="/", env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"} | _paths(),
+        input=f"ALTER ROLE postgres PASSWORD '{verifier}'\n", **_as(account),
+    )  # fmt: skip
+    if done.returncode != 0 or "ERROR" in done.stderr:
+        raise InitFailed(f"postgres --single: {(done.stderr or done.stdout).strip()}")
+    _write_stamp(cluster, password_file, account)
+
+
+def scram_verifier(password: str, salt: bytes | None = None) -> str:
+    """What PostgreSQL keeps of a password: SCRAM-SHA-256 of RFC 5803, for a password of ASCII characters."""
+    salt = os.urandom(16) if salt is None else salt
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, SCRAM_ITERATIONS)
+    stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    server = hmac.digest(salted, b"Server Key", "sha256")
+    first, second, third = (base64.b64encode(part).decode() for part in (salt, stored, server))
+    return f"SCRAM-SHA-256${SCRAM_ITERATIONS}:{first}${second}:{third}"
+
+
+def _stamp(password_file: Path) -> str:
+    return hashlib.sha256(password_file.read_bytes().strip()).hexdigest() if password_file.exists() else ""
+
+
+def _write_stamp(cluster: Path, password_file: Path, account: pwd.struct_passwd | None) -> None:
+    fd = os.open(cluster / STAMP, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(fd, "w") as file:
+        file.write(_stamp(password_file))
+        if account is not None:
+            os.fchown(fd, account.pw_uid, account.pw_gid)
+
+
+def _as(account: pwd.struct_passwd | None) -> dict[str, Any]:
+    """Arguments of subprocess.run to become this user."""
+    if account is None:
+        return {}
+    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
 
 
 def create(cluster: Path, binaries: Path, password_file: Path, account: pwd.struct_passwd | None) -> bool:
@@ -22,7 +83,7 @@ def create(cluster: Path, binaries: Path, password_file: Path, account: pwd.stru
 
     It is made beside its place and renamed, so that an initdb that was killed leaves nothing that looks like a cluster.
     """
-    if (cluster / "PG_VERSION").exists():
+    if exists(cluster):
         return False
     draft = cluster.with_name(cluster.name + ".new")
     password = draft.with_name(draft.name + ".password")
@@ -41,16 +102,15 @@ def create(cluster: Path, binaries: Path, password_file: Path, account: pwd.stru
                 f"--pwfile={password}", "--encoding=UTF8", "--no-locale", "--no-sync",
             ],
             check=False, capture_output=True, text=True, cwd="/",
-            env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"} | _paths(),
-            user=None if account is None else account.pw_uid, group=None if account is None else account.pw_gid,
-            extra_groups=None if account is None else [],
+            env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"} | _paths(), **_as(account),
         )  # fmt: skip
         if done.returncode != 0:
-            raise InitFailed((done.stderr or done.stdout).strip())
+            raise InitFailed(f"initdb: {(done.stderr or done.stdout).strip()}")
     finally:
         password.unlink(missing_ok=True)
     with (draft / "postgresql.conf").open("a") as file:
         file.write(f"\n{INCLUDE}\n")
+    _write_stamp(draft, password_file, account)
     draft.rename(cluster)
     return True
 

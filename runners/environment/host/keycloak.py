@@ -59,8 +59,7 @@ def instance(home: Path, folder: Path, realm: Path) -> Path:
     Its name tells the realm file's content: Keycloak imports a realm only where there is none, so a changed file starts
     from nothing.
     """
-    name = hashlib.sha256(realm.read_bytes()).hexdigest()[:16]
-    own = folder / name
+    own = place(folder, realm)
     imports = own / "data" / "import"
     imports.mkdir(mode=0o700, parents=True, exist_ok=True)
     for path in (folder, own, own / "data", imports):
@@ -74,6 +73,11 @@ def instance(home: Path, folder: Path, realm: Path) -> Path:
     if not target.is_symlink():
         target.symlink_to(realm.resolve())
     return own
+
+
+def place(folder: Path, realm: Path) -> Path:
+    """Where the instance of this realm file lies."""
+    return folder / (hashlib.sha256(realm.read_bytes()).hexdigest()[:16] if realm.exists() else "new")
 
 
 def command(home: Path, own: Path, configuration: Path, *, java: str = "java") -> list[str]:
@@ -105,6 +109,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="runners.environment.host.keycloak")
     for name in ("script", "folder", "realm", "configuration"):
         parser.add_argument(f"--{name}", required=True, type=Path)
+    parser.add_argument("--check", action="store_true", help="make nothing")
     options = parser.parse_args(arguments)
     home, java = home_of(options.script), shutil.which("java")
     if home is None or java is None:
@@ -112,7 +117,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(missing, file=sys.stderr)
         return 2
     before = set(options.folder.glob("*"))
-    own = instance(home, options.folder, options.realm)
+    make = instance if not options.check else lambda _home, folder, realm: place(folder, realm)
+    own = make(home, options.folder, options.realm)
     print(*command(home, own, options.configuration, java=java), sep="\n")
     print("found" if own in before else "made")
     return 0

@@ -25,24 +25,53 @@ def probe(health: Mapping[str, Any], *, timeout_s: float = TIMEOUT_S) -> str | N
         return f"{type(error).__name__}: {error}"
 
 
+def dependencies(health: Mapping[str, Any], *, timeout_s: float = TIMEOUT_S) -> dict[str, str | None] | None:
+    """What a readiness page tells of what its service depends on: name → why it is not ready, None when it is.
+
+    Empty when it lists nothing; None when it does not answer. Never raises.
+    """
+    if health.get("kind") != "http":
+        return {}
+    try:
+        _, body = _get(health["url"], timeout_s)
+    except (OSError, http.client.HTTPException, ValueError):
+        return None
+    try:
+        return {item["name"]: None if _is_ready(item) else item.get("reason") or "not ready" for item in _listed(body)}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
 def _http(health: Mapping[str, Any], timeout_s: float) -> str | None:
-    url = urlsplit(health["url"])
+    status, body = _get(health["url"], timeout_s)
+    return None if status == 200 else f"answers {status}{_unready(body)}"
+
+
+def _get(address: str, timeout_s: float) -> tuple[int, bytes]:
+    url = urlsplit(address)
     connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=timeout_s)
     try:
         connection.request("GET", url.path, headers={"Connection": "close"})
         answer = connection.getresponse()
-        body = answer.read(65536)
+        return answer.status, answer.read(65536)
     finally:
         connection.close()
-    return None if answer.status == 200 else f"answers {answer.status}{_unready(body)}"
+
+
+def _listed(body: bytes) -> list[dict[str, Any]]:
+    """The dependencies of a readiness answer, given as a list or by name."""
+    listed = json.loads(body)["dependencies"]
+    return listed if isinstance(listed, list) else [{"name": name, **state} for name, state in listed.items()]
+
+
+def _is_ready(item: Mapping[str, Any]) -> bool:
+    return bool(item.get("ready", item.get("status") in ("up", "ok")))
 
 
 def _unready(body: bytes) -> str:
-    """The dependencies that a readiness answer calls unready, if it lists any (as a list or by name)."""
+    """The dependencies that a readiness answer calls unready, if it lists any."""
     try:
-        listed = json.loads(body)["dependencies"]
-        items = listed if isinstance(listed, list) else [{"name": name, **state} for name, state in listed.items()]
-        bad = [item["name"] for item in items if not item.get("ready", item.get("status") in ("up", "ok"))]
+        bad = [item["name"] for item in _listed(body) if not _is_ready(item)]
     except (ValueError, KeyError, TypeError, AttributeError):
         return ""
     return f": {', '.join(sorted(bad))} not ready" if bad else ""

@@ -6,13 +6,65 @@ import os
 import secrets
 import string
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from runners.lib.files import read_json, write_json
 
 _ALPHABET = string.ascii_letters + string.digits
 TENANT_ROLES = ("viewer", "editor", "analyst", "tenant_admin", "agent")
+
+
+@dataclass(frozen=True)
+class Lack:
+    """What is wrong with one file. kind: value (it is not there) | addition (it lacks somebody) | mode."""
+
+    path: str
+    kind: Literal["value", "addition", "mode"]
+    expected: str
+    found: str
+
+
+def lacking(
+    folder: Path, passwords: Iterable[str], tenants: Mapping[str, str], *, mode: int = 0o600, rotate: bool = False
+) -> list[Lack]:
+    """What `generate` would make or mend. rotate: as if there were none."""
+    names = [f"{name}_password" for name in passwords] + ["jwt_private.pem", "jwt_public.pem"]
+    missing = [Lack(str(folder / name), "value", "a file", "nothing") for name in names if not (folder / name).exists()]
+    for name, complete in (
+        ("identities.json", lambda known: identities_document(tenants, known or {}) == known),
+        ("alert_webhook_tokens.json", lambda known: set(known or {}) == set(tenants)),
+    ):
+        known = read_json(folder / name)
+        if known is None:
+            missing.append(Lack(str(folder / name), "value", "a file", "nothing"))
+        elif not complete(known):
+            missing.append(Lack(str(folder / name), "addition", "every tenant", "others"))
+    if rotate:
+        return [Lack(str(folder), "value", "new values", "the present ones")]
+    there = sorted(folder.iterdir()) if folder.is_dir() else []
+    modes = [(path, mode) for path in there] + ([(folder, 0o700)] if folder.is_dir() else [])
+    wrong = [
+        Lack(str(path), "mode", f"mode {right:04o}", f"mode {found:04o}")
+        for path, right in modes
+        if (found := path.stat().st_mode & 0o777) != right
+    ]
+    return missing + wrong
+
+
+def drift(items: Iterable[Lack]) -> list[dict[str, str | None]]:
+    """The same as items of `testbed drift`."""
+    return [
+        {"service": None, "kind": "secret", "path": item.path, "expected": item.expected, "found": item.found}
+        for item in items
+    ]
+
+
+def forget(folder: Path) -> None:
+    """Remove them all, what was derived from them too."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        path.unlink()
 
 
 def generate(folder: Path, passwords: Iterable[str], tenants: Mapping[str, str], *, mode: int = 0o600) -> list[str]:

@@ -11,7 +11,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -33,11 +33,13 @@ _KEPT = ("lease", "chaos")
 
 @dataclass(frozen=True)
 class Prepared:
-    """state: the content of state.json; facts: what roles need beside it; changed: what was made or decided anew."""
+    """state: the content of state.json; facts: what roles need beside it; changed: what was made or decided anew; drift: the
+    same as items of `testbed drift`."""
 
     state: dict[str, Any]
     facts: dict[str, Any]
     changed: list[str]
+    drift: list[dict[str, str | None]] = field(default_factory=list)
 
 
 def prepare(
@@ -52,14 +54,17 @@ def prepare(
     port_offset: int = -1,
     stores: Stores = "embedded",
     identity: Identity = "local",
+    dry: bool = False,
 ) -> Prepared:
-    """Make the folders and state.json, or find them as they are. Raises Unprovidable, ports.NoFreePorts,
-    accounts.NoAccount, ValueError (the catalogue is not sound)."""
+    """Make the folders and state.json, or find them as they are. dry: only tell what would change.
+
+    Raises Unprovidable, ports.NoFreePorts, accounts.NoAccount, ValueError (the catalogue is not sound).
+    """
     selection, real = choose_services(catalogue, only, stores=stores, identity=identity)
     names, requires = selection.present, servers.requirements(catalogue, selection, identity=identity)
     earlier = _usable(read_json(environment.state))
-    changed = make_folders(environment, [name for name in names if name == "redis" or name in real])
-    changed += forget_programs(environment, names)
+    changed = make_folders(environment, [name for name in names if name == "redis" or name in real], dry=dry)
+    changed += forget_programs(environment, names, dry=dry)
     env_id = str(earlier.get("env_id") or uuid.uuid4())
     defaults = ports.numbers(catalogue, supervisor_port)
     offset = ports.kept(earlier.get("ports") or {}, defaults)
@@ -92,26 +97,33 @@ def prepare(
             "password_file": str(environment.secrets / "supervisor_password"), "pid": None, "start": None,
         },
         "defects": sorted(defects), "outside": facts["outside"], "provisioned_at": None,
+        "wanted": {"only": sorted(only), "defects": sorted(defects), "stores": stores, "identity": identity},
     }  # fmt: skip
     if earlier:
         for key in ("state", "provisioned_at"):
             state[key] = earlier[key]
+        if "release" in earlier:
+            state["release"] = earlier["release"]
         if "took_s" in earlier:
             state["took_s"] = {name: took for name, took in earlier["took_s"].items() if name in names}
         state["supervisor"] |= {key: earlier["supervisor"][key] for key in ("pid", "start")}
         if state["state"] == "failed":
             state["state"] = "provisioning"
     if state != earlier:
-        write_json(environment.state, state)
-        changed.append("state.json")
+        changed.append(str(environment.state))
+        if not dry:
+            write_json(environment.state, state)
     for path in outside:  # after state.json, which names them
         if not path.is_dir():
-            path.mkdir()
-            path.chmod(0o711)  # whatever the umask: PostgreSQL's user must be able to pass
             changed.append(str(path))
-    if account is not None and found.get("postgres") is not None:
+            if not dry:
+                path.mkdir()
+                path.chmod(0o711)  # whatever the umask: PostgreSQL's user must be able to pass
+    # What is not there cannot be tried as another user.
+    triable = not dry or all(path.is_dir() for path in outside)
+    if account is not None and found.get("postgres") is not None and triable:
         _reachable_binaries(facts, account, Path(facts["outside"][0]) if outside else None, changed)
-    return Prepared(state, facts, changed)
+    return Prepared(state, facts, changed, _drift(environment, changed, earlier, state))
 
 
 def _layout(environment: Environment, numbers: Mapping[str, int]) -> dict[str, Any]:
@@ -157,10 +169,44 @@ def choose_services(
     }  # fmt: skip
 
 
-def make_folders(environment: Environment, names: Collection[str]) -> list[str]:
+def _drift(
+    environment: Environment, changed: Collection[str], earlier: Mapping[str, Any], state: Mapping[str, Any]
+) -> list[dict[str, str | None]]:
+    """What was found otherwise, item by item."""
+
+    def item(service: str | None, kind: str, path: str, expected: object, found: object) -> dict[str, str | None]:
+        return {"service": service, "kind": kind, "path": path, "expected": str(expected), "found": str(found)}
+
+    items = []
+    for path in map(Path, changed):
+        if path == environment.state:
+            before, after = _flat(earlier), _flat(state)
+            for key in sorted(key for key in {*before, *after} if before.get(key) != after.get(key)):
+                service = key.split(".")[1] if key.startswith("services.") else None
+                items.append(item(service, "recorded", key, after.get(key, "nothing"), before.get(key, "nothing")))
+        elif path.suffix == ".conf":
+            items.append(item(path.stem, "configuration", str(path), "nothing", "a file"))
+        else:
+            found = f"mode {path.stat().st_mode & 0o777:04o}" if path.is_dir() else "nothing"
+            items.append(item(None, "configuration", str(path), "a folder with mode 0700", found))
+    return items
+
+
+def _flat(value: Any, at: str = "") -> dict[str, Any]:
+    """Leaves by dotted path; entries of a list that have a name go by it."""
+    if isinstance(value, Mapping):
+        return {
+            k: v for key, entry in value.items() for k, v in _flat(entry, f"{at}.{key}" if at else str(key)).items()
+        }
+    if isinstance(value, list) and value and all(isinstance(entry, Mapping) and "name" in entry for entry in value):
+        return {k: v for entry in value for k, v in _flat(entry, f"{at}.{entry['name']}").items()}
+    return {at: value}
+
+
+def make_folders(environment: Environment, names: Collection[str], *, dry: bool = False) -> list[str]:
     """The folders of an environment, each 0700; returns those that were made or got their mode back.
 
-    names: services that have a folder of their own under data.
+    names: services that have a folder of their own under data. dry: only tell.
     """
     made = []
     folders = [
@@ -174,16 +220,17 @@ def make_folders(environment: Environment, names: Collection[str]) -> list[str]:
     folders += [environment.chaos, environment.journal]
     for folder in folders:
         if not folder.is_dir() or folder.stat().st_mode & 0o777 != 0o700:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            folder.chmod(0o700)
             made.append(str(folder))
+            if not dry:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                folder.chmod(0o700)
     return made
 
 
-def forget_programs(environment: Environment, names: Collection[str]) -> list[str]:
+def forget_programs(environment: Environment, names: Collection[str], *, dry: bool = False) -> list[str]:
     """Remove the programs of services that are not wanted any more; supervisord stops them at its next reading."""
     gone = [path for path in (environment.config / "programs").glob("*.conf") if path.stem not in names]
-    for path in gone:
+    for path in [] if dry else gone:
         path.unlink()
     return [str(path) for path in gone]
 
@@ -273,8 +320,9 @@ def finish(environment: Environment, changes: Mapping[str, Any]) -> bool:
     return True
 
 
-def clear(environment: Environment, *, keep: Collection[str] = ()) -> list[str]:
+def clear(environment: Environment, *, keep: Collection[str] = (), dry: bool = False) -> list[str]:
     """Remove what is in the folder but lock files, HALTED and `keep`; returns what went. No process may use it any more.
+    dry: only tell.
 
     state.json goes last: as long as it is there, an interrupted removal can be taken up again.
     """
@@ -285,13 +333,15 @@ def clear(environment: Environment, *, keep: Collection[str] = ()) -> list[str]:
     for path in entries:
         if path.name in _KEPT or path.name in keep:
             continue
-        _remove(path)
         gone.append(path.name)
+        if not dry:
+            _remove(path)
     if "chaos" not in keep and environment.chaos.is_dir():
         for path in environment.chaos.iterdir():
             if path.name != "HALTED" and not path.name.endswith("lock"):
-                _remove(path)
                 gone.append(f"chaos/{path.name}")
+                if not dry:
+                    _remove(path)
     return gone
 
 

@@ -1,12 +1,16 @@
 """Root causes and what they block, from the graph of requirements."""
 
+from itertools import combinations
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runners.environment import inventory
+from runners.environment.host.binaries import Binary
 from runners.environment.host.impact import failure_document, impact, order, with_requirements
+from runners.environment.host.servers import requirements, select
 
 GRAPH = {"postgres": (), "redis": (), "backend": ("postgres", "redis"), "ingest": ("postgres",), "web": ("backend",)}
 
@@ -56,3 +60,31 @@ def test_the_report_shows_the_last_lines_of_each_cause_and_of_no_other(tmp_path:
     assert document["root_causes"][0]["log"][-1] == "postgres 99"
     assert {item["service"] for item in document["blocked"]} == {"backend", "ingest", "web"}
     assert document["healthy"] == ["redis"]
+
+
+def whole_graph() -> dict[str, tuple[str, ...]]:
+    """The shipped catalogue with all it can have: real stores, and Keycloak for the users."""
+    catalogue = inventory.load(inventory.find("local")).catalogue
+    assert catalogue is not None
+    entries = {name: service.model_dump() for name, service in catalogue.testbed_services.items()}
+    found = {name: Binary(Path("/opt"), "1", "-", name, True) for name, entry in entries.items() if entry["binary"]}
+    selection = select(entries, order(catalogue.requires), found, stores="real", identity="keycloak", frontend=True)
+    assert selection.absent == {}
+    needs = requirements(entries, selection, identity="keycloak")
+    return {name: tuple(needed) for name, needed in needs.items()}
+
+
+PAIRS = list(combinations(sorted(whole_graph()), 2))
+
+
+@pytest.mark.parametrize(("first", "second"), PAIRS, ids=["-".join(pair) for pair in PAIRS])
+def test_of_two_broken_services_the_causes_are_those_that_need_no_other_broken_one(first: str, second: str) -> None:
+    graph = whole_graph()
+    behind = {name: {other for other in graph if name in with_requirements(graph, [other])} for name in (first, second)}
+    found = impact(graph, [name for name in graph if name not in behind[first] | behind[second]])
+    causes = {first, second} - ({second} if second in behind[first] else set())
+    causes -= {first} if first in behind[second] else set()
+    assert set(found.root_causes) == causes
+    assert set(found.blocked) == (behind[first] | behind[second]) - causes
+    for name, why in found.blocked.items():
+        assert set(why) == {cause for cause in causes if name in behind[cause]}

@@ -77,3 +77,10 @@ def test_an_unknown_service_gets_the_nearest_one() -> None:
     assert catalogue is not None
     with pytest.raises(FileError, match="did you mean 'postgres'"):
         inventory.chosen(catalogue, ("postgers",), SHIPPED)
+
+
+def test_an_environment_of_another_name_is_made_from_the_local_inventory() -> None:
+    assert inventory.of_environment("blue") == inventory.find("local")
+    assert inventory.of_environment("local") == inventory.find("local")
+    with pytest.raises(FileError, match="--inventory local"):
+        inventory.of_environment("locl")

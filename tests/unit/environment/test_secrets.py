@@ -65,3 +65,30 @@ def test_each_tenant_has_a_webhook_token_of_its_own_which_is_kept(tmp_path: Path
     tokens = json.loads((tmp_path / "secrets" / "alert_webhook_tokens.json").read_text())
     assert tokens["acme"] == first["acme"]
     assert (set(tokens), len(set(tokens.values()))) == (set(TENANTS), 3)
+
+
+def test_what_is_lacking_is_told_without_making_it(tmp_path: Path) -> None:
+    folder = tmp_path / "secrets"
+    assert {item.kind for item in secrets.lacking(folder, ["redis"], TENANTS)} == {"value"}
+    assert not folder.exists()
+    secrets.generate(folder, ["redis"], TENANTS)
+    assert secrets.lacking(folder, ["redis"], TENANTS) == []
+    (folder / "redis_password").unlink()
+    (folder / "jwt_private.pem").chmod(0o644)
+    found = secrets.lacking(folder, ["redis"], {**TENANTS, "umbrella": "Umbrella"})
+    assert [(Path(item.path).name, item.kind) for item in found] == [
+        ("redis_password", "value"),
+        ("identities.json", "addition"),
+        ("alert_webhook_tokens.json", "addition"),
+        ("jwt_private.pem", "mode"),
+    ]
+
+
+def test_a_rotation_makes_every_value_anew(tmp_path: Path) -> None:
+    folder = tmp_path / "secrets"
+    secrets.generate(folder, ["redis", "postgres"], TENANTS)
+    before = set(secrets.values(folder))
+    secrets.forget(folder)
+    secrets.generate(folder, ["redis", "postgres"], TENANTS)
+    kept = before & set(secrets.values(folder))
+    assert [value for value in kept if len(value) in (24, 32)] == []

@@ -1,0 +1,42 @@
+"""`testbed drift`: how a running environment differs from what was provisioned. Looks only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from runners.environment.down import inventory_of
+from runners.environment.provisioner import Provisioner, folder_of, ignore, never
+from runners.lib.errors import Cancelled, NotReady
+from runners.lib.files import read_json
+from runners.lib.home import Home
+from runners.playbook.job import OnEvent
+
+
+def require_processes(name: str, recorded: Mapping[str, Any]) -> None:
+    """Raises NotReady where the environment is of a kind that cannot be compared, reset or rolled back."""
+    kind = recorded.get("kind", "local")
+    if kind == "external":
+        raise NotReady(f"environment '{name}' is external: nothing of it was provisioned from here")
+    if kind != "local":
+        raise NotReady(f"environment '{name}' is {kind}: this is done for environments of processes alone so far")
+
+
+def drift(home: Home, name: str, *, on_event: OnEvent = ignore, cancel: Callable[[], int] = never) -> dict[str, Any]:
+    """`{environment, drifted, items: [{service, kind, path, expected, found}]}`. Raises NotReady, Cancelled."""
+    environment = folder_of(home, name)
+    recorded = read_json(environment.state) or {}
+    require_processes(name, recorded)
+    if recorded.get("state") not in ("ready", "degraded"):
+        raise NotReady(
+            f"environment '{name}' is {recorded.get('state', 'absent')}", remedy=f"provision it with: testbed up {name}"
+        )
+    done = Provisioner(environment, inventory_of(recorded), on_event, cancel).play("drift", drift_fails=False)
+    if done.status == "cancelled":
+        raise Cancelled("cancelled")
+    if done.status == "failed":
+        raise NotReady(
+            f"environment '{name}' cannot be compared: '{done.failed_task}' says {done.message}",
+            remedy=f"look at: testbed status {name}",
+        )
+    return {"environment": name, "drifted": bool(done.drift), "items": list(done.drift)}
