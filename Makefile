@@ -5,14 +5,14 @@ UV := .build/uv/bin/uv
 INSTALLED := .venv/.installed
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: demo frontend test test-frontend test-python lint bench drills docs wheels clean install
+.PHONY: demo frontend test test-frontend test-python lint lint-code lint-playbooks bench drills docs wheels clean install
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    install, environment up, campaign smoke, report; then says where to look"
 	@echo "make frontend build the platform's pages, which the web server of an environment serves"
 	@echo "make test    all tests that this machine can run; skipped ones are named with the reason"
-	@echo "make lint    formatting, style, types, layers"
+	@echo "make lint    formatting, style, types, layers, playbooks"
 	@echo "make bench   benchmarks: ratios against a reference in the same run"
 	@echo "make drills  fault drills: kill -9 of everything, defects that must be found (long)"
 	@echo "make wheels  both distributions into dist, the platform's with its pages; docs/install.md says how to install them"
@@ -59,12 +59,20 @@ test-frontend:
 test-python: install
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
+# Side by side: what reads Python, and what reads playbooks (ansible-lint takes as long as mypy without a cache).
 lint: $(INSTALLED)
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint-code lint-playbooks
+
+lint-code:
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@.ci/frontend lint
+
+lint-playbooks:
+	@$(BIN)/yamllint --strict .ansible-lint .yamllint playbooks inventories runners/shipped observastack/*.yaml observastack/alerting
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ansible-lint -q --nocolor
 
 bench: $(INSTALLED)
 	@$(BIN)/python -m tests.perf
