@@ -78,5 +78,5 @@ def _arguments(wanted: Recipe, base: str, prebuilt: bool) -> dict[str, str]:
     if wanted.dockerfile == SERVICE:
         arguments |= {"SERVICE": wanted.name, "PACKAGES": " ".join(wanted.packages)}
     if wanted.target == "web":
-        arguments["FRONTEND"] = "prebuilt" if prebuilt else "built"
+        arguments["FRONTEND"] = "frontend-prebuilt" if prebuilt else "frontend-built"
     return arguments
