@@ -5,7 +5,7 @@ UV := .build/uv/bin/uv
 INSTALLED := .venv/.installed
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: demo frontend test test-frontend test-python lint lint-code lint-playbooks bench drills docs wheels clean install
+.PHONY: demo frontend test test-frontend test-python lint lint-code lint-playbooks bench drills docs wheels clean install requirements
 .DEFAULT_GOAL := help
 
 help:
@@ -68,6 +68,7 @@ lint-code:
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/hadolint --config .hadolint.yaml observastack/images/Dockerfile*
 	@.ci/frontend lint
 
 lint-playbooks:
@@ -76,6 +77,11 @@ lint-playbooks:
 
 bench: $(INSTALLED)
 	@$(BIN)/python -m tests.perf
+
+# What the images install by hash: from uv.lock, whenever that changed.
+requirements: $(INSTALLED)
+	@$(UV) export --quiet --frozen --no-dev --no-emit-workspace --no-annotate --no-header --package observastack > observastack/images/requirements.txt
+	@$(UV) export --quiet --frozen --no-dev --no-emit-workspace --no-annotate --no-header --package observastack-testbed > observastack/images/requirements-runner.txt
 
 drills: install
 	@$(BIN)/python -m tests.drills

@@ -237,6 +237,21 @@ def test_images_get_the_packages_that_the_lock_file_names(name: str) -> None:
     assert wanted and {package: lock[package] for package in wanted} == wanted
 
 
+@pytest.mark.parametrize(
+    ("name", "package"),
+    [("requirements.txt", "observastack"), ("requirements-runner.txt", "observastack-testbed")],
+)
+def test_images_get_all_packages_of_the_lock_file_by_hash(name: str, package: str) -> None:
+    uv = PLATFORM.parent / ".build" / "uv" / "bin" / "uv"
+    if not uv.exists():
+        pytest.skip("uv is not in .build")
+    options = ["--frozen", "--no-dev", "--no-emit-workspace", "--no-annotate", "--no-header", "--offline"]
+    command = [uv, "export", "--quiet", *options, "--package", package]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=PLATFORM.parent)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == (PLATFORM / "images" / name).read_text(), "make requirements"
+
+
 # ------------------------------------------------------------------ Grafana
 
 
