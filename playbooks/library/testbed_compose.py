@@ -21,6 +21,7 @@ options:
   files: {description: What compose reads; those that do not exist are left out., type: list, elements: path, default: []}
   images: {description: Images by service, see group_vars/all/images.yml., type: dict, default: {}}
   built: {description: Image of each service whose image was built here., type: dict, default: {}}
+  further: {description: Services of the compose files beside those of the catalogue., type: list, elements: str, default: []}
   patience: {description: Seconds until all must be healthy., type: float, default: 180}
   keep_volumes: {description: Whether data stays, when absent., type: bool, default: false}
 author: ObservaStack Testbed maintainers
@@ -50,6 +51,7 @@ def main():
             "files": {"type": "list", "elements": "path", "default": []},
             "images": {"type": "dict", "default": {}},
             "built": {"type": "dict", "default": {}},
+            "further": {"type": "list", "elements": "str", "default": []},
             "patience": {"type": "float", "default": 180},
             "keep_volumes": {"type": "bool", "default": False},
         },
@@ -74,7 +76,7 @@ def main():
         with tempfile.TemporaryDirectory() as scratch:
             done = bring_up.bring_up(
                 environment, state, given["files"], given["images"], given["built"], patience_s=given["patience"],
-                dry=module.check_mode, scratch=Path(scratch),
+                further=given["further"], dry=module.check_mode, scratch=Path(scratch),
             )  # fmt: skip
     except bring_up.NotUp as error:
         module.fail_json(msg=str(error), reasons=error.reasons)

@@ -17,7 +17,7 @@ from runners.lib.home import Environment, Home
 from runners.playbook.job import OnEvent, Outcome, run
 from runners.playbook.mask import Mask
 
-Playbook = Literal["provision", "teardown", "drift", "reset", "rollback", "verify"]
+Playbook = Literal["provision", "teardown", "drift", "reset", "rollback", "verify", "testing"]
 
 _LOOKING = ("drift", "verify")
 _LOGGED = ("provision", "reset", "rollback")

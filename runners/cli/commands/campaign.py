@@ -27,6 +27,10 @@ def register(commands: Commands) -> None:
     run.add_argument("--queue", action="store_true", help="wait until the environment is free")
     run.add_argument("--only", action="append", default=[], metavar="STAGE", help="run only this stage; repeatable")
     run.add_argument("--skip", action="append", default=[], metavar="STAGE", help="leave out this stage; repeatable")
+    run.add_argument(
+        "--in-container", action="store_true",
+        help="in the runner's container beside a platform in containers; results go to its results-db",
+    )  # fmt: skip
     run.add_argument("--report", metavar="DIR", help="write report.html, summary.md, junit.xml and report.json there")
     run.add_argument(
         "--on-disconnect", choices=("continue", "cancel"), default=None,
@@ -82,6 +86,10 @@ def _run(session: Session, args: argparse.Namespace) -> int:
         chosen["on_disconnect"] = args.on_disconnect
     found = campaign.load(lookup.find("campaigns", args.campaign), staged)
     named = settings.resolve(chosen, campaign=found.document)["environment"]
+    if args.in_container:
+        from runners.cli import in_container
+
+        return in_container.run(session, args, found, named)
     inventory = launch.inventory_of(session, named)
     effective = settings.resolve(chosen, campaign=found.document, inventory=inventory)
     if effective.sources["on_disconnect"].source == "shipped default" and not args.detach:

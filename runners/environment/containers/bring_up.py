@@ -7,11 +7,11 @@ from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from runners.environment.containers import engine, project
+from runners.environment.containers import engine, project, usage
 from runners.environment.containers.engine import Box
-from runners.environment.containers.health import why
+from runners.environment.containers.health import failed, why
 from runners.environment.containers.project import Failed, Project
 from runners.environment.host.probes import probe
 from runners.lib.errors import NotReady
@@ -49,18 +49,23 @@ def bring_up(
     built: Mapping[str, str],
     *,
     patience_s: float,
+    further: Collection[str] = (),
     dry: bool = False,
     scratch: Path | None = None,
 ) -> Done:
-    """built: the image of each that was built here. dry: change nothing; the variables then lie in the folder `scratch`.
+    """built: the image of each that was built here; further: services of the compose files beside those of the catalogue.
+    dry: change nothing; the variables then lie in the folder `scratch`.
 
     Raises NotUp, NotReady (no engine).
     """
     state = _with_built(state, built)
+    state = {
+        **state,
+        "services": [*state["services"], *({"name": name, "health": {"kind": "container"}} for name in further)],
+    }
     client = engine.connect(state["engine"]["url"])
-    place = environment.config / "compose.env"
     ours = Project(
-        state["engine"]["project"], tuple(map(Path, files)), (scratch / "compose.env") if dry and scratch else place,
+        state["engine"]["project"], tuple(map(Path, files)), scratch if dry and scratch else environment.config,
         state["engine"]["url"],
     )  # fmt: skip
     try:
@@ -76,11 +81,12 @@ def bring_up(
     jobs = {name for name, item in services.items() if item.get("job")}
     unwanted = {item["name"] for item in state["absent"]}
     todo = project.differing(services, jobs, wanted, found, unwanted=unwanted)
-    changed = written and not _same(place, ours.variables) if dry else written
+    changed = not _same(environment.config, ours) if dry else written
     if dry:
         return Done(todo, variables=changed)
     _note_images(environment, references, state["engine"])
-    if not todo and not any(reasons(state, found).values()):
+    sick = {name for name, reason in reasons(state, found).items() if reason is not None}
+    if not todo and not sick:
         return Done(variables=changed)
     _refuse_missing_images(client, state, references, todo)
     for box in found:
@@ -90,12 +96,17 @@ def bring_up(
     try:
         ours.run(
             "up", "--detach", "--wait", "--wait-timeout", str(round(patience_s)), "--no-build", "--quiet-pull",
-            *(name for name in services if name not in jobs), timeout_s=patience_s + 60,
+            *_named_to_compose(services, jobs, {*todo, *sick}), timeout_s=patience_s + 60,
         )  # fmt: skip
     except Failed as error:
-        _fail(client, environment, state, str(error))
+        _fail(client, environment, state, references, str(error))
     _await_ports(client, environment, state)
     return Done(todo, _took(client, state, began), changed)
+
+
+def _named_to_compose(services: Collection[str], jobs: Collection[str], todo: Collection[str]) -> list[str]:
+    """A job is never named: `up --wait` would wait for it to run. It is done again by way of those that require it."""
+    return [name for name in services if name not in jobs and (name in todo or set(jobs) & set(todo))]
 
 
 def reasons(state: Mapping[str, Any], found: Collection[Box], *, ask: bool = True) -> dict[str, str | None]:
@@ -125,40 +136,32 @@ def _with_built(state: Mapping[str, Any], built: Mapping[str, str]) -> dict[str,
 
 
 def _describe(
-    environment: Environment,
-    state: Mapping[str, Any],
-    ours: Project,
-    images: Mapping[str, Mapping[str, Any]],
+    environment: Environment, state: Mapping[str, Any], ours: Project, images: Mapping[str, Mapping[str, Any]]
 ) -> tuple[dict[str, Any], bool]:
-    """Write the variables; what compose makes of them, and whether they are new. Raises Failed."""
-
-    def text(hashes: Mapping[str, str]) -> str:
-        found = project.variables(
-            state, secrets=environment.secrets, config=environment.config, images=images, hashes=hashes
-        )
-        return project.as_file(found)
-
-    before = ours.variables.read_text() if ours.variables.is_file() else None
-    if before is None:
-        _write(ours.variables, text({}))
-    # Which files a service mounts does not depend on the hashes of their contents: the old variables tell as well.
+    """Write what compose needs to know; what it makes of that, and whether it is new. Raises Failed."""
+    variables = project.variables(state, secrets=environment.secrets, config=environment.config, images=images)
+    new = _write(ours.variables, project.as_file(variables))
     document = project.document_of(ours)
-    after = text(project.hashes(document))
-    if after != before:
-        _write(ours.variables, after)
-        document = project.document_of(ours)
-    return document, after != before
+    return document, _write(ours.override, project.labelled(document)) or new
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, text: str) -> bool:
+    """Whether it was another one."""
+    if path.is_file() and path.read_text() == text:
+        return False
     temporary = path.with_name(path.name + ".new")
     temporary.touch(mode=0o600)
     temporary.write_text(text)
     temporary.rename(path)
+    return True
 
 
-def _same(one: Path, other: Path) -> bool:
-    return one.is_file() and other.is_file() and one.read_bytes() == other.read_bytes()
+def _same(folder: Path, ours: Project) -> bool:
+    """Does the folder hold the same as was just written elsewhere?"""
+    return all(
+        (folder / path.name).is_file() and (folder / path.name).read_bytes() == path.read_bytes()
+        for path in (ours.variables, ours.override)
+    )
 
 
 def _note_images(environment: Environment, references: Mapping[str, str], engine_facts: Mapping[str, Any]) -> None:
@@ -198,21 +201,38 @@ def _refuse_missing_images(
         raise NotUp("; ".join(f"{name}: {reason}" for name, reason in sorted(missing.items())), missing)
 
 
-def _fail(client: Any, environment: Environment, state: Mapping[str, Any], said: str) -> None:
+def _fail(
+    client: Any, environment: Environment, state: Mapping[str, Any], references: Mapping[str, str], said: str
+) -> NoReturn:
+    """Raises NotUp with what is known for certain: whoever was on its way when compose gave up is neither well nor a cause."""
     found = engine.boxes(client, state["env_id"])
     keep_logs(client, environment, found)
-    known = reasons(state, found)
-    if not any(known.values()):  # compose gave up on something that is well by now
-        raise NotUp(f"docker compose up: {said}")
-    bad = "; ".join(f"{name}: {reason}" for name, reason in known.items() if reason is not None)
-    if all(box.status == "created" for box in found) or not found:  # nothing began: what compose says is the reason
-        raise NotUp(f"docker compose up: {said}", dict.fromkeys(_named(said, known), said) or None)
-    raise NotUp(bad, known)
+    known = causes(state, found, reasons(state, found), references, said)
+    bad = [f"{name}: {reason}" for name, reason in known.items() if reason is not None]
+    raise NotUp("; ".join(bad) or f"docker compose up: {said}", known if bad else None)
 
 
-def _named(said: str, known: Collection[str]) -> list[str]:
-    """The services that compose's message speaks of."""
-    return [name for name in known if f"-{name}-1" in said or f" {name} " in f" {said} "]
+def causes(
+    state: Mapping[str, Any],
+    found: Collection[Box],
+    known: Mapping[str, str | None],
+    references: Mapping[str, str],
+    said: str,
+) -> dict[str, str | None]:
+    """Which of the reasons why services are not healthy are sure to be their own. said: by compose, when it gave up.
+
+    First what ended or fails its check; else what the engine refused, such as a port that is taken; else all.
+    """
+    by_name = {box.service: box for box in found}
+    well: dict[str, str | None] = {name: None for name, reason in known.items() if reason is None}
+    ended = {name: reason for name, reason in known.items() if reason and failed(by_name.get(name))}
+    if ended:
+        return well | ended
+    project_name = state["engine"]["project"]
+    refused = [name for name in known if f"{project_name}-{name}-1" in said or references.get(name, "\0") in said]
+    if refused and "is unhealthy" not in said:
+        return {name: None for name in well if name not in refused} | dict.fromkeys(refused, said)
+    return dict(known)
 
 
 def _await_ports(client: Any, environment: Environment, state: Mapping[str, Any]) -> None:
@@ -231,26 +251,16 @@ def _await_ports(client: Any, environment: Environment, state: Mapping[str, Any]
 
 
 def _took(client: Any, state: Mapping[str, Any], began: float) -> dict[str, float]:
-    """Seconds from the start of each container that was started now to the first health check that it passed."""
-    from datetime import datetime
-
-    def moment(text: str) -> float | None:
-        try:
-            return datetime.fromisoformat(text[:26].rstrip("Z") + "+00:00").timestamp()
-        except ValueError:
-            return None
-
-    found = {}
-    for box in engine.boxes(client, state["env_id"]):
-        started = moment(box.started_at)
-        if started is None or started < began - 1 or box.status != "running":
-            continue
-        log = (client.api.inspect_container(box.id)["State"].get("Health") or {}).get("Log") or []
-        passed = [moment(str(entry["End"])) for entry in log if entry.get("ExitCode") == 0]
-        healthy = min((at for at in passed if at is not None), default=None)
-        if healthy is not None:
-            found[box.service] = round(max(0.0, healthy - started), 2)
-    return found
+    """Seconds from the last start of each container, of those that were started now, until the engine found it healthy."""
+    started: dict[str, float] = {}
+    took: dict[str, float] = {}
+    for event in usage.events(client, state["env_id"], since=began - 1, until=time.time()):
+        if event.what == "start":
+            started[event.service] = event.at
+            took.pop(event.service, None)
+        elif event.what == "healthy" and event.service in started and event.service not in took:
+            took[event.service] = round(event.at - started[event.service], 2)
+    return took
 
 
 def remove(environment: Environment, state: Mapping[str, Any], *, keep_volumes: bool, dry: bool = False) -> list[str]:

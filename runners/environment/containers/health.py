@@ -35,6 +35,13 @@ def trouble(box: Box | None, *, job: bool = False) -> str | None:
     return "its health check has not passed yet" if box.health == "starting" else None
 
 
+def failed(box: Box | None) -> bool:
+    """Has it come to an end that is not a good one? What is still on its way has not."""
+    if box is None or box.status in ("created", "running", "paused"):
+        return box is not None and (box.health == "unhealthy" or box.status == "paused")
+    return box.status != "exited" or box.exit_code != 0
+
+
 def why(
     entry: Mapping[str, Any], box: Box | None, probe: Callable[[Mapping[str, Any]], str | None] | None
 ) -> str | None:

@@ -16,6 +16,7 @@ from runners.environment.containers.engine import Box
 
 MISSING = "its image {image} is not on this engine; build it with: ansible-playbook playbooks/images.yml"
 QUERY_S = 60.0
+CONTENT_LABEL = "testbed.config"
 _SETTLED = ("running",)
 
 
@@ -25,26 +26,41 @@ class Failed(Exception):
 
 @dataclass(frozen=True)
 class Project:
-    """name: of the project; files: what compose reads; variables: where what they mention is written; url: the engine."""
+    """name: of the project; files: what compose reads; folder: where the variables that they mention and the labels that
+    come on top are written; url: the engine."""
 
     name: str
     files: tuple[Path, ...]
-    variables: Path
+    folder: Path
     url: str
 
-    def command(self, *arguments: str) -> list[str]:
-        """With every profile: which services run says `up`, by name."""
-        files = [part for file in self.files if file.is_file() for part in ("-f", str(file))]
+    @property
+    def variables(self) -> Path:
+        return self.folder / "compose.env"
+
+    @property
+    def override(self) -> Path:
+        """One file more for compose, as JSON, which is YAML too."""
+        return self.folder / "compose.override.json"
+
+    def command(self, *arguments: str, bare: bool = False) -> list[str]:
+        """With every profile: which services run says `up`, by name. bare: without the override."""
+        files = [
+            part
+            for file in (*self.files, *([] if bare else [self.override]))
+            if file.is_file()
+            for part in ("-f", str(file))
+        ]
         return [
             "docker", "compose", "--project-name", self.name, *files, "--env-file", str(self.variables),
             "--profile", "*", "--ansi", "never", "--progress", "plain", *arguments,
         ]  # fmt: skip
 
-    def run(self, *arguments: str, timeout_s: float = QUERY_S) -> str:
+    def run(self, *arguments: str, bare: bool = False, timeout_s: float = QUERY_S) -> str:
         """What it printed. Raises Failed."""
         try:
             done = subprocess.run(
-                self.command(*arguments), check=False, capture_output=True, text=True, errors="replace",
+                self.command(*arguments, bare=bare), check=False, capture_output=True, text=True, errors="replace",
                 stdin=subprocess.DEVNULL, timeout=timeout_s, env=self._environ(),
             )  # fmt: skip
         except FileNotFoundError:
@@ -74,9 +90,8 @@ def variables(
     secrets: Path,
     config: Path,
     images: Mapping[str, Mapping[str, Any]],
-    hashes: Mapping[str, str],
 ) -> dict[str, str]:
-    """What the compose files ask for, without a secret. hashes: of what each service mounts."""
+    """What the compose files ask for, without a secret."""
     source, built = state["engine"]["images"], state["engine"]["built"]
     found = {
         "TESTBED_ENV_ID": str(state["env_id"]), "TESTBED_SECRETS": str(secrets), "TESTBED_CONFIG": str(config),
@@ -93,8 +108,6 @@ def variables(
             found[f"TESTBED_{_upper(name)}_DIGEST"] = str(image.get("digest") or "")
             if image.get("user"):
                 found[f"TESTBED_USER_{_upper(name)}"] = str(image["user"])
-    for name, value in hashes.items():
-        found[f"TESTBED_HASH_{_upper(name)}"] = value
     return found
 
 
@@ -145,9 +158,10 @@ def digest(files: Collection[str]) -> str:
     return found.hexdigest()[:16]
 
 
-def hashes(document: Mapping[str, Any]) -> dict[str, str]:
-    """By service: of what it mounts."""
-    return {name: digest(files) for name, files in mounted(document).items()}
+def labelled(document: Mapping[str, Any]) -> str:
+    """The override: a label on each service that tells the contents of what it mounts. Another label is another container."""
+    services = {name: {"labels": {CONTENT_LABEL: digest(files)}} for name, files in sorted(mounted(document).items())}
+    return json.dumps({"services": services}, indent=1) + "\n"
 
 
 def version_in(tag: str | None) -> str | None:
@@ -197,9 +211,9 @@ def differing(
 
 
 def document_of(project: Project) -> dict[str, Any]:
-    """What compose makes of its files and variables. Raises Failed."""
+    """What compose makes of its files and variables; an override of another version may name what is gone. Raises Failed."""
     try:
-        found = json.loads(project.run("config", "--format", "json"))
+        found = json.loads(project.run("config", "--format", "json", bare=True))
     except ValueError:
         raise Failed("compose config printed no JSON") from None
     return dict(found)

@@ -76,7 +76,9 @@ def prepare(
         "env_id": env_id, "inventory": inventory, "target_file": target_file,
         "urls": urls({name: numbers[name] for name in names if name in numbers}), "ports": numbers,
         "stores": selection.stores, "identity": identity,
-        "engine": {"url": address(), "id": engine_id, "project": project, "images": chosen_source, "built": known.get("built") or {}},
+        "engine": {"url": address(), "id": engine_id, "project": project, "images": chosen_source, "built": known.get("built") or {},
+            "files": list(map(str, files)),
+        },
         "services": [
             service(environment, name, catalogue[name], numbers, images, before=before.get(name))
             | {"requires": requires[name], "note": selection.notes.get(name)}

@@ -23,7 +23,7 @@ IMAGES: dict[str, Any] = {
 
 def variables(**changes: Any) -> dict[str, str]:
     state = {**STATE, "engine": {**STATE["engine"], **changes}}
-    return project.variables(state, secrets=Path("/s"), config=Path("/c"), images=IMAGES, hashes={"results-db": "aa"})
+    return project.variables(state, secrets=Path("/s"), config=Path("/c"), images=IMAGES)
 
 
 def test_what_was_built_here_is_named_by_its_tag_and_never_pulled() -> None:
@@ -39,10 +39,10 @@ def test_an_official_image_comes_with_its_digest_and_user() -> None:
     assert found["TESTBED_PULL_POLICY"] == "missing"
 
 
-def test_ports_defects_and_hashes_are_told() -> None:
+def test_ports_and_defects_are_told() -> None:
     found = variables()
     assert (found["TESTBED_PORT_BACKEND"], found["TESTBED_PORT_KEYCLOAK"]) == ("8100", "8180")
-    assert (found["OBSERVASTACK_DEFECTS"], found["TESTBED_HASH_RESULTS_DB"]) == ("slow_search", "aa")
+    assert found["OBSERVASTACK_DEFECTS"] == "slow_search"
 
 
 def test_there_is_no_secret_among_them() -> None:
@@ -137,10 +137,11 @@ def folder(tmp_path: Path) -> Path:
 
 
 def a_project(folder: Path, text: str, variables: dict[str, str]) -> Project:
-    file, place = folder / "compose.yaml", folder / "compose.env"
+    file = folder / "compose.yaml"
     file.write_text(text)
-    place.write_text(project.as_file(variables))
-    return Project("testbed-t", (file, folder / "absent.yaml"), place, "unix:///nowhere")
+    ours = Project("testbed-t", (file, folder / "absent.yaml"), folder, "unix:///nowhere")
+    ours.variables.write_text(project.as_file(variables))
+    return ours
 
 
 def test_values_reach_compose_as_they_are(folder: Path) -> None:
@@ -154,6 +155,23 @@ def test_the_callers_own_variables_do_not_count(folder: Path, monkeypatch: pytes
     text = "services: {a: {image: 'x:${TESTBED_PORT_BACKEND}'}}\n"
     ours = a_project(folder, text, {"TESTBED_PORT_BACKEND": "8000"})
     assert project.image_of(project.document_of(ours), "a") == "x:8000"
+
+
+def test_another_content_of_a_mounted_file_is_another_configuration(folder: Path) -> None:
+    (folder / "a.conf").write_text("one")
+    text = "configs: {c: {file: ./a.conf}}\nservices: {a: {image: x, configs: [c]}, b: {image: x}}\n"
+    ours = a_project(folder, text, {})
+
+    def hashes() -> dict[str, str]:
+        ours.override.unlink(missing_ok=True)
+        ours.override.write_text(project.labelled(project.document_of(ours)))
+        return project.wanted_hashes(ours.run("config", "--hash", "*"))
+
+    before = hashes()
+    assert hashes() == before
+    (folder / "a.conf").write_text("two")
+    after = hashes()
+    assert after["a"] != before["a"] and after["b"] == before["b"]
 
 
 def test_what_compose_says_last_is_the_error(folder: Path) -> None:
