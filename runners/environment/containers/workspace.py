@@ -85,6 +85,7 @@ def prepare(
             for name in names
         ],
         "absent": [_absent(name, catalogue[name], reason) for name, reason in selection.absent.items()],
+        "wanted": {"only": sorted(only), "defects": sorted(defects), "stores": stores, "identity": identity},
         "supervisor": None, "defects": sorted(defects), "outside": [], "provisioned_at": None,
     }  # fmt: skip
     if earlier:
