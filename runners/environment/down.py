@@ -8,6 +8,7 @@ from pathlib import Path
 from runners.config import lookup
 from runners.environment import external, lease
 from runners.environment.host import workspace
+from runners.environment.host.recollect import recollect
 from runners.environment.provisioner import Provisioner, folder_of, ignore, never
 from runners.lib.files import read_json, write_json
 from runners.lib.home import Home
@@ -37,7 +38,10 @@ def down(
         provisioner = Provisioner(environment, inventory_of(recorded or {}), on_event, cancel)
         provisioner.end_leftover()
         if recorded is None:  # nothing was started without it: it is written before anything else
-            return bool(workspace.clear(environment))
+            if recollect(environment) is None:
+                return bool(workspace.clear(environment))
+            provisioner.forget("its state.json is lost")
+            return True
         if recorded.get("kind") == "external":
             external.detach(environment)
             return True

@@ -32,7 +32,16 @@ def look(recorded: Mapping[str, Any]) -> Seen:
         for service in services
         if (process := processes.get(service.get("program", service["name"]))) is not None
     }
-    return Seen(units, probe_all(services))
+    return Seen(units, _doubted(probe_all(services), units))
+
+
+def _doubted(reasons: dict[str, str | None], units: Mapping[str, Unit]) -> dict[str, str | None]:
+    """A service whose process does not run is not healthy, whoever answers on its port."""
+    return {
+        name: "its process does not run; another program answers on its port"
+        if reason is None and (name not in units or units[name].pid is None) else reason
+        for name, reason in reasons.items()
+    }  # fmt: skip
 
 
 def unit(process: Process) -> Unit:

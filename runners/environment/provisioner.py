@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from collections.abc import Callable
@@ -10,9 +11,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from runners.config import lookup
-from runners.environment.host import processes, secrets
+from runners.environment.host import processes, removal, secrets
 from runners.lib import proc
 from runners.lib.errors import Cancelled, NotReady, UsageError
+from runners.lib.files import read_json
 from runners.lib.home import Environment, Home
 from runners.playbook.job import OnEvent, Outcome, run
 from runners.playbook.mask import Mask
@@ -58,7 +60,14 @@ class Provisioner:
         return self.environment.root / f"look-{os.getpid()}"
 
     def play(self, playbook: Playbook, **variables: Any) -> Outcome:
-        """Run it to its end; variables are never secrets."""
+        """Run it to its end; variables are never secrets. That it cannot even begin (a full disk) is a failure like others."""
+        try:
+            return self._play(playbook, variables)
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            return Outcome("failed", failed_task=f"begin {playbook}", message=f"{where}{error.strerror or error}")
+
+    def _play(self, playbook: Playbook, variables: dict[str, Any]) -> Outcome:
         folder = self.environment.secrets
         return run(
             lookup.playbooks() / f"{playbook}.yml", self.place,
@@ -81,10 +90,30 @@ class Provisioner:
                 remedy=f"remove the rest with: testbed down {self.environment.name}",
             )
         if done.status == "failed":
-            raise NotReady(
-                f"environment '{self.environment.name}' cannot be removed: '{done.failed_task}' says {done.message}",
-                remedy=f"mend that, then run: testbed down {self.environment.name}",
-            )
+            self._clear_by_hand(done, keep)
+
+    def _clear_by_hand(self, done: Outcome, keep: tuple[str, ...]) -> None:
+        """Where the playbook failed (a full disk, another user's files), processes and files go without it."""
+        if (read_json(self.environment.state) or {}).get("kind", "local") != "local":
+            raise self._cannot_be_removed(f"'{done.failed_task}' says {done.message}")
+        self.forget(f"the playbook failed: {done.message}", keep)
+
+    def forget(self, why: str, keep: tuple[str, ...] = ()) -> None:
+        """Remove processes and files without a playbook. Raises NotReady, naming what cannot be removed."""
+        self.on_event({"type": "phase", "name": "removal", "message": f"{why}; removing without Ansible"})
+        try:
+            stuck = removal.by_hand(self.environment, keep)
+        except TimeoutError as error:
+            stuck = [str(error)]
+        if stuck:
+            more = f" and {len(stuck) - 3} more" if len(stuck) > 3 else ""
+            raise self._cannot_be_removed("; ".join(stuck[:3]) + more)
+
+    def _cannot_be_removed(self, why: str) -> NotReady:
+        name = self.environment.name
+        return NotReady(
+            f"environment '{name}' cannot be removed: {why}", remedy=f"mend that, then run: testbed down {name}"
+        )
 
     def end_leftover(self) -> None:
         """Kill the playbook of a testbed that was itself killed: it would go on provisioning.
@@ -95,6 +124,13 @@ class Provisioner:
         for pid, start in processes.members("TMPDIR", mark).items():
             proc.kill_exact(pid, start, signal.SIGKILL)
         processes.end_all("TMPDIR", mark)
+
+    def end_services(self) -> None:
+        """Kill the processes at once, their data being about to go: whoever cancels does not wait for an orderly end."""
+        state = read_json(self.environment.state) or {}
+        if state.get("kind", "local") == "local" and state.get("env_id"):
+            with contextlib.suppress(TimeoutError):  # the removal that follows tells of it
+                processes.end_all(processes.ENV_MARK, str(state["env_id"]))
 
     def settle_faults(self) -> None:
         """Revert the faults whose watchdog is dead, and those that a playbook injected, before their journal goes."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -16,6 +18,7 @@ from typing import Any, NoReturn
 from runners.environment import external, inventory, lease
 from runners.environment.host import outcome, ports, workspace
 from runners.environment.host.impact import with_requirements
+from runners.environment.host.recollect import recollect
 from runners.environment.provisioner import Playbook, Provisioner, folder_of, ignore, never
 from runners.environment.status import status
 from runners.lib.errors import Cancelled, NotReady, UsageError
@@ -23,6 +26,7 @@ from runners.lib.files import read_json, write_json
 from runners.lib.home import Environment, Home
 from runners.playbook.job import OnEvent, Outcome
 
+_ROOM = 1 << 20  # bytes; with less than this, nothing that Ansible does can be trusted
 _ROLLBACK_KEEPS = ("state.json", "failure.json", "releases", "logs", "chaos")
 
 
@@ -95,7 +99,13 @@ def up(
                 external.detach(environment)
             provisioner = Provisioner(environment, place, on_event, cancel)
             wanted = Wanted(tuple(only), tuple(defects), stores, identity, rotate)
-            done = play(provisioner, "provision", found.catalogue, wanted.variables(), fresh=fresh)
+            try:
+                done = play(provisioner, "provision", found.catalogue, wanted.variables(), fresh=fresh)
+            except OSError as error:  # another user's file, a file where a folder belongs
+                raise NotReady(
+                    (error.strerror or str(error)).lower(), file=error.filename or environment.root,
+                    remedy=f"remove what is in the way there; the rest goes with: testbed down {name}",
+                ) from None  # fmt: skip
     return Up(status(home, name), done.changed, done.modules, round(time.monotonic() - began, 3))
 
 
@@ -143,6 +153,11 @@ def play(
     """
     environment = provisioner.environment
     provisioner.end_leftover()
+    if read_json(environment.state) is None and recollect(environment) is not None:
+        raise NotReady(
+            f"environment '{environment.name}' is there, but its state.json is lost or not whole",
+            file=environment.state, remedy=f"remove what is left of it, then provision anew: testbed down {environment.name}",
+        )  # fmt: skip
     provisioner.settle_faults()
     if fresh and environment.state.exists():
         provisioner.clear_away(("releases",))
@@ -169,21 +184,41 @@ def play(
 def _fail(provisioner: Provisioner, done: Outcome) -> NoReturn:
     """Make sure that a failed or cancelled provisioning left nothing, then raise what it was."""
     environment = provisioner.environment
-    failure = read_json(environment.failure)
+    failure, left = read_json(environment.failure), None
+    if done.status == "cancelled":
+        provisioner.end_services()
     if done.status == "cancelled" or failure is None or not failure["rolled_back"]:
         if failure is None and done.status == "failed":
-            outcome.failed(environment, failed_task=done.failed_task or "-", message=done.message or "it failed")
-        replace(provisioner, cancel=never).clear_away(_ROLLBACK_KEEPS)
-        outcome.rolled_back(environment)
+            # Now, while services and logs can be asked; written once there is room for it.
+            failure = outcome.failed(
+                environment, failed_task=done.failed_task or "-", message=_cause(environment, done.message)
+            )
+        try:
+            replace(provisioner, cancel=never).clear_away(_ROLLBACK_KEEPS)
+        except NotReady as error:
+            left = error.what
+        if failure is not None:
+            outcome.write(environment, failure)
+        if left is None:
+            outcome.rolled_back(environment)
     if (state := read_json(environment.state)) is not None:
         write_json(environment.state, {**state, "state": "failed"})
+    gone = left or "its processes, data and secrets are removed"
     if done.status == "cancelled":
-        raise Cancelled("cancelled; processes, data and secrets are removed")
+        raise Cancelled(f"cancelled; {gone}")
     raise NotReady(
-        f"environment '{environment.name}' is not ready; its processes, data and secrets are removed"
-        + explain(read_json(environment.failure) or {}),
+        f"environment '{environment.name}' is not ready; {gone}"
+        + explain(failure or read_json(environment.failure) or {}),
         remedy=f"mend that and run testbed up again; {environment.failure} and {environment.logs} stay until then",
     )
+
+
+def _cause(environment: Environment, message: str | None) -> str:
+    """What failed, and that the disk is full where it is: Ansible fails in many strange ways then."""
+    said = message or "it failed"
+    if shutil.disk_usage(environment.root).free >= _ROOM or os.strerror(errno.ENOSPC) in said:
+        return said
+    return f"{os.strerror(errno.ENOSPC)} on the file system of {environment.root}; {said}"
 
 
 def explain(failure: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from runners.environment.host.processes import remove_shared_memory, shared_memory_of
+from runners.environment.host.processes import remove_shared_memory, segments_of
 
 INCLUDE = "include = 'testbed.conf'"
 STAMP = "testbed.password"  # the hash of the superuser's password as last set, beside PostgreSQL's own files
@@ -79,14 +79,16 @@ def _as(account: pwd.struct_passwd | None) -> dict[str, Any]:
 
 
 def create(cluster: Path, binaries: Path, password_file: Path, account: pwd.struct_passwd | None) -> bool:
-    """initdb with SCRAM passwords and the superuser `postgres`; False when the cluster exists. Raises InitFailed.
+    """initdb with SCRAM passwords and the superuser `postgres`; False when the cluster exists and nothing keeps a server
+    from starting on it. Raises InitFailed.
 
     It is made beside its place and renamed, so that an initdb that was killed leaves nothing that looks like a cluster.
     """
     if exists(cluster):
-        return False
+        return forget_lock(cluster)
     draft = cluster.with_name(cluster.name + ".new")
     password = draft.with_name(draft.name + ".password")
+    remove_shared_memory(segments_of(draft))  # of an initdb that was killed
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700)
     try:
@@ -115,6 +117,29 @@ def create(cluster: Path, binaries: Path, password_file: Path, account: pwd.stru
     return True
 
 
+def forget_lock(cluster: Path) -> bool:
+    """Remove the pid file of a server that was killed, unless a server lives there; False when there was none.
+
+    The pid may be another process of the same user by now, and PostgreSQL would refuse to start. A server that lives is
+    attached to its shared memory.
+    """
+    lock = cluster / "postmaster.pid"
+    segments = segments_of(cluster)
+    if not lock.exists() or segments - set(remove_shared_memory(segments)) or _lives(lock, cluster):
+        return False
+    lock.unlink()
+    return True
+
+
+def _lives(lock: Path, cluster: Path) -> bool:
+    """Does the process that the pid file names work in this folder, as a server does (it changes into it)?"""
+    try:
+        pid = int(lock.read_text().split("\n", 1)[0])
+        return Path(f"/proc/{pid}/cwd").resolve() == cluster.resolve()
+    except (OSError, ValueError):
+        return False
+
+
 def _paths() -> dict[str, str]:
     return {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "TZ") if name in os.environ}
 
@@ -124,10 +149,8 @@ def remove(cluster: Path) -> bool:
 
     No server may run on it any more.
     """
-    segment = shared_memory_of(cluster)
-    if segment is not None:
-        remove_shared_memory([segment])
     drafts = [cluster, cluster.with_name(cluster.name + ".new"), cluster.with_name(cluster.name + ".new.password")]
+    remove_shared_memory({segment for path in drafts for segment in segments_of(path)})
     found = [path for path in drafts if path.exists()]
     for path in found:
         if path.is_dir():

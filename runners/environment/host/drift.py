@@ -6,9 +6,7 @@ Each deviation is an Item; values of secrets are never part of one.
 from __future__ import annotations
 
 import glob
-import ipaddress
 import json
-import os
 import re
 import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,6 +17,7 @@ from typing import Any, Literal
 import yaml
 
 from runners.environment.host import realm
+from runners.environment.host.listeners import listening, sockets
 from runners.environment.host.probes import TIMEOUT_S
 from runners.environment.host.processes import ENV_MARK, members
 from runners.environment.host.readiness import probe_all
@@ -29,7 +28,6 @@ from runners.lib.home import Environment
 Kind = Literal["process", "health", "listener", "configuration", "secret", "rules", "realm", "recorded"]
 HASH = "TESTBED_CONFIG_HASH"
 LOOPBACK = ("127.0.0.1", "::1")
-LISTEN = "0A"
 
 
 @dataclass(frozen=True)
@@ -110,7 +108,7 @@ def _section_hash(section: Path) -> str | None:
 def _listeners(state: Mapping[str, Any], services: Iterable[Mapping[str, Any]]) -> Iterator[Item]:
     """Sockets on the environment's ports that are not its own, or are open to more than this machine."""
     names = {service["name"] for service in services}
-    ours = {inode for pid in members(ENV_MARK, state["env_id"]) for inode in _sockets(pid)}
+    ours = {inode for pid in members(ENV_MARK, state["env_id"]) for inode in sockets(pid)}
     ports = {
         int(port): key
         for key, port in state["ports"].items()
@@ -125,41 +123,6 @@ def _listeners(state: Mapping[str, Any], services: Iterable[Mapping[str, Any]]) 
             yield Item(owner, "listener", f"port {port}", "the environment's own process", f"another on {address}")
         elif address not in LOOPBACK:
             yield Item(owner, "listener", f"port {port}", "127.0.0.1", address)
-
-
-def listening() -> Iterator[tuple[str, int, int]]:
-    """(address, port, inode) of every listening TCP socket (proc(5))."""
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        try:
-            lines = Path(table).read_text().splitlines()[1:]
-        except OSError:
-            continue
-        for line in lines:
-            fields = line.split()
-            if fields[3] == LISTEN:
-                address, port = fields[1].split(":")
-                yield _address(address), int(port, 16), int(fields[9])
-
-
-def _address(text: str) -> str:
-    """`0100007F` is 127.0.0.1: each word of four bytes is in the machine's order. Java's sockets are of both families."""
-    words = [bytes.fromhex(text[at : at + 8])[::-1] for at in range(0, len(text), 8)]
-    found = ipaddress.ip_address(b"".join(words))
-    return str(getattr(found, "ipv4_mapped", None) or found)
-
-
-def _sockets(pid: int) -> Iterator[int]:
-    try:
-        names = os.listdir(f"/proc/{pid}/fd")
-    except OSError:
-        return
-    for name in names:
-        try:
-            target = os.readlink(f"/proc/{pid}/fd/{name}")  # noqa: PTH115  (no file: a link to a socket)
-        except OSError:
-            continue
-        if target.startswith("socket:["):
-            yield int(target[8:-1])
 
 
 def _rules(environment: Environment, url: str) -> Iterator[Item]:

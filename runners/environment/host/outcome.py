@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -59,11 +60,21 @@ def failed(
         for service in services
     ]  # fmt: skip
     document = failure_document(services, known, failed_task=failed_task, message=message)
-    environment.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_json(environment.failure, document)
-    if state:
-        write_json(environment.state, {**state, "state": "failed"})
+    write(environment, document)
     return document
+
+
+def write(environment: Environment, document: Mapping[str, Any]) -> None:
+    """Keep a report in failure.json, and say `failed` in state.json. On a full disk nothing is written: the caller has
+    the document, and another chance when things are removed."""
+    try:
+        environment.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_json(environment.failure, document)
+        if (state := read_json(environment.state)) is not None:
+            write_json(environment.state, {**state, "state": "failed"})
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
 
 
 def rolled_back(environment: Environment) -> bool:

@@ -96,6 +96,24 @@ def shared_memory_of(cluster: Path) -> int | None:
         return None
 
 
+def segments_of(cluster: Path) -> set[int]:
+    """Every segment of a data directory: also of a server that died before it could write its pid file.
+
+    PostgreSQL derives the key from the directory's inode (PGSharedMemoryCreate), as the 32 bits that a key has.
+    """
+    named = shared_memory_of(cluster)
+    found = set() if named is None else {named}
+    try:
+        folder = cluster.stat()
+    except OSError:
+        return found
+    for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]:
+        fields = line.split()
+        if int(fields[0]) & 0xFFFFFFFF == folder.st_ino & 0xFFFFFFFF and int(fields[7]) == folder.st_uid:
+            found.add(int(fields[1]))
+    return found
+
+
 def remove_shared_memory(segments: Iterable[int]) -> list[int]:
     """Remove the segments that nobody is attached to any more; a server that was killed leaves one behind."""
     removed = []

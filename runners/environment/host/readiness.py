@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from runners.environment.host.listeners import is_foreign
 from runners.environment.host.probes import probe
 from runners.environment.host.supervisor import BACKOFF, FATAL, Control, Unreachable
 from runners.lib import proc
@@ -88,7 +89,7 @@ def _one(
             settled[needed].wait(max(0.0, deadline - time.monotonic()))
             if outcomes[needed].reason is not None:
                 return Outcome(f"it requires {needed}, which is not healthy")
-    control, began = Control(supervisor), time.monotonic()
+    control, began, port = Control(supervisor), time.monotonic(), int(service["port"])
     started = start and control.start(service["program"])
     falling: float | None = None
     lives: set[int] = set()
@@ -96,15 +97,19 @@ def _one(
         reason = probe(service["health"])
         now = time.monotonic()
         process = control.processes().get(service["program"])
-        if reason is None:
-            age = proc.age_s(process.pid) if process is not None and process.pid else None
+        if reason is None and process is not None and process.pid and not is_foreign(port, process.pid):
+            age = proc.age_s(process.pid)
             return Outcome(None, started, round(now - began if age is None else age, 2))
+        # Somebody answers, and it is not the process: whatever it says, the service is not healthy.
+        foreign = reason is None or (process is not None and process.pid and is_foreign(port, process.pid))
+        reason = f"another program listens on its port {port}" if foreign else reason
+        told = f"{reason}; it" if foreign else "it"
         if process is None or process.code == FATAL:
-            return Outcome("supervisord gave up: it ends right after its start", started, round(now - began, 3))
+            return Outcome(f"supervisord gave up: {told} ends right after its start", started, round(now - began, 3))
         falling = (falling or now) if process.code == BACKOFF else None
         lives |= {process.pid} - {0}
         if len(lives) > MAX_LIVES or (falling is not None and now - falling > BACKOFF_PATIENCE_S):
-            return Outcome("it ends after its start, again and again", started, round(now - began, 3))
+            return Outcome(f"{told} ends after its start, again and again", started, round(now - began, 3))
         if now > deadline:
             return Outcome(f"not ready in time: {reason}", started, round(now - began, 3))
         time.sleep(POLL_S)

@@ -28,7 +28,7 @@ SUPERVISOR = ports.SUPERVISOR
 REALM = "observastack"
 OUTSIDE = Path("/var/tmp")  # noqa: S108  (survives a reboot, as data should; the folder's name is a fresh UUID, mode 0711)
 STATE_VERSION = 1
-_KEPT = ("lease", "chaos")
+KEPT = ("lease", "chaos")
 
 
 @dataclass(frozen=True)
@@ -331,7 +331,7 @@ def clear(environment: Environment, *, keep: Collection[str] = (), dry: bool = F
         return gone
     entries = sorted(environment.root.iterdir(), key=lambda path: path == environment.state)
     for path in entries:
-        if path.name in _KEPT or path.name in keep:
+        if path.name in KEPT or path.name in keep:
             continue
         gone.append(path.name)
         if not dry:

@@ -64,7 +64,7 @@ def command(home: Home, *arguments: str) -> subprocess.Popen[str]:
 @pytest.mark.parametrize(
     ("role", "old", "new", "blocked"),
     [
-        ("redis", "bind 127.0.0.1", "no-such-directive yes", {"backend", "ingest"}),
+        ("redis", "daemonize no", "no-such-directive yes", {"backend", "ingest"}),
         ("postgres", "jit = off", "no_such_setting = 1", {"backend", "ingest"}),
     ],
 )

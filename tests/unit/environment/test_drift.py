@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from runners.environment.host import drift, realm
+from runners.environment.host import listeners, realm
 
 EXPECTED: dict[str, Any] = {
     "realm": "observastack",
@@ -62,4 +62,4 @@ def test_a_listener_is_seen_with_its_address(family: int, address: str) -> None:
         listener.bind((address, 0))
         listener.listen(1)
         port, inode = listener.getsockname()[1], int(__import__("os").stat(listener.fileno()).st_ino)
-        assert (address, port, inode) in set(drift.listening())
+        assert (address, port, inode) in set(listeners.listening())

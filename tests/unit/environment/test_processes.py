@@ -72,3 +72,17 @@ def test_the_segment_is_read_from_the_seventh_line(tmp_path: Path) -> None:
     lines = ["123", "/data", "1700000000", "5432", "", "127.0.0.1", "  5432001    163840", "ready"]
     (tmp_path / "postmaster.pid").write_text("\n".join(lines))
     assert processes.shared_memory_of(tmp_path) == 163840
+
+
+def test_a_segment_is_known_by_its_directory_without_a_pid_file(tmp_path: Path) -> None:
+    """As of a server that was killed before it wrote one: PostgreSQL's key is the directory's inode."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    key = tmp_path.stat().st_ino & 0xFFFFFFFF
+    segment = libc.shmget(ctypes.c_int32(key).value, 4096, 0o1600)
+    assert segment >= 0
+    try:
+        assert processes.shared_memory_of(tmp_path) is None
+        assert processes.segments_of(tmp_path) == {segment}
+        assert processes.segments_of(tmp_path / "other") == set()
+    finally:
+        assert processes.remove_shared_memory([segment]) == [segment]

@@ -1,6 +1,10 @@
 """When to go on waiting for a service, and when to give up."""
 
+import http.server
 import itertools
+import os
+import subprocess
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -38,8 +42,9 @@ def supervisord(monkeypatch: pytest.MonkeyPatch) -> type[Supervisord]:
 
 
 def service(name: str = "a", requires: tuple[str, ...] = ()) -> dict[str, Any]:
-    health = {"kind": "http", "url": f"http://127.0.0.1:{free_port()}/"}
-    return {"name": name, "program": name, "requires": requires, "health": health}
+    port = free_port()
+    health = {"kind": "http", "url": f"http://127.0.0.1:{port}/"}
+    return {"name": name, "program": name, "requires": requires, "health": health, "port": port}
 
 
 def bring_up(*services: dict[str, Any], patience_s: float = 20.0) -> dict[str, readiness.Outcome]:
@@ -78,3 +83,30 @@ def test_falling_back_for_some_seconds_is_enough(
     monkeypatch.setattr(readiness, "BACKOFF_PATIENCE_S", 0.05)
     supervisord.looks = itertools.repeat((BACKOFF, 0))
     assert "again and again" in str(bring_up(service())["a"].reason)
+
+
+def test_another_program_that_answers_on_its_port_makes_no_service_healthy(supervisord: type[Supervisord]) -> None:
+    """Its own process cannot listen there, and will end over that; meanwhile the other one says 200."""
+    asked = service()
+    idle = subprocess.Popen(["sleep", "60"])
+    with http.server.ThreadingHTTPServer(("127.0.0.1", asked["port"]), Yes) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        supervisord.looks = itertools.chain([(RUNNING, idle.pid)] * 3, itertools.repeat((FATAL, 0)))
+        reason = str(bring_up(asked)["a"].reason)
+        supervisord.looks = itertools.repeat((RUNNING, os.getpid()))
+        own = bring_up(asked)["a"]
+        server.shutdown()
+    idle.kill()
+    idle.wait()
+    assert f"another program listens on its port {asked['port']}" in reason
+    assert own.reason is None
+
+
+class Yes(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Silent."""
