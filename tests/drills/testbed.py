@@ -36,17 +36,19 @@ class Testbed:
 
     __test__ = False
 
-    def __init__(self, program: Sequence[str] = (), root: Path | None = None, account: str | None = None) -> None:
+    def __init__(
+        self, program: Sequence[str] = (), root: Path | None = None, account: str | None = None, *, name: str = NAME
+    ) -> None:
         """program: what is the testbed here; root: an existing folder to work in; account: the user whom its commands run
-        as (when root says so)."""
+        as (when root says so); name: of the environment."""
         self.root = root or Path(tempfile.mkdtemp(prefix="testbed-drill-"))
         self.home = Home(self.root / "home")
-        self.account = account
+        self.account, self.name = account, name
         self._program = list(program) or [sys.executable, "-m", "runners"]
 
     @property
     def environment(self) -> Environment:
-        return self.home.env(NAME)
+        return self.home.env(self.name)
 
     def command(self, *arguments: str, timeout: float = 180, **environ: str) -> subprocess.CompletedProcess[str]:
         """A `testbed` command to its end."""
@@ -81,7 +83,7 @@ class Testbed:
 
     def _environ(self, more: dict[str, str]) -> dict[str, str]:
         plain = {key: value for key, value in os.environ.items() if not key.startswith(("TESTBED_", "OBSERVASTACK_"))}
-        return plain | more
+        return plain | ({"TESTBED_ENV": self.name} if self.name != NAME else {}) | more
 
     def status(self) -> dict[str, Any]:
         return dict(json.loads(self.command("--json", "status").stdout))

@@ -1,4 +1,4 @@
-"""Both distributions of this checkout, built and installed as a user would, from uv's cache alone: no network."""
+"""Both distributions of this checkout, built and installed as a user would; in tests from uv's cache alone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("observastack_testbed", "observastack")
 # What uv says when its cache lacks something that --offline keeps it from fetching.
-_NOT_CACHED = ("network was disabled", "not found in the cache", "--offline", "network connectivity is disabled")
+_NOT_CACHED = (
+    "network was disabled",
+    "not found in the cache",
+    "wasn't found in the cache",
+    "connectivity is disabled",
+)
 
 
 class NotHere(Exception):
@@ -35,18 +40,18 @@ def run(*arguments: str | Path, cwd: Path | None = None, **environ: str) -> subp
     )  # fmt: skip
 
 
-def uv_offline(*arguments: str | Path, cwd: Path | None = None, **environ: str) -> None:
+def command(*arguments: str | Path, cwd: Path | None = None, offline: bool = True, **environ: str) -> None:
     """A uv command that must succeed. Raises NotHere when its cache lacks what it needs, RuntimeError when it fails."""
-    done = run(uv(), *arguments, "--offline", cwd=cwd, **environ)
+    done = run(uv(), *arguments, *(["--offline"] if offline else []), cwd=cwd, **environ)
     if done.returncode:
-        if any(words in done.stderr for words in _NOT_CACHED):
+        if offline and any(words in done.stderr.lower() for words in _NOT_CACHED):
             raise NotHere("uv's cache lacks what building and installing need: make install fills it")
         raise RuntimeError(f"uv {arguments[0]}: {done.stderr}")
 
 
-def build(project: Path, folder: Path) -> None:
+def build(project: Path, folder: Path, *, offline: bool = True) -> None:
     """Source distribution and wheel of each project of a workspace, into a folder."""
-    uv_offline("build", "--all-packages", "--out-dir", folder, "--python", sys.executable, cwd=project)
+    command("build", "--all-packages", "--out-dir", folder, "--python", sys.executable, cwd=project, offline=offline)
 
 
 def wheel(folder: Path, name: str) -> Path:
@@ -54,17 +59,17 @@ def wheel(folder: Path, name: str) -> Path:
     return next(folder.glob(f"{name}-*.whl"))
 
 
-def install(wheels: Path, folder: Path, *, platform: bool, python: str = sys.executable) -> Path:
+def install(wheels: Path, folder: Path, *, platform: bool, python: str = sys.executable, offline: bool = True) -> Path:
     """A virtual environment with what the lock file names and the built wheels; the folder of its programs.
 
     platform: with the extra of that name. What the wheels say that they need is checked against what is there.
     """
     extra = ["--extra", "platform"] if platform else []
-    uv_offline(
+    command(
         "sync", "--frozen", "--no-dev", "--no-install-workspace", *extra, "--python", python,
-        cwd=ROOT, UV_PROJECT_ENVIRONMENT=str(folder),
+        cwd=ROOT, offline=offline, UV_PROJECT_ENVIRONMENT=str(folder),
     )  # fmt: skip
     chosen = [wheel(wheels, name) for name in NAMES[: 1 + platform]]
-    uv_offline("pip", "install", "--no-deps", "--python", folder / "bin" / "python", *chosen)
-    uv_offline("pip", "check", "--python", folder / "bin" / "python")
+    command("pip", "install", "--no-deps", "--python", folder / "bin" / "python", *chosen, offline=offline)
+    command("pip", "check", "--python", folder / "bin" / "python", offline=offline)
     return folder / "bin"

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from tests.packaging.distributions import NAMES, ROOT, NotHere, build, install, run, uv_offline, wheel
+from tests.packaging.distributions import NAMES, ROOT, NotHere, build, command, install, run, wheel
 
 BUNDLE = ROOT / "observastack" / "frontend" / "dist"
 # Folders of the testbed's wheel.
@@ -104,7 +104,7 @@ def test_a_platform_without_its_pages_is_not_packed_and_the_remedy_is_said(tmp_p
         shutil.copy(ROOT / "observastack" / name, bare)
     for kind in ("--wheel", "--sdist"):
         with pytest.raises((RuntimeError, NotHere)) as failed:
-            uv_offline("build", kind, "--out-dir", tmp_path / "out", cwd=bare)
+            command("build", kind, "--out-dir", tmp_path / "out", cwd=bare)
         if failed.type is NotHere:
             pytest.skip(str(failed.value))
         assert "make frontend" in str(failed.value) and "index.html is not there" in str(failed.value)

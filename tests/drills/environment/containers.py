@@ -1,0 +1,170 @@
+"""Environments of containers: a missing image, an unhealthy and an ending container, a killed testbed, no engine at all."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import signal
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from runners.config import lookup
+from runners.environment.containers import engine
+from runners.lib import proc
+from runners.lib.errors import NotReady
+from runners.lib.files import read_json
+from tests.drills.environment.moments import Share, Watched
+from tests.drills.environment.traces import AFTER_FAILURE, Traces, job_processes
+from tests.drills.framework import Result, finally_do
+from tests.drills.testbed import Testbed
+
+NAME = "compose"
+PATIENCE_S = 600.0
+# Few services are enough for what is asked here, and quickly up.
+FEW = ("--only", "redis", "postgres")
+NEVER_HEALTHY = {"healthcheck": {"test": ["CMD", "false"], "interval": "1s", "timeout": "1s", "retries": 3}}
+
+
+def twice(_: Share, __: random.Random) -> Result:
+    """Up, again, down: the second changes nothing, and nothing stays."""
+    return _trial(lambda _: None, (), again=True)
+
+
+def missing_image(_: Share, __: random.Random) -> Result:
+    """An image that no registry and no build gives."""
+
+    def spoil(inventory: Path) -> None:
+        path = inventory / "group_vars" / "all" / "images.yml"
+        document = yaml.safe_load(path.read_text())
+        document["testbed_images"]["redis"] = {"repository": "127.0.0.1:1/nobody/redis", "tag": "none", "digest": ""}
+        document["testbed_images"]["redis"]["user"] = "10001:10001"
+        path.write_text(yaml.safe_dump(document))
+
+    return _trial(spoil, ("redis",), says="127.0.0.1:1/nobody/redis")
+
+
+def unhealthy(_: Share, __: random.Random) -> Result:
+    """A container that runs and never becomes healthy."""
+    return _trial(lambda inventory: _override(inventory, {"redis": NEVER_HEALTHY}), ("redis",))
+
+
+def ends(_: Share, __: random.Random) -> Result:
+    """A container that ends right after its start."""
+    broken = {"entrypoint": ["/bin/sh", "-c", "echo broken by the drill; exit 3"]}
+    return _trial(
+        lambda inventory: _override(inventory, {"postgres": broken}), ("postgres",), says="broken by the drill"
+    )
+
+
+def killed(share: Share, rng: random.Random) -> Result:
+    """The testbed and its playbook are killed at a boundary; one `down` takes everything."""
+    if (skipped := _without_engine()) is not None:
+        return skipped
+    testbed = _testbed()
+    with finally_do(testbed.close):
+        traces, result = Traces(testbed.environment), Result()
+        at = share.pick(12, rng)
+        with Watched(testbed, "up", *FEW) as watched:
+            reached = watched.boundary(at)
+            traces.look()
+            watched.process.kill()
+            for pid in job_processes(testbed.environment):
+                proc.kill(pid, signal.SIGKILL)
+            watched.process.wait()
+        result.figures |= {"task": at, "reached": reached is not None}
+        result.wrong += _down(testbed, traces)
+        return result
+
+
+def no_engine(_: Share, __: random.Random) -> Result:
+    """Where nothing answers, that is said with the way to an engine, and nothing is made."""
+    testbed = _testbed()
+    with finally_do(testbed.close):
+        done = testbed.command("up", DOCKER_HOST="unix:///nonexistent/docker.sock", timeout=PATIENCE_S)
+        result = Result(figures={"exit": done.returncode})
+        if done.returncode != 2 or "testbed doctor" not in done.stderr or "Traceback" in done.stderr:
+            result.wrong.append(f"exit {done.returncode}: {done.stderr[-400:]}")
+        result.wrong += _down(testbed, Traces(testbed.environment))
+        return result
+
+
+def _trial(spoil: Callable[[Path], None], causes: tuple[str, ...], *, says: str = "", again: bool = False) -> Result:
+    if (skipped := _without_engine()) is not None:
+        return skipped
+    testbed = _testbed()
+    with finally_do(testbed.close), _inventory(spoil) as inventory:
+        traces, result = Traces(testbed.environment), Result()
+        with Watched(testbed, "up", "--inventory", str(inventory), *FEW) as watched:
+            code, stderr = watched.end(PATIENCE_S)
+        traces.look()
+        failure = read_json(testbed.environment.failure) or {}
+        found = sorted(item["service"] for item in failure.get("root_causes") or [])
+        result.figures |= {"exit": code, "causes": found}
+        if code != (2 if causes else 0):
+            result.wrong.append(f"exit {code}: {stderr[-500:]}")
+        if found != sorted(causes):
+            result.wrong.append(f"causes {found}, broken were {sorted(causes)}: {failure.get('message')}")
+        text = stderr + "".join(str(item) for item in failure.get("root_causes") or [])
+        if says not in text or any(name not in stderr for name in causes):
+            result.wrong.append(f"the message does not tell the reason: {stderr[-500:]}")
+        if causes:
+            result.wrong += [f"after the rollback: {item}" for item in traces.left(AFTER_FAILURE)]
+        if again:
+            with Watched(testbed, "up", *FEW) as watched:
+                code, stderr = watched.end(PATIENCE_S)
+            result.figures["changed_again"] = watched.events[-1].get("changed")
+            if code or result.figures["changed_again"] != 0:
+                result.wrong.append(f"the second up: exit {code}, changed {result.figures['changed_again']}")
+        result.wrong += _down(testbed, traces)
+        return result
+
+
+def _down(testbed: Testbed, traces: Traces) -> list[str]:
+    done = testbed.command("down", timeout=PATIENCE_S)
+    wrong = [f"down: exit {done.returncode}: {done.stderr[-400:]}"] if done.returncode else []
+    return wrong + [f"after down: {item}" for item in traces.left()]
+
+
+def _testbed() -> Testbed:
+    return Testbed(name=NAME)
+
+
+def _without_engine() -> Result | None:
+    try:
+        engine.connect()
+    except NotReady as reason:
+        return Result(figures={"skipped": reason.what})
+    return None
+
+
+@contextmanager
+def _inventory(spoil: Callable[[Path], None]) -> Iterator[Path]:
+    """A copy of the shipped inventory, spoilt."""
+    root = Path(tempfile.mkdtemp(prefix="testbed-drill-inventory-"))
+    try:
+        place = Path(shutil.copytree(lookup.PROJECT / "inventories" / NAME, root / NAME))
+        spoil(place)
+        yield place
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def _override(inventory: Path, services: dict[str, Any]) -> None:
+    """One more compose file, after the shipped ones."""
+    override = inventory / "override.compose.yaml"
+    override.write_text(yaml.safe_dump({"services": services}))
+    path = inventory / "group_vars" / "all" / "main.yml"
+    document = yaml.safe_load(path.read_text())
+    document["testbed_compose_files"].append(str(override))
+    path.write_text(yaml.safe_dump(document))
+
+
+CASES = {
+    "compose twice": twice, "compose image missing": missing_image, "compose unhealthy": unhealthy, "compose ends": ends,
+    "compose killed": killed, "compose no engine": no_engine,
+}  # fmt: skip
