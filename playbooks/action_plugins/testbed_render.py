@@ -6,7 +6,6 @@ milliseconds. It writes to the controller's own file system and therefore refuse
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import os
 import pwd
@@ -32,6 +31,8 @@ class ActionModule(ActionBase):
     _VALID_ARGS = frozenset(("files", "state"))
 
     def run(self, tmp=None, task_vars=None):
+        from runners.environment.host.launch import fingerprint
+
         result = super().run(tmp, task_vars)
         if self._play_context.connection != "local":
             raise AnsibleActionFail("testbed_render writes on the controller: the connection must be local")
@@ -46,7 +47,7 @@ class ActionModule(ActionBase):
                         dest.unlink()
                 continue
             if "src" not in item:
-                digests[str(dest)] = digest("".join(Path(path).read_text() for path in sorted(glob.glob(str(dest)))))  # noqa: PTH207  (the pattern is absolute)
+                digests[str(dest)] = fingerprint([str(dest)])
                 continue
             text = self._render(item["src"], {**task_vars, **further})
             digests[str(dest)] = digest(text)

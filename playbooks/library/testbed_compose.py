@@ -37,6 +37,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 todo: {description: What differed by service and why., type: dict, returned: when present}
+drift: {description: "The same as items of `testbed drift`, in check mode.", type: list, returned: when present}
 took: {description: Seconds from start to health of what was started., type: dict, returned: when present}
 reasons: {description: Per service why it is not healthy; null when it is., type: dict, returned: on failure or when asked}
 removed: {description: Containers and networks and volumes that went., type: list, returned: when absent}
@@ -72,7 +73,7 @@ def main():
         if given["state"] == "asked":
             asked(module, dict(kind.look(state).reasons))
         if module.check_mode and not state:
-            module.exit_json(changed=True, todo={}, took={})
+            module.exit_json(changed=True, todo={}, took={}, drift=[])
         with tempfile.TemporaryDirectory() as scratch:
             done = bring_up.bring_up(
                 environment, state, given["files"], given["images"], given["built"], patience_s=given["patience"],
@@ -82,7 +83,20 @@ def main():
         module.fail_json(msg=str(error), reasons=error.reasons)
     except TestbedError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=bool(done.todo) or done.variables, todo=done.todo, took=done.took_s)
+    drift = [
+        {"service": name, "kind": "process", "path": None, "expected": "as configured", "found": why}
+        for name, why in done.todo.items()
+    ]
+    if module.check_mode:
+        unhealthy = {name: why for name, why in kind.look(state).reasons.items() if why and name not in done.todo}
+        drift += [
+            {"service": name, "kind": "health", "path": None, "expected": "healthy", "found": why}
+            for name, why in unhealthy.items()
+        ]
+    module.exit_json(
+        changed=bool(done.todo) or done.variables, todo=done.todo, took=done.took_s,
+        drift=drift if module.check_mode else [],
+    )  # fmt: skip
 
 
 def asked(module, reasons):

@@ -13,25 +13,22 @@ from runners.lib.home import Home
 from runners.playbook.job import OnEvent
 
 
-def require_processes(name: str, recorded: Mapping[str, Any]) -> None:
-    """Raises NotReady where the environment is of a kind that cannot be compared, reset or rolled back."""
-    kind = recorded.get("kind", "local")
-    if kind == "external":
+def require_provisioned(name: str, recorded: Mapping[str, Any]) -> None:
+    """Raises NotReady where there is nothing to compare, reset or roll back."""
+    if recorded.get("kind") == "external":
         raise NotReady(f"environment '{name}' is external: nothing of it was provisioned from here")
-    if kind != "local":
-        raise NotReady(f"environment '{name}' is {kind}: this is done for environments of processes alone so far")
 
 
 def drift(home: Home, name: str, *, on_event: OnEvent = ignore, cancel: Callable[[], int] = never) -> dict[str, Any]:
     """`{environment, drifted, items: [{service, kind, path, expected, found}]}`. Raises NotReady, Cancelled."""
     environment = folder_of(home, name)
     recorded = read_json(environment.state) or {}
-    require_processes(name, recorded)
+    require_provisioned(name, recorded)
     if recorded.get("state") not in ("ready", "degraded"):
         raise NotReady(
             f"environment '{name}' is {recorded.get('state', 'absent')}", remedy=f"provision it with: testbed up {name}"
         )
-    done = Provisioner(environment, inventory_of(recorded), on_event, cancel).play("drift", drift_fails=False)
+    done = Provisioner(environment, inventory_of(recorded), on_event, cancel).play("drift", testbed_drift_fails=False)
     if done.status == "cancelled":
         raise Cancelled("cancelled")
     if done.status == "failed":

@@ -141,14 +141,16 @@ def _digest(inventory: Path, wanted: Mapping[str, Any], versions: Mapping[str, s
 
 def _write(environment: Environment, release: Release, inventory: Path) -> None:
     """Whole or not at all."""
+    environment.releases.mkdir(mode=0o700, exist_ok=True)
     draft = environment.releases / f"{release.number}.new"
     shutil.rmtree(draft, ignore_errors=True)
-    (draft / "inventory").mkdir(mode=0o700, parents=True)
-    environment.releases.chmod(0o700)
+    (draft / "inventory").mkdir(parents=True)
     for path in _files(inventory):
         target = draft / "inventory" / path.relative_to(inventory)
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         target.write_bytes(path.read_bytes())
         target.chmod(0o600)
+    for folder in (draft, *(path for path in draft.rglob("*") if path.is_dir())):
+        folder.chmod(0o700)
     write_json(draft / "release.json", release.to_json())
     draft.rename(release.folder)

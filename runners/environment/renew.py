@@ -10,7 +10,7 @@ from typing import Any
 
 from runners.environment import inventory, lease, releases
 from runners.environment.down import inventory_of
-from runners.environment.drift import require_processes
+from runners.environment.drift import require_provisioned
 from runners.environment.provisioner import Playbook, Provisioner, folder_of, ignore, never
 from runners.environment.status import status
 from runners.environment.up import Up, play
@@ -79,7 +79,7 @@ def _make(  # noqa: PLR0917  (the same six that both have)
 def _provisioned(home: Home, name: str) -> Environment:
     environment = folder_of(home, name)
     recorded = read_json(environment.state) or {}
-    require_processes(name, recorded)
+    require_provisioned(name, recorded)
     if not recorded:
         raise NotReady(f"there is no environment '{name}'", remedy=f"provision it with: testbed up {name}")
     return environment

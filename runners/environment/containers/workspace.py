@@ -90,6 +90,8 @@ def prepare(
     }  # fmt: skip
     if earlier:
         state |= {key: earlier[key] for key in ("state", "provisioned_at")}
+        if "release" in earlier:
+            state["release"] = earlier["release"]
         if "took_s" in earlier:
             state["took_s"] = {name: took for name, took in earlier["took_s"].items() if name in names}
         if state["state"] == "failed":

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from runners.environment.host.impact import tail
+from runners.environment.host.known import section_hash, started_with
 from runners.environment.host.processes import ENV_MARK
 from runners.environment.host.supervisor import Control, Unreachable
 from runners.lib import proc
@@ -42,9 +43,24 @@ def apply(facts: Mapping[str, Any], configuration: Path, log: Path, env_id: str)
         found = proc.stat(pid)
         if found is None:
             raise Unreachable("it just ended")
-        return Applied(pid, found.start, False, control.apply())
+        programs = control.apply()
+        return Applied(
+            pid, found.start, False, [*programs, *_stop_outdated(control, configuration.parent / "programs")]
+        )
     except Unreachable:
         return _start(control, configuration, log, env_id)
+
+
+def _stop_outdated(control: Control, sections: Path) -> list[str]:
+    """Stop what was started with another configuration than the provisioned one: somebody edited it, and took it back or
+    had it mended since. Whoever starts services next starts them with the right one."""
+    stopped = []
+    for name, process in control.processes().items():
+        knows, should = started_with(process.pid) if process.alive else None, section_hash(sections / f"{name}.conf")
+        if knows and should and knows != should:
+            control.stop(name)
+            stopped.append(name)
+    return stopped
 
 
 def runs(facts: Mapping[str, Any]) -> bool:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import glob
 import json
-import re
 import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any, Literal
 import yaml
 
 from runners.environment.host import realm
+from runners.environment.host.known import section_hash, started_with
 from runners.environment.host.listeners import listening, sockets
 from runners.environment.host.probes import TIMEOUT_S
 from runners.environment.host.processes import ENV_MARK, members
@@ -26,7 +26,6 @@ from runners.lib import proc
 from runners.lib.home import Environment
 
 Kind = Literal["process", "health", "listener", "configuration", "secret", "rules", "realm", "recorded"]
-HASH = "TESTBED_CONFIG_HASH"
 LOOPBACK = ("127.0.0.1", "::1")
 
 
@@ -86,23 +85,9 @@ def _processes(
         stat = proc.stat(process.pid)
         if stat is not None and stat.state in "Tt":
             yield Item(name, "process", f"pid {process.pid}", "running", "paused")
-        told, written = _started_with(process.pid), _section_hash(section)
+        told, written = started_with(process.pid), section_hash(section)
         if told and written and told != written:
             yield Item(name, "configuration", str(section), f"the process knows {written}", f"it knows {told}")
-
-
-def _started_with(pid: int) -> str | None:
-    """The hash of its configuration that a process was started with; None when it cannot be read any more."""
-    mark = f"{HASH}=".encode()
-    return next((entry[len(mark) :].decode() for entry in proc.environ(pid) if entry.startswith(mark)), None)
-
-
-def _section_hash(section: Path) -> str | None:
-    try:
-        found = re.search(rf'{HASH}="(\w*)"', section.read_text())
-    except OSError:
-        return None
-    return found[1] if found else None
 
 
 def _listeners(state: Mapping[str, Any], services: Iterable[Mapping[str, Any]]) -> Iterator[Item]:

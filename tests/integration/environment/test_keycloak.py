@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from runners.environment import service
@@ -96,6 +97,28 @@ def test_up_again_changes_nothing(stack: Stack) -> None:
     home, _ = stack
     again = service.up(home, NAME, identity="keycloak", stores="embedded", only=["backend", "ingest"])
     assert again.changed == 0
+
+
+def test_drift_names_what_somebody_changed_in_the_realm(stack: Stack) -> None:
+    home, environment = stack
+    assert service.drift(home, NAME)["items"] == []
+    base = read_json(environment.state)["urls"]["oidc"].partition("/realms/")[0]
+    form = {"grant_type": "password", "client_id": "admin-cli", "username": "admin",
+            "password": (environment.secrets / "keycloak_password").read_text().strip()}  # fmt: skip
+    token = httpx.post(f"{base}/realms/master/protocol/openid-connect/token", data=form).json()["access_token"]
+    with httpx.Client(
+        base_url=f"{base}/admin/realms/observastack", headers={"Authorization": f"Bearer {token}"}
+    ) as admin:
+        client = admin.get("/clients", params={"clientId": "observastack-frontend"}).json()[0]
+        good = client["redirectUris"]
+        admin.put(
+            f"/clients/{client['id']}", json={**client, "redirectUris": ["http://127.0.0.1/*"]}
+        ).raise_for_status()
+        found = service.drift(home, NAME)["items"]
+        admin.put(f"/clients/{client['id']}", json={**client, "redirectUris": good}).raise_for_status()
+    assert [(item["service"], item["kind"], item["path"]) for item in found] == [
+        ("keycloak", "realm", "client observastack-frontend: redirectUris")
+    ]
 
 
 def test_a_kill_hits_the_server_itself_and_costs_no_session(stack: Stack, early: Target) -> None:

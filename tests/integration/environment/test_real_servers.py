@@ -68,6 +68,11 @@ def listeners(environment: Environment) -> set[tuple[str, int]]:
     return found
 
 
+def test_nothing_differs_from_what_was_provisioned_rules_included(stack: Stack) -> None:
+    home, _, _ = stack
+    assert service.drift(home, NAME)["items"] == []
+
+
 def test_each_is_real_and_its_version_and_its_use_are_told(stack: Stack) -> None:
     _, _, done = stack
     told = {item["name"]: item for item in done.status["services"]}

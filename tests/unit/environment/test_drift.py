@@ -1,11 +1,17 @@
 """What differs from what was provisioned is named: the realm's content, and who listens where."""
 
+import json
+import os
 import socket
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from runners.environment.host import listeners, realm
+from runners.environment.host import drift, listeners, realm
+from runners.lib.home import Environment
 
 EXPECTED: dict[str, Any] = {
     "realm": "observastack",
@@ -61,5 +67,37 @@ def test_a_listener_is_seen_with_its_address(family: int, address: str) -> None:
     with socket.socket(family) as listener:
         listener.bind((address, 0))
         listener.listen(1)
-        port, inode = listener.getsockname()[1], int(__import__("os").stat(listener.fileno()).st_ino)
+        port, inode = listener.getsockname()[1], os.fstat(listener.fileno()).st_ino
         assert (address, port, inode) in set(listeners.listening())
+
+
+class Prometheus(BaseHTTPRequestHandler):
+    """Has one rule of the file and one that nobody wrote."""
+
+    def do_GET(self) -> None:
+        rules = [{"name": "BackendDown"}, {"name": "MadeUp"}]
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps({"data": {"groups": [{"name": "platform", "rules": rules}]}}).encode())
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+def test_rules_that_prometheus_lacks_or_has_beside_the_files_are_named(tmp_path: Path) -> None:
+    environment = Environment(tmp_path / "env")
+    environment.config.mkdir(parents=True)
+    (environment.config / "prometheus.yml").write_text(f"rule_files: ['{tmp_path}/rules-*.yml']\n")
+    (tmp_path / "rules-1.yml").write_text(
+        "groups: [{name: platform, rules: [{alert: BackendDown}, {record: rate:5m}]}]\n"
+    )
+    with HTTPServer(("127.0.0.1", 0), Prometheus) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        found = list(drift._rules(environment, f"http://127.0.0.1:{server.server_address[1]}"))
+        server.shutdown()
+        thread.join()
+    assert [(item.kind, item.path, item.expected, item.found) for item in found] == [
+        ("rules", "platform/rate:5m", "a rule", "nothing"),
+        ("rules", "platform/MadeUp", "nothing", "a rule"),
+    ]

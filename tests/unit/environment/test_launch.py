@@ -24,6 +24,21 @@ def test_output_goes_to_a_private_log(tmp_path: Path) -> None:
     assert log.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_service_carries_what_its_configuration_was_when_it_started(tmp_path: Path) -> None:
+    first, rules = tmp_path / "a[1].conf", tmp_path / "rules-1.yml"
+    first.write_text("one")
+    rules.write_text("two")
+    patterns = [str(first), str(tmp_path / "rules-*.yml"), str(tmp_path / "gone")]
+    known = launch.fingerprint(patterns)
+    files = [part for pattern in patterns for part in ("--file", pattern)]
+    log = tmp_path / "log"
+    subprocess.run([*LAUNCH, *files, "--log", str(log), "--", "/usr/bin/env"])
+    assert f"{launch.HASH}={known}" in log.read_text().splitlines()
+    assert len(known) == 3 * 16
+    first.write_text("other")
+    assert launch.fingerprint(patterns) != known
+
+
 def test_a_missing_program_is_said_in_the_log(tmp_path: Path) -> None:
     log = tmp_path / "service.log"
     assert subprocess.run([*LAUNCH, "--log", str(log), "--", "/nonexistent"]).returncode == 127

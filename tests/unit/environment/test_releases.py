@@ -54,6 +54,12 @@ def test_a_changed_inventory_setting_or_version_is_a_new_one(environment: Enviro
     assert [item.number for item in releases.known(environment)] == [1, 2, 3, 4]
 
 
+def test_nobody_else_may_read_it(environment: Environment, inventory: Path) -> None:
+    releases.record(environment, inventory)
+    paths = [environment.releases, *environment.releases.rglob("*")]
+    assert [path for path in paths if path.stat().st_mode & 0o077] == []
+
+
 def test_looking_writes_nothing(environment: Environment, inventory: Path) -> None:
     assert releases.record(environment, inventory, dry=True) == (1, True)
     assert releases.known(environment) == [] and "release" not in read_json(environment.state)

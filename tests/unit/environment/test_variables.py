@@ -1,5 +1,6 @@
 """Variables are declared once, known by name and type, and every value can say where it comes from."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -104,3 +105,15 @@ def test_a_difference_names_both_sides(mine: Path, tmp_path: Path) -> None:
 
 def test_every_variable_of_the_shipped_inventories_is_described() -> None:
     assert [name for name, variable in known().items() if not variable.description] == []
+
+
+def test_every_variable_that_playbooks_use_is_declared() -> None:
+    books = PROJECT / "playbooks"
+    used = {
+        name
+        for path in [*books.rglob("*.yml"), *books.rglob("*.j2")]
+        for name in re.findall(r"\btestbed_[a-z_]+", path.read_text())
+    }
+    plugins = {path.stem for folder in ("library", "action_plugins") for path in (books / folder).glob("*.py")}
+    inside = {"testbed_digests", "testbed_secret", "testbed_recorded"}  # what plugins and vars/recorded.yml give
+    assert used - plugins - inside - set(known()) == set()
