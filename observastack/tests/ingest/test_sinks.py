@@ -6,14 +6,19 @@ import contextlib
 import socket
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator, Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
+from observastack.ingest.otlp import Dictionary, decode
+from observastack.ingest.request import Request
 from observastack.ingest.sinks.grpc import Channel
 from observastack.ingest.sinks.http import StoreConnection
+from observastack.ingest.sinks.loki import LokiSink
 from observastack.ingest.sinks.splitting import MOST_PUSHES, PartlyRefused, store_all
 from observastack.store.write import Unavailable
 
@@ -71,6 +76,41 @@ def test_a_store_that_refuses_every_other_item_is_not_asked_for_ever(keeps: bool
     store_all(range(10_000), store.push, refuse)
     assert store.pushes <= 2 * MOST_PUSHES
     assert refused[0] + len(store.stored) == 10_000, "what is said to be refused is not stored"
+
+
+# Memory ---------------------------------------------------------------------------------------------------------------
+
+
+class Counting(LokiSink):
+    def __init__(self) -> None:
+        super().__init__("http://127.0.0.1:1", 1)
+        self.lines = 0
+
+    def _push(self, tenant: str, lines: Sequence[object], *, foreign: bool) -> None:
+        self.lines += len(lines)
+
+
+def test_lines_that_carry_a_large_resource_are_made_as_they_are_pushed() -> None:
+    """The resource is sent once and is in every line: 3,000 small records would be 90 MB."""
+    now = time.time_ns()
+    sent = ExportLogsServiceRequest()
+    group = sent.resource_logs.add()
+    group.resource.attributes.add(key="long").value.string_value = "x" * 30_000
+    records = group.scope_logs.add().log_records
+    for number in range(3_000):
+        records.add(time_unix_nano=now + number).body.string_value = "a line"
+    body = sent.SerializeToString()
+    batch = decode("logs", body, json=False, tenant=1, dictionary=Dictionary(), first_id=1, now=now)
+    request = Request("logs", "acme", body, False, "otlp", None, lambda _: None, batch=batch)
+    sink = Counting()
+    tracemalloc.start()
+    try:
+        [answer] = sink.store([request])
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (answer.status, answer.rejected, sink.lines) == (200, 0, 3_000)
+    assert peak < 20_000_000
 
 
 # Nonsense -------------------------------------------------------------------------------------------------------------
