@@ -13,12 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from observastack.ingest.otlp import Dictionary, decode
 from observastack.ingest.request import Request
 from observastack.ingest.sinks.grpc import Channel
 from observastack.ingest.sinks.http import StoreConnection
 from observastack.ingest.sinks.loki import LokiSink
+from observastack.ingest.sinks.prometheus import PrometheusSink
 from observastack.ingest.sinks.splitting import MOST_PUSHES, PartlyRefused, store_all
 from observastack.store.write import Unavailable
 
@@ -111,6 +113,32 @@ def test_lines_that_carry_a_large_resource_are_made_as_they_are_pushed() -> None
         tracemalloc.stop()
     assert (answer.status, answer.rejected, sink.lines) == (200, 0, 3_000)
     assert peak < 20_000_000
+
+
+class CountingSamples(PrometheusSink):
+    def __init__(self) -> None:
+        super().__init__("http://127.0.0.1:1", 1)
+        self.samples = 0
+
+    def _push(self, samples: Sequence[object]) -> None:
+        self.samples += len(samples)
+
+
+@pytest.mark.parametrize(("size", "stored"), [(100, 3_000), (30_000, 0)])
+def test_series_that_carry_a_large_resource_are_refused_when_they_are_many(size: int, stored: int) -> None:
+    """The resource is sent once and becomes labels of every series: 3,000 points would be 90 MB."""
+    now = time.time_ns()
+    sent = ExportMetricsServiceRequest()
+    group = sent.resource_metrics.add()
+    group.resource.attributes.add(key="long").value.string_value = "x" * size
+    points = group.scope_metrics.add().metrics.add(name="m").gauge.data_points
+    for number in range(3_000):
+        points.add(time_unix_nano=now, as_double=number).attributes.add(key="n").value.int_value = number
+    body = sent.SerializeToString()
+    batch = decode("metrics", body, json=False, tenant=1, dictionary=Dictionary(), first_id=1, now=now)
+    sink = CountingSamples()
+    [answer] = sink.store([Request("metrics", "acme", body, False, "otlp", None, lambda _: None, batch=batch)])
+    assert (answer.status, sink.samples, answer.rejected) == (200, stored, 3_000 - stored)
 
 
 # Nonsense -------------------------------------------------------------------------------------------------------------
