@@ -56,6 +56,13 @@ class Tenants:
             await self._read()
         return self._known.get(key)
 
+    async def learn(self) -> None:
+        """Read them if that was never done: for a caller that will look one up while it holds a connection. Raises as `find`."""
+        if not self._known:
+            async with self._reading:
+                if not self._known:
+                    await self._read()
+
     async def number(self, key: str) -> int | None:
         """The key of the tenant in the store; None for a tenant that does not exist."""
         found = await self.find(key)
