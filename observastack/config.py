@@ -10,6 +10,7 @@ import dataclasses
 import difflib
 import functools
 import json
+import math
 import os
 import types
 import typing
@@ -243,7 +244,7 @@ def load(path: Path | str, environ: Mapping[str, str] | None = None) -> Config:
     if isinstance(document, dict) and "file" in document:
         raise ConfigError("unknown key file", file=file, remedy="remove it")
     config: Config = _read(Config, document, "", file)
-    if config.test_data_api and config.environment == "production":
+    if config.test_data_api and defects.is_production(config.environment):
         raise ConfigError(
             "test_data_api is on in production", file=file, remedy="set test_data_api to false or change environment"
         )
@@ -298,6 +299,8 @@ def _read(kind: Any, value: Any, where: str, file: Path) -> Any:
         raise _wrong(
             where, {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}[kind], value, file
         )
+    if kind is float and not math.isfinite(value):  # Python's JSON knows NaN and Infinity
+        raise _wrong(where, "a finite number", value, file)
     if kind in (int, float) and value < 0:
         raise _wrong(where, "not negative", value, file)
     return value

@@ -158,8 +158,13 @@ def check(names: Iterable[str], environment: str) -> None:
             near = difflib.get_close_matches(name, REGISTRY, 1)
             hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(REGISTRY)}"
             raise ValueError(f"unknown defect {name!r}; {hint}")
-    if names and environment == "production":
+    if names and is_production(environment):
         raise ValueError(f"defects ({', '.join(names)}) are refused in production")
+
+
+def is_production(environment: str) -> bool:
+    """However it is written: a capital letter must not be what lets defects and test data in."""
+    return environment.strip().casefold() in ("production", "prod")
 
 
 def configure(config: Config) -> None:

@@ -75,7 +75,7 @@ def create_app(config: Config) -> FastAPI:
     app.add_middleware(RequestScope, telemetry=services.telemetry)
     for area in (health, auth, meta, search, metrics, admin, insights, silences, alerts, stream):
         app.include_router(area.api, prefix=PREFIX)
-    if config.test_data_api and config.environment != "production":
+    if config.test_data_api and not defects.is_production(config.environment):
         app.include_router(test_data.api, prefix=PREFIX)
     app.include_router(health.root)
     app.include_router(auth.root)

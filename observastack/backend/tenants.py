@@ -22,6 +22,8 @@ log = logging.getLogger("observastack.backend")
 FRESH_S = 2.0
 """Another process learns of a suspended tenant after this long at most."""
 _PATIENCE_S = 1.0
+_CHANGED = float("-inf")
+"""When it was read, as far as that counts after a change."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ class Tenants:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._known: dict[str, Home] = {}
-        self._read_at = float("-inf")
+        self._read_at = _CHANGED
+        self._changes = 0
         self._reading = asyncio.Lock()
 
     async def find(self, key: str) -> Home | None:
@@ -52,6 +55,13 @@ class Tenants:
         if key not in self._known:
             await self._read()
         return self._known.get(key)
+
+    async def learn(self) -> None:
+        """Read them if that was never done: for a caller that will look one up while it holds a connection. Raises as `find`."""
+        if not self._known:
+            async with self._reading:
+                if not self._known:
+                    await self._read()
 
     async def number(self, key: str) -> int | None:
         """The key of the tenant in the store; None for a tenant that does not exist."""
@@ -75,8 +85,9 @@ class Tenants:
         return Tenant(number, key)
 
     def forget(self) -> None:
-        """A tenant was changed here: the next request reads."""
-        self._read_at = float("-inf")
+        """A tenant was changed here: the next request reads, and what is being read just now does not count."""
+        self._changes += 1
+        self._read_at = _CHANGED
 
     def _stale(self) -> bool:
         return time.monotonic() - self._read_at > FRESH_S
@@ -85,9 +96,11 @@ class Tenants:
         if not self._known:
             await self._read()
             return
-        if self._reading.locked():
+        if self._reading.locked() and self._read_at != _CHANGED:
             return  # somebody reads already; what is known is good enough meanwhile
         async with self._reading:
+            if not self._stale():
+                return  # read by somebody else meanwhile
             try:
                 await within(_PATIENCE_S, self._read())
             except (psycopg.Error, PoolTimeout, TimeoutError) as error:
@@ -95,6 +108,7 @@ class Tenants:
                 self._read_at = time.monotonic()
 
     async def _read(self) -> None:
+        before = self._changes
         async with self._database.app() as connection:
             cursor = await connection.execute(
                 "SELECT id, key, name, color, status,"
@@ -105,4 +119,4 @@ class Tenants:
             key: Home(number, key, name, color, status == "active", orjson.loads(settings))
             for number, key, name, color, status, settings in rows
         }
-        self._read_at = time.monotonic()
+        self._read_at = time.monotonic() if before == self._changes else _CHANGED

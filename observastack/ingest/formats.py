@@ -79,4 +79,6 @@ def to_otlp(request: Request, limit: int, json_limit: int) -> bytes:
     if request.format == "loki_json":
         return loki_push.to_otlp(body, json=True)
     inflated = snappy.inflate(body, limit)
-    return loki_push.to_otlp(inflated, json=False) if request.format == "loki" else remote_write.to_otlp(inflated)
+    if request.format == "loki":
+        return loki_push.to_otlp(inflated, json=False)
+    return remote_write.to_otlp(inflated, limit)

@@ -121,6 +121,21 @@ def test_the_test_data_api_is_refused_in_production(file: Path) -> None:
         configuration.load(change(file, "environment", "production"), environ={})
 
 
+@pytest.mark.parametrize("environment", ["Production", "PRODUCTION", "prod", "production "])
+def test_production_is_production_however_it_is_written(file: Path, environment: str) -> None:
+    with pytest.raises(ConfigError, match="test_data_api is on in production"):
+        configuration.load(change(file, "environment", environment), environ={})
+    with pytest.raises(ValueError, match="refused in production"):
+        defects.check(["list_leak"], environment)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+def test_a_number_that_is_none_is_refused(file: Path, number: float) -> None:
+    """Python's JSON reads NaN and Infinity."""
+    with pytest.raises(ConfigError, match=r"limits\.stream_tenant_share must be a finite number"):
+        configuration.load(change(file, "limits", {"stream_tenant_share": number}), environ={})
+
+
 def test_a_misspelt_defect_in_the_code_is_an_error_and_not_off() -> None:
     with pytest.raises(KeyError):
         defects.active("list_leek")

@@ -78,6 +78,7 @@ class Sessions:
 
     async def refresh(self, token: str) -> tuple[Subject, Pair]:
         """Raises ApiError 401 for a token that is unknown, expired, revoked or used; the last (Reused) ends its family."""
+        await self._tenants.learn()  # or as many as there are connections would hold one each and wait for another
         async with self._database.app() as connection:
             cursor = await connection.execute(
                 "UPDATE refresh_tokens SET used_at = now() WHERE token_hash = %s AND (used_at IS NULL OR %s)"

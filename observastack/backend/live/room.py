@@ -53,7 +53,8 @@ class Room:
         if self._door and len(self._silent) >= self._door:
             oldest = next(iter(self._silent))
             del self._silent[oldest]
-            oldest.reschedule(asyncio.get_running_loop().time())
+            if not oldest.expired():  # else its own time is over just now, and it only has not heard of it yet
+                oldest.reschedule(asyncio.get_running_loop().time())
         mine = True
         try:
             async with asyncio.timeout(patience_s) as patience:

@@ -134,8 +134,7 @@ async def _stream(websocket: WebSocket, platform: Services, subscriber: Subscrib
             await _catch_up_pages(websocket, hub, subscriber, reached, joined)
         while True:
             await _send_waiting(websocket, subscriber)
-            if (ending := subscriber.ending) is not None:
-                raise Refused(ending.code, "unauthenticated" if ending.code == 4401 else "forbidden", ending.reason)
+            _still_entitled(subscriber)
             if listener.done():
                 listener.result()  # raises what ended it
             await subscriber.wake.wait()
@@ -195,14 +194,22 @@ async def _catch_up_pages(
                     pages = {**pages, source: (ts, tie)}
                     events.append(Event(source, begin.place, item, pages))
                 for news in messages.news(subscriber.wish, subscriber.tenant, events, {}, Position(begin.place, pages)):
+                    _still_entitled(subscriber)
                     await _send(websocket, news.text)
         except DOWN:
             raise Refused(1013, "unavailable", "the store does not answer") from None
 
 
 async def _send_waiting(websocket: WebSocket, subscriber: Subscriber) -> None:
-    while (text := subscriber.take()) is not None:
+    """Until nothing waits, or the stream is to end: a client that takes its time must not prolong what has ended."""
+    while subscriber.ending is None and (text := subscriber.take()) is not None:
         await _send(websocket, text)
+
+
+def _still_entitled(subscriber: Subscriber) -> None:
+    """Raises Refused when its session has ended meanwhile."""
+    if (ending := subscriber.ending) is not None:
+        raise Refused(ending.code, "unauthenticated" if ending.code == 4401 else "forbidden", ending.reason)
 
 
 async def _send(websocket: WebSocket, text: str) -> None:

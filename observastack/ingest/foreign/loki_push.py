@@ -95,8 +95,11 @@ def parse_labels(selector: str) -> dict[str, str]:
     text = selector.strip()
     if not (text.startswith("{") and text.endswith("}")):
         raise BadRequest('stream labels are written {name="value", …}')
-    text, at, labels = text[1:-1], 0, {}
-    while at < len(text) and text[at:].strip():
+    text, at, labels = text[1:-1].rstrip(), 0, {}
+    pairs = 0
+    while at < len(text):
+        pairs += 1
+        _few(pairs)  # here as well: a name that is there a million times is one label in the end
         match = _LABEL.match(text, at)
         if match is None:
             raise BadRequest('stream labels are written {name="value", …}')
@@ -109,9 +112,13 @@ def parse_labels(selector: str) -> dict[str, str]:
 
 
 def _checked(labels: dict[str, str]) -> dict[str, str]:
-    if len(labels) > _MAX_LABELS:
-        raise BadRequest(f"more than {_MAX_LABELS} labels")
+    _few(len(labels))
     return labels
+
+
+def _few(labels: int) -> None:
+    if labels > _MAX_LABELS:
+        raise BadRequest(f"more than {_MAX_LABELS} labels")
 
 
 def _pairs(values: dict[str, str]) -> Iterator[KeyValue]:

@@ -11,19 +11,24 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, ScopeMetrics
 
 from observastack.ingest.foreign.messages import WriteRequest
-from observastack.ingest.otlp import BadRequest
+from observastack.ingest.otlp import BadRequest, TooLarge
 
 TENANT_LABEL = "tenant"
 _MS = 10**6
 
 
-def to_otlp(body: bytes) -> bytes:
-    """A label `tenant` is left out: whose series it is says the token. Raises BadRequest."""
+def to_otlp(body: bytes, limit: int) -> bytes:
+    """A label `tenant` is left out: whose series it is says the token.
+
+    limit: bytes of the labels of all samples together. A series says its labels once, a data point of OTLP has its own:
+    one long label and many samples would take a thousand times the memory of the body. Raises BadRequest, TooLarge.
+    """
     try:
         sent = WriteRequest.FromString(body)
     except DecodeError as error:
         raise BadRequest("not a remote write 1.0 request") from error
     request = ExportMetricsServiceRequest()
+    written = 0
     scopes: dict[str, ScopeMetrics] = {}
     gauges: dict[tuple[str, str], Metric] = {}
     for series in sent.timeseries:
@@ -48,6 +53,9 @@ def to_otlp(body: bytes) -> bytes:
             metric = gauges[service, name] = scope.metrics.add(name=name)
             metric.gauge.SetInParent()
         pairs = [_pair(key, value) for key, value in labels.items()]
+        written += sum(pair.ByteSize() for pair in pairs) * len(series.samples)
+        if written > limit:
+            raise TooLarge(f"the labels of all samples together are larger than {limit} bytes")
         for sample in series.samples:
             if not 0 <= sample.timestamp < 2**63 // _MS:
                 raise BadRequest("a timestamp lies outside 1970 to 2262")

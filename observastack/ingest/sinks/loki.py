@@ -8,7 +8,7 @@ Lines that came by Loki's push API go by that API again, so that they keep their
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,20 +62,12 @@ class LokiSink(RemoteSink):
         self._connection.close()
 
     def _put(self, request: Request, batch: Batch) -> None:
-        lines = []
-        for row in batch.rows:
-            line = _line(row, batch.resources)
-            if len(line.record.encode()) > MAX_METADATA - 1024 or len(line.body.encode()) > MAX_LINE:
-                batch.refuse(_TOO_LONG, 1)
-            else:
-                lines.append(line)
-        lines.sort(key=lambda line: line.ts)
         foreign = request.format in ("loki", "loki_json")
 
         def push(part: Sequence[_Line]) -> None:
             self._push(request.tenant, part, foreign=foreign)
 
-        for part in _parts(lines):
+        for part in _parts(_lines(batch)):
             store_all(part, push, batch.refuse)
 
     def _push(self, tenant: str, lines: Sequence[_Line], *, foreign: bool) -> None:
@@ -109,17 +101,28 @@ def _line(row: bytes, resources: dict[int, ResourceRow]) -> _Line:
     return _Line(row_time(row), resource, severity, text or "", trace_id, span_id, line, record)
 
 
-def _parts(lines: list[_Line]) -> Sequence[Sequence[_Line]]:
+def _lines(batch: Batch) -> Iterator[_Line]:
+    """Made when they are wanted: each has its resource in it, all at once may be a thousand times the request."""
+    for row in sorted(batch.rows, key=row_time):
+        line = _line(row, batch.resources)
+        if len(line.record.encode()) > MAX_METADATA - 1024 or len(line.body.encode()) > MAX_LINE:
+            batch.refuse(_TOO_LONG, 1)
+        else:
+            yield line
+
+
+def _parts(lines: Iterable[_Line]) -> Iterator[Sequence[_Line]]:
     """Pushes of a size that Loki's own components can pass on."""
-    parts: list[list[_Line]] = []
-    size = _MAX_PUSH
+    part: list[_Line] = []
+    size = 0
     for line in lines:
         size += line.size
-        if size > _MAX_PUSH:
-            parts.append([])
-            size = line.size
-        parts[-1].append(line)
-    return parts
+        if part and size > _MAX_PUSH:
+            yield part
+            part, size = [], line.size
+        part.append(line)
+    if part:
+        yield part
 
 
 def _otlp(lines: Sequence[_Line]) -> bytes:

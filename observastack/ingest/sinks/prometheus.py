@@ -26,6 +26,8 @@ from observastack.store.write import Unavailable
 
 _SAMPLES = 20_000
 """Samples of one push."""
+_MAX_LABELS = 64 << 20
+"""Bytes of the labels of all series of a request: a small body with one large resource can have a thousand times its size."""
 _MS = 10**6
 _HEADERS = {
     "Content-Type": "application/x-protobuf", "Content-Encoding": "snappy", "X-Prometheus-Remote-Write-Version": "0.1.0",
@@ -55,6 +57,9 @@ class PrometheusSink(RemoteSink):
 
     def _put(self, request: Request, batch: Batch) -> None:
         own = request.format == "remote_write"
+        if sum(_size(series, batch.resources) for series in batch.series.values()) > _MAX_LABELS:
+            batch.refuse(f"their request has more than {_MAX_LABELS >> 20} MiB of labels", len(batch.rows))
+            return
         labels = {
             number: _labels(series, batch.resources, request.tenant, own_labels=own)
             for number, series in batch.series.items()
@@ -92,6 +97,12 @@ class PrometheusSink(RemoteSink):
         if reply.status in (400, 413, 422) or (reply.status == 500 and any(each in reply.text for each in _REASONS)):
             raise PartlyRefused(_reason(reply), too_old=any(each in reply.text for each in _TOO_OLD))
         raise Unavailable(f"Prometheus answers {reply.status}")
+
+
+def _size(series: SeriesRow, resources: dict[int, ResourceRow]) -> int:
+    """Bytes of its labels, about: a resource is sent once and is in every series."""
+    resource = resources.get(series.resource_id)
+    return len(series.labels) + (0 if resource is None else len(resource.attrs))
 
 
 def _labels(series: SeriesRow, resources: dict[int, ResourceRow], tenant: str, *, own_labels: bool) -> Labels:

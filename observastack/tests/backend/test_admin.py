@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from observastack.tests.backend.people import person
 from observastack.tests.backend.serving import Backend, Store, until
 
 
@@ -323,6 +324,17 @@ def test_two_who_change_settings_at_the_same_time_do_not_undo_each_other(
         assert (found["anomaly_sigma"], found["retention_days"]) == (5.5, 11)
     finally:
         served.call("platform-admin", "PUT", url, json={"anomaly_sigma": None, "retention_days": None})
+
+
+def test_a_tenant_does_not_see_what_another_one_did_that_had_its_id_before(served: Backend, tenant: str) -> None:
+    path, body = f"/admin/tenants/{tenant}", {"id": tenant, "name": "Of somebody else"}
+    assert served.call("platform-admin", "PUT", path, json={"status": "suspended"}).status_code == 200
+    assert served.call("platform-admin", "DELETE", path).status_code == 204
+    assert served.post("platform-admin", "/admin/tenants", body).status_code == 201
+    own = person(served, tenant, "tenant_admin").get("/admin/audit-logs", limit=200).json()["items"]
+    assert [one["action"] for one in own if one["action"].startswith("tenant.")] == ["tenant.create"]
+    known = served.get("platform-admin", f"/admin/audit-logs?tenant={tenant}&limit=200").json()["items"]
+    assert sum(one["action"] == "tenant.create" for one in known) == 2  # a platform admin sees both
 
 
 def test_every_act_is_in_the_audit_log(served: Backend) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import uuid
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from redis.asyncio import Redis
 from observastack.backend.auth.sessions import Sessions
 from observastack.backend.database import Database
 from observastack.backend.denylist import Denylist
+from observastack.backend.services import build
 from observastack.config import Config
 from observastack.tests.backend import people
 from observastack.tests.backend.serving import PREFIX, Backend, Store, until
@@ -107,3 +109,17 @@ async def test_an_end_is_remembered_as_long_as_a_clock_that_is_late_may_use_the_
     finally:
         await database.close()
         await redis.aclose()
+
+
+async def test_refreshes_that_come_right_after_the_start_do_not_wait_for_each_other(
+    served: Backend, served_config: Config
+) -> None:
+    """Nobody has read the tenants yet, and there are more of them than connections."""
+    tokens = [str(served.login("acme-viewer").json()["refresh_token"]) for _ in range(8)]
+    services = build(served_config)
+    await services.database.open()
+    try:
+        pairs = await asyncio.gather(*(services.sessions.refresh(token) for token in tokens))
+    finally:
+        await services.database.close()
+    assert len({pair.refresh_token for _, pair in pairs}) == 8

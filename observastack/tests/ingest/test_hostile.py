@@ -14,6 +14,7 @@ import pytest
 
 from observastack.config import Config
 from observastack.ingest.foreign import snappy
+from observastack.ingest.foreign.messages import PushRequest, WriteRequest
 from observastack.tests.gateway import PROTOBUF, Gateway, logs, running_gateway
 from observastack.tests.platform import Tokens, build_platform
 
@@ -100,6 +101,43 @@ def test_a_snappy_bomb_is_413_before_it_is_inflated(served: Gateway, token: str,
     # A small body that only says it is four gigabytes large.
     assert send(served, token, path, b"\xff\xff\xff\xff\x0f" + b"x" * 100).status_code == 413
     assert peak_kib(served) - before < 40_000
+
+
+def test_a_body_of_very_many_gzip_members_is_400(served: Gateway, token: str) -> None:
+    """Each costs the time to copy all that follow."""
+    body = gzip.compress(b"", mtime=0) * 20_000
+    assert send(served, token, "/v1/logs", body, content_encoding="gzip").status_code == 400
+    few = gzip.compress(b"", mtime=0) * 100 + gzip.compress(logs(["in the last member"]), mtime=0)
+    assert send(served, token, "/v1/logs", few, content_encoding="gzip").status_code == 200
+
+
+def test_a_stream_with_the_same_label_very_often_is_400(served: Gateway, token: str) -> None:
+    def pushed(labels: str) -> int:
+        request = PushRequest()
+        request.streams.add(labels=labels).entries.add(line="x").timestamp.seconds = int(time.time())
+        return send(served, token, "/loki/api/v1/push", snappy.deflate(request.SerializeToString())).status_code
+
+    assert pushed("{" + 'a="", ' * 40_000 + "}") == 400
+    assert pushed('{a="1", a="2" ,\n } ') == 204
+
+
+def test_one_long_label_of_many_samples_is_413(served: Gateway, token: str) -> None:
+    """A small body, of which every sample would have the label."""
+    before = peak_kib(served)
+
+    def written(samples: int) -> int:
+        request = WriteRequest()
+        series = request.timeseries.add()
+        for name, value in (("__name__", "m"), ("long", "x" * 16_000)):
+            series.labels.add(name=name, value=value)
+        now = time.time_ns() // 10**6
+        for number in range(samples):
+            series.samples.add(value=number, timestamp=now + number)
+        return send(served, token, "/api/v1/write", snappy.deflate(request.SerializeToString())).status_code
+
+    assert written(5_000) == 413
+    assert peak_kib(served) - before < 20_000
+    assert written(10) == 204
 
 
 @pytest.mark.parametrize("depth", [200, 900, 1_100, 100_000])

@@ -6,14 +6,21 @@ import contextlib
 import socket
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator, Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
+from observastack.ingest.otlp import Dictionary, decode
+from observastack.ingest.request import Request
 from observastack.ingest.sinks.grpc import Channel
 from observastack.ingest.sinks.http import StoreConnection
+from observastack.ingest.sinks.loki import LokiSink
+from observastack.ingest.sinks.prometheus import PrometheusSink
 from observastack.ingest.sinks.splitting import MOST_PUSHES, PartlyRefused, store_all
 from observastack.store.write import Unavailable
 
@@ -71,6 +78,67 @@ def test_a_store_that_refuses_every_other_item_is_not_asked_for_ever(keeps: bool
     store_all(range(10_000), store.push, refuse)
     assert store.pushes <= 2 * MOST_PUSHES
     assert refused[0] + len(store.stored) == 10_000, "what is said to be refused is not stored"
+
+
+# Memory ---------------------------------------------------------------------------------------------------------------
+
+
+class Counting(LokiSink):
+    def __init__(self) -> None:
+        super().__init__("http://127.0.0.1:1", 1)
+        self.lines = 0
+
+    def _push(self, tenant: str, lines: Sequence[object], *, foreign: bool) -> None:
+        self.lines += len(lines)
+
+
+def test_lines_that_carry_a_large_resource_are_made_as_they_are_pushed() -> None:
+    """The resource is sent once and is in every line: 3,000 small records would be 90 MB."""
+    now = time.time_ns()
+    sent = ExportLogsServiceRequest()
+    group = sent.resource_logs.add()
+    group.resource.attributes.add(key="long").value.string_value = "x" * 30_000
+    records = group.scope_logs.add().log_records
+    for number in range(3_000):
+        records.add(time_unix_nano=now + number).body.string_value = "a line"
+    body = sent.SerializeToString()
+    batch = decode("logs", body, json=False, tenant=1, dictionary=Dictionary(), first_id=1, now=now)
+    request = Request("logs", "acme", body, False, "otlp", None, lambda _: None, batch=batch)
+    sink = Counting()
+    tracemalloc.start()
+    try:
+        [answer] = sink.store([request])
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (answer.status, answer.rejected, sink.lines) == (200, 0, 3_000)
+    assert peak < 20_000_000
+
+
+class CountingSamples(PrometheusSink):
+    def __init__(self) -> None:
+        super().__init__("http://127.0.0.1:1", 1)
+        self.samples = 0
+
+    def _push(self, samples: Sequence[object]) -> None:
+        self.samples += len(samples)
+
+
+@pytest.mark.parametrize(("size", "stored"), [(100, 3_000), (30_000, 0)])
+def test_series_that_carry_a_large_resource_are_refused_when_they_are_many(size: int, stored: int) -> None:
+    """The resource is sent once and becomes labels of every series: 3,000 points would be 90 MB."""
+    now = time.time_ns()
+    sent = ExportMetricsServiceRequest()
+    group = sent.resource_metrics.add()
+    group.resource.attributes.add(key="long").value.string_value = "x" * size
+    points = group.scope_metrics.add().metrics.add(name="m").gauge.data_points
+    for number in range(3_000):
+        points.add(time_unix_nano=now, as_double=number).attributes.add(key="n").value.int_value = number
+    body = sent.SerializeToString()
+    batch = decode("metrics", body, json=False, tenant=1, dictionary=Dictionary(), first_id=1, now=now)
+    sink = CountingSamples()
+    [answer] = sink.store([Request("metrics", "acme", body, False, "otlp", None, lambda _: None, batch=batch)])
+    assert (answer.status, sink.samples, answer.rejected) == (200, stored, 3_000 - stored)
 
 
 # Nonsense -------------------------------------------------------------------------------------------------------------
