@@ -8,8 +8,9 @@ from pathlib import Path
 from runners.config import lookup
 from runners.environment import external, lease
 from runners.environment.host import workspace
-from runners.environment.host.recollect import recollect
 from runners.environment.provisioner import Provisioner, folder_of, ignore, never
+from runners.environment.recollect import recollect
+from runners.lib.errors import NotReady
 from runners.lib.files import read_json, write_json
 from runners.lib.home import Home
 from runners.playbook.job import OnEvent
@@ -35,13 +36,23 @@ def down(
         return False
     with lease.operation(home, environment, "down", force=force):
         recorded = read_json(environment.state)
+        if recorded is None and (found := recollect(environment)) is not None:
+            if keep_data:
+                raise NotReady(
+                    f"environment '{name}' has no whole state.json: what its data are is not known any more",
+                    file=environment.state, remedy="without --keep-data everything of it is removed",
+                )  # fmt: skip
+            if found["kind"] != "local":
+                recorded = found  # the playbook asks the engine for what has its label
+                write_json(environment.state, found)
         provisioner = Provisioner(environment, inventory_of(recorded or {}), on_event, cancel)
         provisioner.end_leftover()
-        if recorded is None:  # nothing was started without it: it is written before anything else
-            if recollect(environment) is None:
-                return bool(workspace.clear(environment))
-            provisioner.forget("its state.json is lost")
-            return True
+        if recorded is None:  # nothing was started without it: it is written before anything else; but it may be lost
+            names = {path.name for path in environment.root.iterdir()}
+            there = bool(names - set(workspace.KEPT)) or environment.journal.exists()
+            if there:
+                provisioner.forget("there is no whole state.json")
+            return there
         if recorded.get("kind") == "external":
             external.detach(environment)
             return True

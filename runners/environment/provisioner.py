@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from runners.config import lookup
 from runners.environment.host import processes, removal, secrets
+from runners.environment.recollect import recollect
 from runners.lib import proc
 from runners.lib.errors import Cancelled, NotReady, UsageError
 from runners.lib.files import read_json
@@ -102,7 +103,8 @@ class Provisioner:
         """Remove processes and files without a playbook. Raises NotReady, naming what cannot be removed."""
         self.on_event({"type": "phase", "name": "removal", "message": f"{why}; removing without Ansible"})
         try:
-            stuck = removal.by_hand(self.environment, keep)
+            state = read_json(self.environment.state) or recollect(self.environment) or {}
+            stuck = removal.by_hand(self.environment, state, keep)
         except TimeoutError as error:
             stuck = [str(error)]
         if stuck:

@@ -18,8 +18,8 @@ from typing import Any, NoReturn
 from runners.environment import external, inventory, lease
 from runners.environment.host import outcome, ports, workspace
 from runners.environment.host.impact import with_requirements
-from runners.environment.host.recollect import recollect
 from runners.environment.provisioner import Playbook, Provisioner, folder_of, ignore, never
+from runners.environment.recollect import recollect
 from runners.environment.status import status
 from runners.lib.errors import Cancelled, NotReady, UsageError
 from runners.lib.files import read_json, write_json

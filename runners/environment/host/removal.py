@@ -8,24 +8,22 @@ from __future__ import annotations
 
 import errno
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 from runners.environment.host import cluster, processes, workspace
-from runners.environment.host.recollect import recollect
-from runners.lib.files import read_json
 from runners.lib.home import Environment
 
 PATIENCE_S = 5.0
 
 
-def by_hand(environment: Environment, keep: Collection[str] = ()) -> list[str]:
+def by_hand(environment: Environment, state: Mapping[str, Any], keep: Collection[str] = ()) -> list[str]:
     """End every process and remove all but `keep`; returns what could not be removed, each with the reason.
 
-    What cannot be removed is left behind, and all the rest is removed nevertheless. Raises TimeoutError when a process
-    does not die.
+    What cannot be removed is left behind, and all the rest is removed nevertheless. state: as recorded, or recollected.
+    Raises TimeoutError when a process does not die.
     """
-    state = read_json(environment.state) or recollect(environment) or {}
     processes.end_environment(state, patience_s=PATIENCE_S)
     stuck: list[str] = []
     if "data" not in keep:

@@ -81,6 +81,24 @@ def killed(share: Share, rng: random.Random) -> Result:
         return result
 
 
+def state_lost(_: Share, __: random.Random) -> Result:
+    """state.json goes while containers run: what compose was told is enough to find them."""
+    if (skipped := _without_engine()) is not None:
+        return skipped
+    testbed = _testbed()
+    with finally_do(testbed.close):
+        traces = Traces(testbed.environment)
+        done = testbed.command("up", *FEW, timeout=PATIENCE_S)
+        traces.look()
+        result = Result([f"up: exit {done.returncode}: {done.stderr[-400:]}"] if done.returncode else [])
+        testbed.environment.state.unlink(missing_ok=True)
+        again = testbed.command("up", *FEW, timeout=PATIENCE_S)
+        if again.returncode != 2 or "state.json" not in again.stderr:
+            result.wrong.append(f"up without state.json: exit {again.returncode}: {again.stderr[-400:]}")
+        result.wrong += _down(testbed, traces)
+        return result
+
+
 def no_engine(_: Share, __: random.Random) -> Result:
     """Where nothing answers, that is said with the way to an engine, and nothing is made."""
     testbed = _testbed()
@@ -166,5 +184,5 @@ def _override(inventory: Path, services: dict[str, Any]) -> None:
 
 CASES = {
     "compose twice": twice, "compose image missing": missing_image, "compose unhealthy": unhealthy, "compose ends": ends,
-    "compose killed": killed, "compose no engine": no_engine,
+    "compose killed": killed, "compose state lost": state_lost, "compose no engine": no_engine,
 }  # fmt: skip

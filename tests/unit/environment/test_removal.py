@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from runners.environment.host import processes, removal
-from runners.environment.host.recollect import recollect
+from runners.environment.recollect import recollect
 from runners.lib import proc
 from runners.lib.home import Environment
 
@@ -43,14 +43,14 @@ def names(environment: Environment) -> set[str]:
 def test_all_goes_but_locks_and_the_lever(environment: Environment, env_id: str) -> None:
     environment.state.write_text(json.dumps({"env_id": env_id}))
     process = subprocess.Popen(["sleep", "60"], env={**os.environ, processes.ENV_MARK: env_id})
-    assert removal.by_hand(environment) == []
+    assert removal.by_hand(environment, {"env_id": env_id}) == []
     assert process.wait(5) == -9
     assert names(environment) == {"lease", "chaos", "chaos/HALTED", "chaos/lock"}
 
 
 def test_what_shall_stay_stays(environment: Environment, env_id: str) -> None:
     environment.state.write_text(json.dumps({"env_id": env_id}))
-    assert removal.by_hand(environment, ("data", "secrets", "state.json")) == []
+    assert removal.by_hand(environment, {"env_id": env_id}, ("data", "secrets", "state.json")) == []
     assert names(environment) >= {"data/redis/file", "secrets/file", "state.json"}
     assert not environment.config.exists() and not environment.logs.exists()
 
@@ -60,7 +60,7 @@ def test_what_cannot_be_removed_is_named_and_the_rest_goes(environment: Environm
     environment.state.write_text("{}")
     environment.config.chmod(0o500)
     try:
-        stuck = removal.by_hand(environment)
+        stuck = removal.by_hand(environment, {})
         assert [item.partition(":")[0] for item in stuck] == [str(environment.config / "file")]
         assert names(environment) >= {"config/file", "state.json"}
         assert not environment.data.exists() and not environment.secrets.exists()
@@ -89,6 +89,15 @@ def test_without_configuration_from_the_process_that_was_started_with_it(environ
     assert process.stdout is not None and process.stdout.readline() == b"up\n"
     found = recollect(environment)
     assert found is not None and found["env_id"] == env_id
-    assert removal.by_hand(environment) == []
+    assert removal.by_hand(environment, found) == []
     assert process.wait(5) == -9
     process.stdout.close()
+
+
+def test_an_environment_of_containers_is_recollected_from_what_compose_was_told(
+    environment: Environment, env_id: str
+) -> None:
+    (environment.config / "compose.env").write_text(f"A='1'\nTESTBED_ENV_ID='{env_id}'\n")
+    found = recollect(environment)
+    assert found is not None and (found["kind"], found["env_id"]) == ("compose", env_id)
+    assert found["engine"]["project"] == f"testbed-local-{env_id[:8]}"

@@ -1,7 +1,7 @@
 """What can still be told of an environment whose state.json was lost or is not whole: enough to take all of it away.
 
-The environment's id stands in supervisord's configuration, and in the environment of its process; from it follow its
-processes and its folder outside the home.
+The environment's id stands in supervisord's configuration, in the environment of its process, and in the variables of
+compose; from it follow its processes, its folder outside the home, and what an engine has of it.
 """
 
 from __future__ import annotations
@@ -10,19 +10,28 @@ import re
 from pathlib import Path
 from typing import Any
 
+from runners.environment.containers import engine
+from runners.environment.containers.workspace import project_name
 from runners.environment.host import workspace
 from runners.environment.host.processes import ENV_MARK
 from runners.lib import proc
 from runners.lib.home import Environment
 
 _IDENTIFIER = re.compile(r"^identifier=testbed-([0-9a-f-]{36})$", re.MULTILINE)
+_VARIABLE = re.compile(r"^TESTBED_ENV_ID='([0-9a-f-]{36})'$", re.MULTILINE)
 _ID = re.compile(r"[0-9a-f-]{36}")
 
 
 def recollect(environment: Environment) -> dict[str, Any] | None:
     """A state.json for a removal; None when nothing tells of an environment."""
+    if (env_id := _written(environment.config / "compose.env", _VARIABLE)) is not None:
+        return {
+            "v": workspace.STATE_VERSION, "environment": environment.name, "kind": "compose", "state": "failed",
+            "env_id": env_id, "services": [], "ports": {}, "outside": [],
+            "engine": {"url": engine.address(), "project": project_name(environment.name, env_id)},
+        }  # fmt: skip
     configuration = environment.config / "supervisord.conf"
-    env_id = _written(configuration) or _running(configuration)
+    env_id = _written(configuration, _IDENTIFIER) or _running(configuration)
     if env_id is None:
         return None
     outside = workspace.OUTSIDE / f"testbed-{env_id}"
@@ -33,9 +42,9 @@ def recollect(environment: Environment) -> dict[str, Any] | None:
     }  # fmt: skip
 
 
-def _written(configuration: Path) -> str | None:
+def _written(configuration: Path, pattern: re.Pattern[str]) -> str | None:
     try:
-        found = _IDENTIFIER.search(configuration.read_text(errors="replace"))
+        found = pattern.search(configuration.read_text(errors="replace"))
     except OSError:
         return None
     return found[1] if found else None
