@@ -20,10 +20,12 @@ CASES: dict[str, Callable[[Share, random.Random], Result]] = {
 
 
 def keys(rounds: int) -> list[str]:
-    """`case/number of trials`: what is random is tried so often, half of an environment twice, all else once."""
+    """`case/number of trials`: what is killed is tried so often, cancels twenty times, halves twice, all else once."""
+    many = dict.fromkeys((*killed.CASES, "compose killed"), rounds)
+    many |= dict.fromkeys(obstacles.TWICE, 2) | dict.fromkeys(cancelled.CASES, cancelled.TRIALS)
     found = []
     for case in CASES:
-        trials = rounds if case in (*killed.CASES, "compose killed") else 2 if case in obstacles.TWICE else 1
+        trials = many.get(case, 1)
         found += [f"{case}/{number} of {trials}" for number in range(1, trials + 1)]
     return found
 

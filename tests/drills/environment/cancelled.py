@@ -1,4 +1,4 @@
-"""SIGINT to `testbed up` at random boundaries: how long until no process of the playbook and no service is left."""
+"""SIGINT to `testbed up` at a boundary: how long until no process of the playbook and no service is left."""
 
 from __future__ import annotations
 
@@ -15,46 +15,34 @@ from tests.drills.environment.traces import AFTER_FAILURE, Traces, job_processes
 from tests.drills.framework import Result, finally_do
 from tests.drills.testbed import Testbed
 
-TRIALS = 20
+TRIALS = 20  # spread over all boundaries; the bar is the 95th percentile: nineteen of them hold
 WITHIN_S = 2.0
 PATIENCE_S = 60.0
 
 
-def cancels(_: Share, rng: random.Random) -> Result:
-    """p95 over twenty cancels, spread over all boundaries."""
-    result = Result()
-    times: list[float] = []
-    wholes: list[float] = []
-    for number in range(1, TRIALS + 1):
-        testbed = Testbed()
-        with finally_do(testbed.close):
-            traces = Traces(testbed.environment)
-            at = Share(number, TRIALS).pick(boundaries() - 1, rng)
-            with Watched(testbed, "up") as watched:
-                if watched.boundary(at) is None:
-                    result.wrong.append(f"task {at}: up ended before")
-                    continue
-                traces.look()
-                end = _End(traces)
-                begin = time.monotonic()
-                watched.interrupt()
-                code, said = watched.end()
-                wholes.append(round(time.monotonic() - begin, 2))
-            times.append(round(end.moment() - begin, 2))
-            if code != 130:
-                result.wrong.append(f"task {at}: exit {code}: {said[-300:]}")
-            result.wrong += [f"task {at}: {item}" for item in traces.left(AFTER_FAILURE)]
-            result.wrong += [f"task {at}: {item}" for item in testbed.down() + traces.left()]
-    result.figures = {"cancels": len(times), "p50_s": _of(times, 50), "p95_s": _of(times, 95), "max_s": _of(times, 100)}
-    result.figures["whole_p50_s"] = _of(wholes, 50)
-    if not times or _of(times, 95) > WITHIN_S:
-        result.wrong.append(f"p95 of the time to 0 processes is {_of(times, 95)} s, {WITHIN_S} s are allowed")
-    return result
-
-
-def _of(times: list[float], percent: int) -> float:
-    """The nearest-rank percentile; infinite when there is none."""
-    return sorted(times)[max(0, -(-len(times) * percent // 100) - 1)] if times else float("inf")
+def cancel(share: Share, rng: random.Random) -> Result:
+    """Processes are gone within two seconds, the exit code is 130, and everything is rolled back."""
+    at = share.pick(boundaries() - 1, rng)
+    testbed = Testbed()
+    with finally_do(testbed.close):
+        traces, result = Traces(testbed.environment), Result(figures={"task": at})
+        with Watched(testbed, "up") as watched:
+            if watched.boundary(at) is None:
+                return Result(["up ended before the boundary"])
+            traces.look()
+            end = _End(traces)
+            begin = time.monotonic()
+            watched.interrupt()
+            code, said = watched.end()
+            result.figures["whole_s"] = round(time.monotonic() - begin, 1)
+        result.figures["gone_s"] = round(end.moment() - begin, 2)
+        if result.figures["gone_s"] > WITHIN_S:
+            result.wrong.append(f"0 processes only after {result.figures['gone_s']} s, {WITHIN_S} s are allowed")
+        if code != 130:
+            result.wrong.append(f"exit {code}: {said[-300:]}")
+        result.wrong += traces.left(AFTER_FAILURE)
+        result.wrong += testbed.down() + traces.left()
+        return result
 
 
 class _End(threading.Thread):
@@ -85,4 +73,4 @@ class _End(threading.Thread):
             time.sleep(0.02)
 
 
-CASES = {"cancel": cancels}
+CASES = {"cancel": cancel}
