@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 from runners.environment import lease
-from runners.environment.checks import checks, failed
 from runners.environment.kinds import kind_of
 from runners.environment.state import Seen, reduce
 from runners.lib import locks
@@ -38,6 +37,8 @@ def names(home: Home) -> list[str]:
 def require_ready(home: Home, name: str) -> None:
     """Raises NotReady, with the deployment status in its message, unless the environment is ready and its settings, secrets
     and connections hold."""
+    from runners.environment.checks import checks, failed  # what it needs of the target, `testbed status` does not
+
     found = status(home, name)
     if found["state"] == "ready":
         wrong = failed(checks(home.env(name), read_json(home.env(name).state) or {}))

@@ -227,6 +227,7 @@ def explain(failure: dict[str, Any]) -> str:
     for cause in failure.get("root_causes", []):
         lines.append(f"    {cause['service']}: {cause['reason']}")
         lines += [f"        {line}" for line in cause["log"][-5:]]
+        lines += [f"      → {cause['remedy']}"] if cause.get("remedy") else []
     for item in failure.get("blocked", []):
         lines.append(f"    {item['service']} could not start because of {', '.join(item['by'])}")
     return "".join(f"\n{line}" for line in lines)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from runners.environment.host.remedy import remedy
+
 
 @dataclass(frozen=True)
 class Impact:
@@ -73,6 +75,11 @@ def tail(log: Path, lines: int = 20, *, limit: int = 16_384) -> list[str]:
         return []
 
 
+def _cause(service: Mapping[str, Any], reason: str) -> dict[str, Any]:
+    log = tail(Path(service["log"]))
+    return {"service": service["name"], "reason": reason, "log": log, "remedy": remedy(service, reason, log)}
+
+
 def failure_document(
     services: Iterable[Mapping[str, Any]], reasons: Mapping[str, str | None], *, failed_task: str, message: str
 ) -> dict[str, Any]:
@@ -82,10 +89,7 @@ def failure_document(
         {name: service["requires"] for name, service in known.items()},
         [name for name, reason in reasons.items() if reason is None],
     )
-    causes = [
-        {"service": name, "reason": reasons.get(name) or "it is not healthy", "log": tail(Path(known[name]["log"]))}
-        for name in split.root_causes
-    ]
+    causes = [_cause(known[name], reasons.get(name) or "it is not healthy") for name in split.root_causes]
     return {
         "failed_task": failed_task,
         "message": message,
