@@ -22,6 +22,7 @@ options:
   tenants: {description: Tenant id to display name., type: dict, default: {}}
   mode: {description: Mode of every file; 0644 for containers whose users are others., type: str, choices: ["0600", "0644"], default: "0600"}
   rotate: {description: Make every one of them anew., type: bool, default: false}
+  given: {description: "Content by file name, of those that are not to be generated.", type: dict, default: {}}
 author: ObservaStack Testbed maintainers
 """
 
@@ -49,6 +50,7 @@ def main():
             "tenants": {"type": "dict", "default": {}},
             "mode": {"type": "str", "choices": ["0600", "0644"], "default": "0600"},
             "rotate": {"type": "bool", "default": False},
+            "given": {"type": "dict", "default": {}, "no_log": True},
         },
         supports_check_mode=True,
     )
@@ -62,14 +64,23 @@ def main():
             shutil.rmtree(folder)
         module.exit_json(changed=existed, files=[])
     accounts, tenants, mode = module.params["accounts"], module.params["tenants"], int(module.params["mode"], 8)
-    lacking = secrets.lacking(folder, accounts, tenants, mode=mode, rotate=module.params["rotate"])
+    given = {name: str(value) for name, value in module.params["given"].items()}
+    if unknown := sorted(set(given) - {f"{name}_password" for name in accounts}):
+        module.fail_json(msg=f"a secret '{unknown[0]}' is given, which no account of this environment has")
+    if short := sorted(
+        name for name, value in given.items() if len(value) < secrets.SHORTEST or value != value.strip()
+    ):
+        module.fail_json(
+            msg=f"the given {short[0]} is shorter than {secrets.SHORTEST} characters, or begins or ends with a space"
+        )
+    lacking = secrets.lacking(folder, accounts, tenants, mode=mode, rotate=module.params["rotate"], given=given)
     if module.check_mode:
         module.exit_json(changed=bool(lacking), files=[item.path for item in lacking], drift=secrets.drift(lacking))
     if any(item.kind == "value" for item in lacking):  # what runs knows the old ones alone
         processes.end_environment(read_json(folder.parent / "state.json") or {}, patience_s=PATIENCE_S)
     if module.params["rotate"]:
         secrets.forget(folder)
-    files = secrets.generate(folder, accounts, tenants, mode=mode)
+    files = secrets.generate(folder, accounts, tenants, mode=mode, given=given)
     module.exit_json(changed=bool(files), files=files)
 
 

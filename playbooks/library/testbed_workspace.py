@@ -25,6 +25,7 @@ options:
   port_offset: {description: Offset of the ports; chosen when negative., type: int, default: -1}
   stores: {description: Who keeps the signals., type: str, choices: [embedded, real, auto], default: embedded}
   identity: {description: Who knows the users., type: str, choices: [local, keycloak], default: local}
+  bind: {description: Address of what clients of the platform reach., type: str, default: 127.0.0.1}
   keep: {description: Entries to keep when removing., type: list, elements: str, default: []}
 author: ObservaStack Testbed maintainers
 """
@@ -57,6 +58,7 @@ def main():
             "port_offset": {"type": "int", "default": -1},
             "stores": {"type": "str", "choices": ["embedded", "real", "auto"], "default": "embedded"},
             "identity": {"type": "str", "choices": ["local", "keycloak"], "default": "local"},
+            "bind": {"type": "str", "default": "127.0.0.1"},
             "keep": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
@@ -75,7 +77,7 @@ def main():
         prepared = workspace.prepare(
             environment, given["catalogue"], supervisor_port=given["supervisor_port"], inventory=given["inventory"],
             target_file=given["target_file"], only=given["only"], defects=given["defects"],
-            port_offset=given["port_offset"], stores=given["stores"], identity=given["identity"],
+            port_offset=given["port_offset"], stores=given["stores"], identity=given["identity"], bind=given["bind"],
             dry=module.check_mode,
         )  # fmt: skip
     except (workspace.Unprovidable, NoAccount, NoFreePorts, ValueError) as error:

@@ -10,6 +10,7 @@ from runners.environment import external, lease
 from runners.environment.host import workspace
 from runners.environment.provisioner import Provisioner, folder_of, ignore, never
 from runners.environment.recollect import recollect
+from runners.environment.remote import provision as remote
 from runners.lib.errors import NotReady
 from runners.lib.files import read_json, write_json
 from runners.lib.home import Home
@@ -45,7 +46,10 @@ def down(
             if found["kind"] != "local":
                 recorded = found  # the playbook asks the engine for what has its label
                 write_json(environment.state, found)
-        provisioner = Provisioner(environment, inventory_of(recorded or {}), on_event, cancel)
+        provisioner = Provisioner(
+            environment, inventory_of(recorded or {}), on_event, cancel,
+            remote=(recorded or {}).get("kind") == "remote",
+        )  # fmt: skip
         provisioner.end_leftover()
         if recorded is None:  # nothing was started without it: it is written before anything else; but it may be lost
             names = {path.name for path in environment.root.iterdir()}
@@ -56,9 +60,13 @@ def down(
         if recorded.get("kind") == "external":
             external.detach(environment)
             return True
-        provisioner.settle_faults()
-        provisioner.clear_away(_DATA if keep_data else ())
-        workspace.clear(environment, keep=_DATA if keep_data else ())
+        keep = _DATA if keep_data else ()
+        if provisioner.remote:
+            remote.take_down(provisioner, keep, force=force)
+        else:
+            provisioner.settle_faults()
+            provisioner.clear_away(keep)
+            workspace.clear(environment, keep=keep)
         if keep_data:
             supervisor = recorded.get("supervisor")
             idle = {**supervisor, "pid": None, "start": None} if supervisor else None

@@ -28,7 +28,9 @@ def drift(home: Home, name: str, *, on_event: OnEvent = ignore, cancel: Callable
         raise NotReady(
             f"environment '{name}' is {recorded.get('state', 'absent')}", remedy=f"provision it with: testbed up {name}"
         )
-    done = Provisioner(environment, inventory_of(recorded), on_event, cancel).play("drift", testbed_drift_fails=False)
+    there = recorded.get("kind") == "remote"
+    provisioner = Provisioner(environment, inventory_of(recorded), on_event, cancel, remote=there)
+    done = provisioner.play("drift", testbed_drift_fails=False)
     if done.status == "cancelled":
         raise Cancelled("cancelled")
     if done.status == "failed":

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from runners.config import document
-from runners.config.document import Strict
+from runners.config.document import Document, Strict
 from runners.config.lookup import inventories
 from runners.environment import variables
 from runners.environment.host.impact import order
@@ -21,7 +21,8 @@ from runners.environment.host.ports import numbers
 from runners.lib.errors import FileError
 from runners.lib.text import did_you_mean
 
-_KINDS: dict[str, Literal["local", "compose"]] = {"engine": "compose", "platform": "local"}
+Kind = Literal["local", "compose", "remote", "external"]
+_KINDS: dict[str, Kind] = {"engine": "compose", "platform": "local"}
 
 DEFAULT = "local"
 Fault = Literal["kill", "stop", "pause", "restart"]
@@ -113,7 +114,7 @@ class Inventory:
 
     folder: Path
     catalogue: Catalogue | None
-    kind: Literal["local", "compose", "external"] = "local"
+    kind: Kind = "local"
 
     @property
     def name(self) -> str:
@@ -178,9 +179,11 @@ def load(folder: Path) -> Inventory:
             "neither the group 'platform' nor 'engine' is there", (),
             "name the hosts that carry the services under platform:, or the host of the container engine under engine:",
         )  # fmt: skip
+    if kind == "local":
+        kind = _of_platform(hosts, groups["platform"])
     source = document.read(folder / "group_vars" / "all" / "services.yml")
     catalogue = document.check(source, Catalogue)
-    for name, entry in catalogue.testbed_services.items() if kind == "local" else ():
+    for name, entry in catalogue.testbed_services.items() if kind in ("local", "remote") else ():
         for key in ("port", "scheme", "stop"):
             if getattr(entry, key) is None:
                 raise source.error(f"'{key}' is missing: a process needs it", ("testbed_services", name))
@@ -190,6 +193,20 @@ def load(folder: Path) -> Inventory:
         raise source.error(str(error), ("testbed_services",)) from None
     variables.check((document.read(path) for path in variables.files(folder)), variables.known())
     return Inventory(folder, catalogue, kind)
+
+
+def _of_platform(hosts: Document, group: Any) -> Kind:
+    """Is the host that carries the services this machine? Raises FileError unless there is exactly one."""
+    members = group.get("hosts") or {}
+    if not isinstance(members, dict) or len(members) != 1:
+        raise hosts.error(
+            f"the group 'platform' has {len(members)} hosts", ("platform", "hosts"),
+            "one host carries all services; further hosts go to runner_hosts or load_workers",
+        )  # fmt: skip
+    (variables,) = members.values()
+    shared = group.get("vars") or {}
+    connection = {**shared, **(variables or {})}.get("ansible_connection", "ssh")
+    return "local" if connection == "local" else "remote"
 
 
 def chosen(catalogue: Catalogue, only: tuple[str, ...], file: Any) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ class Kind(Protocol):
 _MODULES = {
     "local": "runners.environment.local",
     "compose": "runners.environment.containers.kind",
+    "remote": "runners.environment.remote.kind",
     "external": "runners.environment.external",
 }
 

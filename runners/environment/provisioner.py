@@ -13,6 +13,7 @@ from typing import Any, Literal
 from runners.config import lookup
 from runners.environment.host import processes, removal, secrets
 from runners.environment.recollect import recollect
+from runners.environment.remote import ssh
 from runners.lib import proc
 from runners.lib.errors import Cancelled, NotReady, UsageError
 from runners.lib.files import read_json
@@ -44,12 +45,14 @@ def folder_of(home: Home, name: str) -> Environment:
 
 @dataclass(frozen=True)
 class Provisioner:
-    """place: the inventory's folder; cancel: how often the user has asked for it; asked several times a second."""
+    """place: the inventory's folder; cancel: how often the user has asked for it; asked several times a second; remote: the
+    environment lies on another host, and its folder here is the copy."""
 
     environment: Environment
     place: Path
     on_event: OnEvent = ignore
     cancel: Callable[[], int] = never
+    remote: bool = False
 
     @property
     def _job(self) -> Path:
@@ -69,11 +72,15 @@ class Provisioner:
             return Outcome("failed", failed_task=f"begin {playbook}", message=f"{where}{error.strerror or error}")
 
     def _play(self, playbook: Playbook, variables: dict[str, Any]) -> Outcome:
-        folder = self.environment.secrets
+        folder, where = self.environment.secrets, {"testbed_environment": str(self.environment.root)}
+        environ: dict[str, str] = {}
+        if self.remote:
+            where = {"testbed_copy": str(self.environment.root), "testbed_name": self.environment.name}
+            environ = ssh.environ(self.environment.root)
         return run(
             lookup.playbooks() / f"{playbook}.yml", self.place,
             self._look if playbook in _LOOKING else self._job,
-            variables={"testbed_environment": str(self.environment.root), **variables},
+            variables={**where, **variables}, environ=environ,
             on_event=self.on_event, cancel=self.cancel,
             mask=Mask(lambda: secrets.values(folder), lambda: _version(folder)),
             log=self.environment.logs / "provision.log" if playbook in _LOGGED else None,

@@ -1,7 +1,7 @@
 """What can still be told of an environment whose state.json was lost or is not whole: enough to take all of it away.
 
 The environment's id stands in supervisord's configuration, in the environment of its process, and in the variables of
-compose; from it follow its processes, its folder outside the home, and what an engine has of it.
+compose; where its host is stands beside the copy of its configuration; from it follow its processes, its folder outside the home, and what an engine has of it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from runners.environment.containers import engine
 from runners.environment.containers.workspace import project_name
 from runners.environment.host import workspace
 from runners.environment.host.processes import ENV_MARK
+from runners.environment.remote import mirror
 from runners.lib import proc
 from runners.lib.home import Environment
 
@@ -24,6 +25,8 @@ _ID = re.compile(r"[0-9a-f-]{36}")
 
 def recollect(environment: Environment) -> dict[str, Any] | None:
     """A state.json for a removal; None when nothing tells of an environment."""
+    if (there := mirror.remembered(environment)) is not None:
+        return there
     if (env_id := _written(environment.config / "compose.env", _VARIABLE)) is not None:
         return {
             "v": workspace.STATE_VERSION, "environment": environment.name, "kind": "compose", "state": "failed",

@@ -72,7 +72,8 @@ def _make(  # noqa: PLR0917  (the same six that both have)
     found = inventory.load(place)
     if found.catalogue is None:
         raise NotReady(f"{place} provisions nothing")
-    done = play(Provisioner(environment, place, on_event, cancel), playbook, found.catalogue, dict(variables or {}))
+    provisioner = Provisioner(environment, place, on_event, cancel, remote=found.kind == "remote")
+    done = play(provisioner, playbook, found.catalogue, dict(variables or {}))
     return Up(status(home, environment.name), done.changed, done.modules, round(time.monotonic() - began, 3))
 
 

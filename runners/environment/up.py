@@ -20,6 +20,7 @@ from runners.environment.host import outcome, ports, workspace
 from runners.environment.host.impact import with_requirements
 from runners.environment.provisioner import Playbook, Provisioner, folder_of, ignore, never
 from runners.environment.recollect import recollect
+from runners.environment.remote import provision as remote
 from runners.environment.status import status
 from runners.lib.errors import Cancelled, NotReady, UsageError
 from runners.lib.files import read_json, write_json
@@ -87,7 +88,7 @@ def up(
         only = inventory.chosen(found.catalogue, tuple(only), place / "group_vars/all/services.yml")
         require_platform(found.catalogue, only)
         check_defects(defects)
-    if rotate and found.kind != "local":
+    if rotate and found.kind not in ("local", "remote"):
         raise NotReady(f"secrets of an environment of kind {found.kind} are not rotated by the testbed")
     home.create()
     done = Outcome("successful", 1)
@@ -97,7 +98,7 @@ def up(
         else:
             if (read_json(environment.state) or {}).get("kind") == "external":
                 external.detach(environment)
-            provisioner = Provisioner(environment, place, on_event, cancel)
+            provisioner = Provisioner(environment, place, on_event, cancel, remote=found.kind == "remote")
             wanted = Wanted(tuple(only), tuple(defects), stores, identity, rotate)
             try:
                 done = play(provisioner, "provision", found.catalogue, wanted.variables(), fresh=fresh)
@@ -152,6 +153,8 @@ def play(
     Raises NotReady, Cancelled; then nothing of the environment runs.
     """
     environment = provisioner.environment
+    if provisioner.remote:
+        return remote.provision(provisioner, playbook, variables, fresh=fresh)
     provisioner.end_leftover()
     if read_json(environment.state) is None and recollect(environment) is not None:
         raise NotReady(

@@ -67,6 +67,11 @@ def load(environment: Environment) -> Stack:
             f"environment '{environment.name}' is external: its processes are not ours to break",
             remedy="choose an environment that the testbed provisioned",
         )
+    if state.get("kind") == "remote":
+        raise NotReady(
+            f"environment '{environment.name}' is on another host: its processes are broken from there",
+            remedy="use the chaos playbooks: ansible-playbook -i INVENTORY playbooks/chaos/inject.yml",
+        )
     if state.get("kind") == "compose":
         return _of_containers(environment, state)
     supervisor = state.get("supervisor")

@@ -106,13 +106,15 @@ class _Reader:
         self._changed = self._modules = 0
         self._failure: tuple[str | None, str | None] = (None, None)
         self._drift: list[dict[str, Any]] = []
-        self._last_line = ""
+        self._last_line = self._error = ""
 
     def take(self, event: Mapping[str, Any]) -> bool:
         """The event handler: False, so that ansible-runner keeps no file of it."""
         text = str(event.get("stdout") or "")
         if text:
-            self._last_line = text.strip().splitlines()[-1]
+            lines = text.strip().splitlines() or [""]
+            self._last_line = lines[-1]
+            self._error = self._error or next((line for line in lines if "ERROR" in line[:8]), "")
             if self._log is not None:
                 _append(self._log, self._mask.text(text) + "\n")
         if (outcome := _OUTCOMES.get(str(event.get("event")))) is not None:
@@ -122,7 +124,7 @@ class _Reader:
     def outcome(self, status: Status) -> Outcome:
         task, message = self._failure
         if status == "failed" and message is None:  # a playbook that cannot even be read
-            message = self._mask.text(self._last_line) or "ansible-playbook failed"
+            message = self._mask.text(self._error or self._last_line) or "ansible-playbook failed"
         return Outcome(status, self._changed, self._modules, task, message, tuple(self._drift))
 
     def _task(self, data: Mapping[str, Any], outcome: str) -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import glob
 import json
 import urllib.request
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -90,9 +91,10 @@ def _processes(
             yield Item(name, "configuration", str(section), f"the process knows {written}", f"it knows {told}")
 
 
-def _listeners(state: Mapping[str, Any], services: Iterable[Mapping[str, Any]]) -> Iterator[Item]:
-    """Sockets on the environment's ports that are not its own, or are open to more than this machine."""
+def _listeners(state: Mapping[str, Any], services: Collection[Mapping[str, Any]]) -> Iterator[Item]:
+    """Sockets on the environment's ports that are not its own, or are open to more than they should."""
     names = {service["name"] for service in services}
+    wanted = {int(service["port"]): urlsplit(service["url"]).hostname for service in services}
     ours = {inode for pid in members(ENV_MARK, state["env_id"]) for inode in sockets(pid)}
     ports = {
         int(port): key
@@ -106,8 +108,8 @@ def _listeners(state: Mapping[str, Any], services: Iterable[Mapping[str, Any]]) 
         owner = None if service == "supervisor" else service
         if inode not in ours:
             yield Item(owner, "listener", f"port {port}", "the environment's own process", f"another on {address}")
-        elif address not in LOOPBACK:
-            yield Item(owner, "listener", f"port {port}", "127.0.0.1", address)
+        elif address not in (*LOOPBACK, wanted.get(port)):
+            yield Item(owner, "listener", f"port {port}", wanted.get(port) or LOOPBACK[0], address)
 
 
 def _rules(environment: Environment, url: str) -> Iterator[Item]:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 SUPERVISOR = "supervisor"
+LOOPBACK = "127.0.0.1"
 STEP = 100
 BLOCKS = 100
 
@@ -28,13 +29,17 @@ def numbers(catalogue: Mapping[str, Mapping[str, Any]], supervisor: int | None) 
     return found | ({SUPERVISOR: supervisor} if supervisor else {})
 
 
-def is_free(port: int) -> bool:
-    """Can a server listen on this loopback port now?"""
+def is_free(port: int, hosts: Iterable[str] = (LOOPBACK,)) -> bool:
+    """Can a server listen on this port of each of these addresses now?"""
+    return all(_is_free(port, host) for host in hosts)
+
+
+def _is_free(port: int, host: str) -> bool:
     with socket.socket() as attempt:
         # Connections in TIME_WAIT do not stop a server, a listening socket does (socket(7), SO_REUSEADDR).
         attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            attempt.bind(("127.0.0.1", port))
+            attempt.bind((host, port))
             attempt.listen(1)
         except OSError:
             return False

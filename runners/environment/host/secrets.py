@@ -13,6 +13,7 @@ from typing import Any, Literal
 from runners.lib.files import read_json, write_json
 
 _ALPHABET = string.ascii_letters + string.digits
+SHORTEST = 8  # of a given one: shorter values cannot be masked in what is shown
 TENANT_ROLES = ("viewer", "editor", "analyst", "tenant_admin", "agent")
 
 
@@ -27,7 +28,13 @@ class Lack:
 
 
 def lacking(
-    folder: Path, passwords: Iterable[str], tenants: Mapping[str, str], *, mode: int = 0o600, rotate: bool = False
+    folder: Path,
+    passwords: Iterable[str],
+    tenants: Mapping[str, str],
+    *,
+    mode: int = 0o600,
+    rotate: bool = False,
+    given: Mapping[str, str] | None = None,
 ) -> list[Lack]:
     """What `generate` would make or mend. rotate: as if there were none."""
     names = [f"{name}_password" for name in passwords] + ["jwt_private.pem", "jwt_public.pem"]
@@ -41,6 +48,11 @@ def lacking(
             missing.append(Lack(str(folder / name), "value", "a file", "nothing"))
         elif not complete(known):
             missing.append(Lack(str(folder / name), "addition", "every tenant", "others"))
+    missing += [
+        Lack(str(folder / name), "value", "the given one", "another one")
+        for name, value in (given or {}).items()
+        if (folder / name).exists() and (folder / name).read_text() != value
+    ]
     if rotate:
         return [Lack(str(folder), "value", "new values", "the present ones")]
     there = sorted(folder.iterdir()) if folder.is_dir() else []
@@ -67,10 +79,18 @@ def forget(folder: Path) -> None:
         path.unlink()
 
 
-def generate(folder: Path, passwords: Iterable[str], tenants: Mapping[str, str], *, mode: int = 0o600) -> list[str]:
+def generate(
+    folder: Path,
+    passwords: Iterable[str],
+    tenants: Mapping[str, str],
+    *,
+    mode: int = 0o600,
+    given: Mapping[str, str] | None = None,
+) -> list[str]:
     """Make what is missing; returns the names of the files that are new, or got their mode back.
 
-    passwords: names of services and roles, a file `<name>_password` each; tenants: id → display name; mode: of every file.
+    passwords: names of services and roles, a file `<name>_password` each; tenants: id → display name; mode: of every file; given: content by file name, which is
+    written instead of a generated one.
     """
     changed = []
     if not folder.is_dir() or folder.stat().st_mode & 0o777 != 0o700:
@@ -79,8 +99,9 @@ def generate(folder: Path, passwords: Iterable[str], tenants: Mapping[str, str],
         changed.append(".")
     for name in passwords:
         path = folder / f"{name}_password"
-        if not path.exists():
-            _write(path, password().encode())
+        wanted = (given or {}).get(path.name)
+        if not path.exists() or (wanted is not None and path.read_text() != wanted):
+            _write(path, (wanted or password()).encode())
             changed.append(path.name)
     private, public = folder / "jwt_private.pem", folder / "jwt_public.pem"
     if not (private.exists() and public.exists()):

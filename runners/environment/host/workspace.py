@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import time
 import uuid
 from collections.abc import Collection, Mapping
@@ -17,7 +18,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from runners.environment.host import accounts, binaries, keycloak, ports, servers
+from runners.environment.host import accounts, binaries, keycloak, launch, ports, servers
 from runners.environment.host.impact import with_requirements
 from runners.environment.host.servers import Identity, Selection, Stores, Unprovidable
 from runners.lib.files import read_json, write_json
@@ -28,6 +29,8 @@ SUPERVISOR = ports.SUPERVISOR
 REALM = "observastack"
 OUTSIDE = Path("/var/tmp")  # noqa: S108  (survives a reboot, as data should; the folder's name is a fresh UUID, mode 0711)
 STATE_VERSION = 1
+# What clients of the platform talk to; everything else stays on the loopback of its host.
+PUBLIC = ("backend", "ingest", "web", "keycloak")
 KEPT = ("lease", "chaos")
 
 
@@ -54,9 +57,11 @@ def prepare(
     port_offset: int = -1,
     stores: Stores = "embedded",
     identity: Identity = "local",
+    bind: str = HOST,
     dry: bool = False,
 ) -> Prepared:
-    """Make the folders and state.json, or find them as they are. dry: only tell what would change.
+    """Make the folders and state.json, or find them as they are. bind: the address of what clients reach; dry: only tell
+    what would change.
 
     Raises Unprovidable, ports.NoFreePorts, accounts.NoAccount, ValueError (the catalogue is not sound).
     """
@@ -69,7 +74,11 @@ def prepare(
     defaults = ports.numbers(catalogue, supervisor_port)
     offset = ports.kept(earlier.get("ports") or {}, defaults)
     if offset is None:
-        offset = port_offset if port_offset >= 0 else ports.choose(defaults, reserved=reserved(environment))
+        offset = (
+            port_offset
+            if port_offset >= 0
+            else ports.choose(defaults, reserved=reserved(environment), free=partial(ports.is_free, hosts=(HOST, bind)))
+        )
     numbers = {name: port + offset for name, port in defaults.items()}
     account, cluster, outside = place_cluster(environment, env_id)
     found = _servers(names, cluster) | real
@@ -79,15 +88,15 @@ def prepare(
         "binaries": {name: binary.to_json() for name, binary in found.items()},
         "lz4": "postgres" in found and binaries.has_lz4(found["postgres"].folder),
         "stores": selection.stores, "identity": identity, "alert_rules": str(binaries.alert_rules()),
-        **_layout(environment, numbers),
+        "python": sys.executable, "launcher": launch.__file__, **_layout(environment, numbers, bind),
     }  # fmt: skip
     state: dict[str, Any] = {
         "v": STATE_VERSION, "environment": environment.name, "kind": "local", "state": "provisioning",
         "env_id": env_id, "inventory": inventory, "target_file": target_file,
-        "urls": urls({name: numbers[name] for name in names}), "ports": numbers,
+        "urls": urls({name: numbers[name] for name in names}, bind), "ports": numbers,
         "stores": selection.stores, "identity": identity,
         "services": [
-            service(environment, name, catalogue[name], numbers, found.get(name))
+            service(environment, name, catalogue[name], numbers, found.get(name), bind=bind)
             | {"requires": requires[name], "note": selection.notes.get(name)}
             for name in names
         ],
@@ -126,13 +135,19 @@ def prepare(
     return Prepared(state, facts, changed, _drift(environment, changed, earlier, state))
 
 
-def _layout(environment: Environment, numbers: Mapping[str, int]) -> dict[str, Any]:
+def host_of(port: str, bind: str) -> str:
+    """Where the service with the port of this name listens."""
+    return bind if port in PUBLIC else HOST
+
+
+def _layout(environment: Environment, numbers: Mapping[str, int], bind: str) -> dict[str, Any]:
     """Where services listen, are reached and keep what they keep: what differs between processes and containers.
 
-    addresses: by the name of a port; seen_secrets: the folder of secrets as a service sees it; mode: of rendered files.
+    public: where clients reach what is for them; addresses: by the name of a port; seen_secrets: the folder of secrets as a service sees it; mode: of rendered files.
     """
     return {
-        "listen": HOST, "addresses": {name: {"host": HOST, "port": port} for name, port in numbers.items()},
+        "listen": HOST, "public": bind,
+        "addresses": {name: {"host": host_of(name, bind), "port": port} for name, port in numbers.items()},
         "folders": {name: str(environment.data / name) for name in ("redis", "loki", "tempo")} | {"sockets": ""},
         "seen_secrets": f"{environment.secrets}/", "mode": "0600",
     }  # fmt: skip
@@ -257,10 +272,12 @@ def service(
     entry: Mapping[str, Any],
     numbers: Mapping[str, int],
     binary: binaries.Binary | None,
+    *,
+    bind: str = HOST,
 ) -> dict[str, Any]:
     """A service of the catalogue with everything filled in: how it is in state.json."""
-    health, port = dict(entry["health"]), numbers[name]
-    url = f"{entry['scheme']}://{HOST}:{port}"
+    health, port, host = dict(entry["health"]), numbers[name], host_of(name, bind)
+    url = f"{entry['scheme']}://{host}:{port}"
     if health["kind"] == "http":
         further = health.pop("port", None)
         asked = f"{entry['scheme']}://{HOST}:{numbers[f'{name}_{further}']}" if further else url
@@ -290,14 +307,16 @@ def platform_version() -> str:
         raise Unprovidable("the package observastack (the platform under test) is not installed") from None
 
 
-def urls(numbers: Mapping[str, int]) -> dict[str, str | None]:
-    """What target.yml may name as {{ urls.x }}. numbers: ports of the services that are there."""
+def urls(numbers: Mapping[str, int], bind: str = HOST) -> dict[str, str | None]:
+    """What target.yml may name as {{ urls.x }}. numbers: ports of the services that are there. What listens on the loopback
+    of another host has no URL here."""
     served = {
         "api": "backend", "ingest": "ingest", "ui": "web", "prometheus": "prometheus", "loki": "loki", "tempo": "tempo",
         "alertmanager": "alertmanager",
     }  # fmt: skip
-    found = {url: f"http://{HOST}:{numbers[name]}" if name in numbers else None for url, name in served.items()}
-    oidc = f"http://{HOST}:{numbers['keycloak']}/realms/{REALM}" if "keycloak" in numbers else None
+    here = {name: port for name, port in numbers.items() if name in PUBLIC or bind == HOST}
+    found = {url: f"http://{bind}:{here[name]}" if name in here else None for url, name in served.items()}
+    oidc = f"http://{bind}:{numbers['keycloak']}/realms/{REALM}" if "keycloak" in numbers else None
     return found | {"oidc": oidc}
 
 

@@ -1,0 +1,83 @@
+#!/usr/bin/python
+"""Write files whose content comes from the controller, or remove them."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+DOCUMENTATION = r"""
+module: testbed_files
+short_description: Write several files whose content comes from the controller, in one execution
+description:
+  - What the action plugin testbed_render uses where the host is another machine. Each file is written beside its place and renamed.
+options:
+  files: {description: "Files as {dest, content, mode, owner}; without content the file is removed.", type: list, elements: dict, required: true}
+  pattern: {description: Return the fingerprint of the files that match instead., type: str, default: ""}
+author: ObservaStack Testbed maintainers
+"""
+
+EXAMPLES = r"""
+- name: Write a file
+  testbed_files:
+    files:
+      - {dest: /srv/testbed/env/remote/config/redis.conf, content: "port 6379\n", mode: "0600"}
+"""
+
+RETURN = r"""
+files: {description: What changed., type: list, returned: always}
+fingerprint: {description: "Of the files that match, as launch.py takes it.", type: str, returned: with a pattern}
+found: {description: "Per changed file the mode it had, and whether its content was another.", type: dict, returned: always}
+"""
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "files": {"type": "list", "elements": "dict", "required": True},
+            "pattern": {"type": "str", "default": ""},
+        },
+        no_log=True,  # contents may be secrets: nothing of this call goes to the host's system log
+        supports_check_mode=True,
+    )
+    if module.params["pattern"]:
+        from runners.environment.host.launch import fingerprint
+
+        module.exit_json(changed=False, fingerprint=fingerprint([module.params["pattern"]]))
+    found = {}
+    for item in module.params["files"]:
+        dest, content = Path(item["dest"]), item.get("content")
+        there = dest.is_file()
+        mode = int(str(item.get("mode", "0600")), 8)
+        before = dest.stat().st_mode & 0o777 if there else None
+        same = there and content is not None and dest.read_text() == content
+        if (content is None and not there) or (same and before == mode):
+            continue
+        found[str(dest)] = {"mode": before, "content": not same}
+        if module.check_mode:
+            continue
+        if content is None:
+            dest.unlink()
+        else:
+            write(dest, content, mode, item.get("owner"))
+    module.exit_json(changed=bool(found), files=list(found), found=found)
+
+
+def write(dest, text, mode, owner):
+    """A reader sees the old file or the new one."""
+    temporary = dest.with_name(dest.name + ".new")
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(fd, "w") as file:
+        file.write(text)
+        os.fchmod(fd, mode)
+        if owner:
+            account = pwd.getpwnam(owner)
+            os.fchown(fd, account.pw_uid, account.pw_gid)
+    temporary.rename(dest)
+
+
+if __name__ == "__main__":
+    main()
