@@ -45,6 +45,7 @@ def whole_life(_: Share, __: random.Random) -> Result:
         done = testbed.command("--json", "down")
         found += _search({"down": done.stdout + done.stderr}, known, "output of ")
         found += _files(testbed.home.root, known, set())
+        listening.end()
         found += _search(listening.command_lines, known, "command line of ")
         result.figures |= {
             "secrets": len(known), "texts": len(said), "command_lines": len(listening.command_lines),
@@ -93,6 +94,10 @@ class _Listening:
         return self
 
     def __exit__(self, *_: Any) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """No more is read."""
         self._stop.set()
         self._thread.join(10)
 
