@@ -13,7 +13,11 @@ description:
 options:
   images: {description: Images by service, see group_vars/all/images.yml., type: dict, required: true}
   names: {description: Which of them; those that can be built, when empty., type: list, elements: str, default: []}
-  state: {description: Whether they shall exist., type: str, choices: [present, absent], default: present}
+  state:
+    description: Whether they shall exist; pruned removes older ones alone, as far as no container uses them.
+    type: str
+    choices: [present, absent, pruned]
+    default: present
   base: {description: What all builds begin with., type: str, default: ""}
   frontend: {description: Where the pages come from., type: str, choices: [auto, built, prebuilt], default: auto}
   pip_index: {description: Index of Python packages., type: str, default: ""}
@@ -32,7 +36,7 @@ EXAMPLES = r"""
 RETURN = r"""
 images: {description: Name to repository:tag., type: dict, returned: when present}
 built: {description: Name to seconds of those that were not there., type: dict, returned: when present}
-removed: {description: What is gone., type: list, returned: when absent}
+removed: {description: What is gone., type: list, returned: when absent or pruned}
 """
 
 
@@ -41,7 +45,7 @@ def main():
         argument_spec={
             "images": {"type": "dict", "required": True},
             "names": {"type": "list", "elements": "str", "default": []},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "state": {"type": "str", "choices": ["present", "absent", "pruned"], "default": "present"},
             "base": {"type": "str", "default": ""},
             "frontend": {"type": "str", "choices": ["auto", "built", "prebuilt"], "default": "auto"},
             "pip_index": {"type": "str", "default": ""},
@@ -61,10 +65,14 @@ def main():
             removed = present if module.check_mode else provide.withdraw(names)
             module.exit_json(changed=bool(removed), removed=removed)
         fetching = engine.Fetching(given["pip_index"], given["npm_registry"], engine.ca_bundle(given["ca"]))
+        pruned = given["state"] == "pruned"
         done = provide.provide(
             names, given["images"], base=given["base"], frontend=given["frontend"], fetching=fetching,
-            dry=module.check_mode,
+            dry=pruned or module.check_mode,
         )  # fmt: skip
+        if pruned:
+            removed = provide.prune(done.images, dry=module.check_mode)
+            module.exit_json(changed=bool(removed), removed=removed)
     except TestbedError as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=bool(done.built), images=done.images, built=done.built)

@@ -102,6 +102,11 @@ def remove(reference: str) -> bool:
     raise TestbedError(f"{reference} stays: {_last(done.stderr)}", remedy="take down the environment that uses it")
 
 
+def remove_unused(reference: str) -> bool:
+    """Whether it is gone: not when it was never there, nor when a container uses it."""
+    return _docker("image", "rm", reference, timeout_s=PULL_S).returncode == 0
+
+
 def pull(reference: str, *, timeout_s: float = PULL_S) -> str | None:
     """None when the engine has it now, else why not, in the engine's words."""
     done = _docker("pull", "--quiet", reference, timeout_s=timeout_s)

@@ -62,6 +62,12 @@ def provide(
     )
 
 
+def prune(current: Mapping[str, str], *, dry: bool = False) -> list[str]:
+    """Remove what was built for these names but is not current; what a container uses stays. dry: only tell."""
+    old = [tag for name, reference in current.items() for tag in engine.tags(name) if tag != reference]
+    return [tag for tag in old if dry or engine.remove_unused(tag)]
+
+
 def withdraw(names: Sequence[str]) -> list[str]:
     """Remove all images of these names that were built here; returns what is gone. Raises TestbedError: one is in use."""
     return [reference for name in names for reference in engine.tags(name) if engine.remove(reference)]

@@ -14,7 +14,7 @@ import yaml
 from runners.config.lookup import PROJECT
 from runners.environment.images import engine, lock
 from runners.environment.images.context import Context
-from runners.environment.images.provide import provide, withdraw
+from runners.environment.images.provide import provide, prune, withdraw
 from runners.environment.images.recipe import Recipe
 from runners.lib.errors import NotReady
 
@@ -55,6 +55,10 @@ def test_an_image_is_found_by_its_label_and_removed_without_a_trace(small: tuple
     build(made, context, f"{made.repository}:1-b")
     assert engine.tags(made.name) == [f"{made.repository}:1-a", f"{made.repository}:1-b"]
     assert engine.size(f"{made.repository}:1-a") > 1e6
+    assert prune({made.name: f"{made.repository}:1-b"}, dry=True) == [f"{made.repository}:1-a"]
+    assert prune({made.name: f"{made.repository}:1-b"}) == [f"{made.repository}:1-a"]
+    assert engine.tags(made.name) == [f"{made.repository}:1-b"]
+    build(made, context, f"{made.repository}:1-a")
     assert withdraw([made.name]) == [f"{made.repository}:1-a", f"{made.repository}:1-b"]
     assert engine.tags(made.name) == [] and engine.size(f"{made.repository}:1-a") == 0
 
