@@ -96,7 +96,8 @@ def bring_up(
     try:
         ours.run(
             "up", "--detach", "--wait", "--wait-timeout", str(round(patience_s)), "--no-build", "--quiet-pull",
-            *_named_to_compose(services, jobs, {*todo, *sick}), timeout_s=patience_s + 60,
+            *_named_to_compose(services, jobs, {*todo, *sick}),
+            profiles=project.profiles_of(document, services), timeout_s=patience_s + 60,
         )  # fmt: skip
     except Failed as error:
         _fail(client, environment, state, references, str(error))

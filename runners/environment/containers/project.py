@@ -43,8 +43,9 @@ class Project:
         """One file more for compose, as JSON, which is YAML too."""
         return self.folder / "compose.override.json"
 
-    def command(self, *arguments: str, bare: bool = False) -> list[str]:
-        """With every profile: which services run says `up`, by name. bare: without the override."""
+    def command(self, *arguments: str, profiles: Collection[str] = ("*",), bare: bool = False) -> list[str]:
+        """profiles: compose makes the networks and volumes of all their services, whichever are named. bare: without the
+        override."""
         files = [
             part
             for file in (*self.files, *([] if bare else [self.override]))
@@ -53,14 +54,16 @@ class Project:
         ]
         return [
             "docker", "compose", "--project-name", self.name, *files, "--env-file", str(self.variables),
-            "--profile", "*", "--ansi", "never", "--progress", "plain", *arguments,
+            *(part for profile in profiles for part in ("--profile", profile)), "--ansi", "never", "--progress", "plain", *arguments,
         ]  # fmt: skip
 
-    def run(self, *arguments: str, bare: bool = False, timeout_s: float = QUERY_S) -> str:
+    def run(
+        self, *arguments: str, profiles: Collection[str] = ("*",), bare: bool = False, timeout_s: float = QUERY_S
+    ) -> str:
         """What it printed. Raises Failed."""
         try:
             done = subprocess.run(
-                self.command(*arguments, bare=bare), check=False, capture_output=True, text=True, errors="replace",
+                self.command(*arguments, profiles=profiles, bare=bare), check=False, capture_output=True, text=True, errors="replace",
                 stdin=subprocess.DEVNULL, timeout=timeout_s, env=self._environ(),
             )  # fmt: skip
         except FileNotFoundError:
@@ -168,6 +171,11 @@ def version_in(tag: str | None) -> str | None:
     """15.14-bookworm → 15.14, v2.53.5 → 2.53.5; None where there is no number in front."""
     found = re.match(r"v?(\d+(?:\.\d+)*)", str(tag or ""))
     return found[1] if found else None
+
+
+def profiles_of(document: Mapping[str, Any], services: Collection[str]) -> list[str]:
+    """The fewest that have all of these: the first that each names."""
+    return sorted({str(own[0]) for name in services if (own := document["services"][name].get("profiles"))})
 
 
 def image_of(document: Mapping[str, Any], service: str) -> str:

@@ -66,7 +66,8 @@ def _command(recorded: Mapping[str, Any], folder: Path, arguments: Sequence[str]
     ours = Project(facts["project"], tuple(map(Path, facts["files"])), folder, facts["url"])
     volumes = [part for file in files for part in ("--volume", f"{file.absolute()}:{WORK}/{file.name}:ro")]
     # Without dependencies: what it needs runs, and compose shall touch nothing of it.
-    return ours.command("run", "--rm", "--no-deps", "--no-TTY", "--quiet-pull", *volumes, "runner", *arguments)
+    options = ["--rm", "--no-deps", "--no-TTY", "--quiet-pull", *volumes]
+    return ours.command("run", *options, "runner", *arguments, profiles=("core", "testing"))
 
 
 def _follow(command: Sequence[str], url: str, cancel: Callable[[], int]) -> int:

@@ -113,6 +113,12 @@ def test_only_what_is_known_not_to_be_wanted_goes() -> None:
     assert differing(*found) == {"loki": "not wanted"}
 
 
+def test_the_fewest_profiles_that_have_all_of_the_services() -> None:
+    given = {"postgres": ["core"], "results-db": ["testing", "load"], "runner": ["testing"], "plain": None}
+    document = {"services": {name: {"profiles": profiles} for name, profiles in given.items()}}
+    assert project.profiles_of(document, ["postgres", "results-db", "plain"]) == ["core", "testing"]
+
+
 def test_the_hashes_of_compose_are_a_line_each() -> None:
     assert project.wanted_hashes("redis 1a\nresults-db 2b\n\n") == {"redis": "1a", "results-db": "2b"}
 
