@@ -21,6 +21,7 @@ from runners.lib.home import Environment
 PORT_PATIENCE_S = 5.0
 _POLL_S = 0.1
 LOG_LINES = 2000
+MAX_RESTARTS = 4  # the engine waits twice as long each time, from 0.1 s on
 
 
 class NotUp(Exception):
@@ -90,19 +91,26 @@ def bring_up(
         return Done(variables=changed)
     _refuse_missing_images(client, state, references, todo)
     for box in found:
-        if todo.get(box.service) == "not wanted":
+        if todo.get(box.service) in ("not wanted", "dead"):
             client.api.remove_container(box.id, v=True, force=True)
+        elif box.status == "paused" and box.service in todo:
+            client.api.unpause(box.id)  # compose would only be refused
     began = time.time()
     try:
-        ours.run(
-            "up", "--detach", "--wait", "--wait-timeout", str(round(patience_s)), "--no-build", "--quiet-pull",
-            *_named_to_compose(services, jobs, {*todo, *sick}),
-            profiles=project.profiles_of(document, services), timeout_s=patience_s + 60,
+        ours.up(
+            _named_to_compose(services, jobs, {*todo, *sick}), project.profiles_of(document, services),
+            patience_s=patience_s, hopeless=lambda: falls_again(engine.boxes(client, state["env_id"]), found),
         )  # fmt: skip
     except Failed as error:
         _fail(client, environment, state, references, str(error))
     _await_ports(client, environment, state)
     return Done(todo, _took(client, state, began), changed)
+
+
+def falls_again(now: Collection[Box], before: Collection[Box]) -> bool:
+    """Does a container end after its start, again and again, since the engine was asked `before`?"""
+    known = {box.id: box.restarts for box in before}
+    return any(box.restarts - known.get(box.id, 0) >= MAX_RESTARTS for box in now if box.health != "healthy")
 
 
 def _named_to_compose(services: Collection[str], jobs: Collection[str], todo: Collection[str]) -> list[str]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import re
+import signal
 import subprocess
-from collections.abc import Collection, Mapping
+import tempfile
+import time
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +20,8 @@ from runners.environment.containers.engine import Box
 
 MISSING = "its image {image} is not on this engine; build it with: ansible-playbook playbooks/images.yml"
 QUERY_S = 60.0
+GRACE_S = 30.0  # beyond its own time limit, compose is not waited for
+LOOK_S = 1.0
 CONTENT_LABEL = "testbed.config"
 _SETTLED = ("running",)
 
@@ -73,6 +79,41 @@ class Project:
         if done.returncode != 0:
             raise Failed(last_words(done.stderr or done.stdout))
         return done.stdout
+
+    def up(
+        self, services: Collection[str], profiles: Collection[str], *, patience_s: float, hopeless: Callable[[], bool]
+    ) -> None:
+        """Start them and wait until they are healthy. hopeless: asked now and then whether waiting makes sense; compose would
+        wait until its time is up for a container that ends and is started again and again. Raises Failed."""
+        arguments = [
+            "--detach",
+            "--wait",
+            "--wait-timeout",
+            str(round(patience_s)),
+            "--no-build",
+            "--quiet-pull",
+            *services,
+        ]
+        with tempfile.TemporaryFile() as said:
+            try:
+                process = subprocess.Popen(
+                    self.command("up", *arguments, profiles=profiles), stdin=subprocess.DEVNULL, stdout=said, stderr=said,
+                    env=self._environ(), start_new_session=True,
+                )  # fmt: skip
+            except FileNotFoundError:
+                raise Failed("there is no docker on PATH; see: testbed doctor") from None
+            deadline, given_up = time.monotonic() + patience_s + GRACE_S, False
+            while process.poll() is None and not given_up:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(LOOK_S)
+                given_up = process.poll() is None and (time.monotonic() > deadline or hopeless())
+            if given_up:
+                # docker runs compose as a child. What it had asked the engine for is done all the same.
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+            said.seek(0)
+            if given_up or process.returncode != 0:
+                raise Failed(last_words(said.read().decode("utf-8", "replace")))
 
     def _environ(self) -> dict[str, str]:
         """Not the caller's: a variable of the shell would win over the file, and make two provisionings differ."""

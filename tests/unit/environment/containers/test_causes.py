@@ -1,8 +1,9 @@
 """Why a stack did not come up: whoever was merely on its way is no cause."""
 
+from dataclasses import replace
 from typing import Any
 
-from runners.environment.containers.bring_up import causes
+from runners.environment.containers.bring_up import MAX_RESTARTS, causes, falls_again
 from runners.environment.containers.engine import Box
 
 STATE: dict[str, Any] = {"engine": {"project": "testbed-box-1a"}}
@@ -47,3 +48,11 @@ def test_when_time_was_up_all_that_is_known_counts() -> None:
     boxes = [box("postgres"), box("backend", health="starting")]
     known = found(boxes, "timeout", postgres=None, backend="its health check has not passed yet")
     assert known == {"postgres": None, "backend": "its health check has not passed yet"}
+
+
+def test_a_container_that_ends_again_and_again_is_not_waited_for() -> None:
+    falling = replace(box("redis", "restarting", "starting", 1), restarts=MAX_RESTARTS)
+    assert falls_again([falling], [])
+    assert not falls_again([falling], [falling])  # so often, but long ago
+    assert not falls_again([replace(falling, restarts=MAX_RESTARTS - 1)], [])
+    assert not falls_again([replace(falling, health="healthy")], [])
