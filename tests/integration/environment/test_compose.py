@@ -236,7 +236,8 @@ def test_the_whole_platform_is_the_target_that_it_is_as_processes(home: Home, cl
     done = up(home, "whole", only=["web"])
     try:
         assert done.status["state"] == "ready"
-        assert service.verify(home, "whole")["ready"]
+        verified = service.verify(home, "whole")
+        assert verified["ready"], [item for item in verified["operations"] if item["state"] == "failed"]
         (migrate,) = [item for item in done.status["services"] if item["name"] == "migrate"]
         assert (migrate["state"], migrate["health"]) == ("stopped", "healthy")
     finally:
