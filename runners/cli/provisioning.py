@@ -130,5 +130,7 @@ def summary(environment: Environment, done: Up) -> str:
         text.append(f"  logins   {environment.identities}")
     if document["defects"]:
         text.append(f"  known defects switched on: {', '.join(document['defects'])}")
-    text.append(f"  next: testbed run smoke --env {environment.name} · testbed down {environment.name}")
+    # Whose processes are not on this machine cannot be broken from here: smoke would be refused at its fault.
+    campaign = "smoke" if document["kind"] in ("local", "compose") else "smoke-without-chaos"
+    text.append(f"  next: testbed run {campaign} --env {environment.name} · testbed down {environment.name}")
     return "\n".join(text)

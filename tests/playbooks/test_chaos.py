@@ -111,11 +111,6 @@ def test_check_mode_tells_each_operation_and_its_inverse_and_does_nothing(books:
     assert list(entries(books.stand.home.chaos_audit)) == log
 
 
-def test_what_may_not_be_injected_is_refused_with_the_reason(books: Books) -> None:
-    assert "did you mean 'pause'" in books.run("inject", code=2, chaos_fault="paws", chaos_target="ingest")
-    assert journal.open_entries(books.stand.journal) == []
-
-
 def test_a_target_that_does_not_allow_chaos_is_left_alone(tmp_path: Path) -> None:
     path = ROOT / "playbooks" / "action_plugins" / "testbed_chaos.py"
     spec = importlib.util.spec_from_file_location("testbed_chaos_action", path)
@@ -154,7 +149,7 @@ def test_a_fault_is_seen_by_the_command_and_reverted_by_its_playbook(books: Book
 
 def test_the_fault_ends_by_its_time_to_live_though_ansible_and_its_holder_are_gone(books: Books) -> None:
     """Ansible is killed the moment the fault is in; the holder hangs; nobody of ours runs but the watchdog."""
-    process = books.start("inject", chaos_fault="pause", chaos_target="ingest", chaos_ttl="6s")
+    process = books.start("inject", chaos_fault="pause", chaos_target="ingest", chaos_ttl="5s")
     wait(lambda: any(item.state == "ACTIVE" for item in journal.open_entries(books.stand.journal)))
     (record,) = journal.open_entries(books.stand.journal)
     os.killpg(process.pid, signal.SIGKILL)

@@ -42,7 +42,7 @@ def test_up_attaches_status_looks_down_detaches(home: Home, tmp_path: Path) -> N
         done = service.up(home, "staging", source=str(folder))
         assert (done.status["kind"], done.status["state"]) == ("external", "ready")
         assert [item["health"] for item in done.status["services"]] == ["healthy"]
-        with pytest.raises(NotReady, match="no processes here"):
+        with pytest.raises(NotReady, match="not ours to restart"):
             service.restart(home, "staging", "api")
     assert service.status(home, "staging")["state"] == "degraded"
     assert service.down(home, "staging")
