@@ -70,7 +70,8 @@ def bring_up(
         state["engine"]["url"],
     )  # fmt: skip
     try:
-        document, written = _describe(environment, state, ours, images)
+        frequent = engine.knows_start_interval(client) and ours.knows_start_interval()
+        document, written = _describe(environment, state, ours, images, start_interval=frequent)
         wanted = project.wanted_hashes(ours.run("config", "--hash", "*"))
     except Failed as error:
         raise NotUp(f"docker compose config: {error}") from None
@@ -145,13 +146,18 @@ def _with_built(state: Mapping[str, Any], built: Mapping[str, str]) -> dict[str,
 
 
 def _describe(
-    environment: Environment, state: Mapping[str, Any], ours: Project, images: Mapping[str, Mapping[str, Any]]
+    environment: Environment,
+    state: Mapping[str, Any],
+    ours: Project,
+    images: Mapping[str, Mapping[str, Any]],
+    *,
+    start_interval: bool,
 ) -> tuple[dict[str, Any], bool]:
     """Write what compose needs to know; what it makes of that, and whether it is new. Raises Failed."""
     variables = project.variables(state, secrets=environment.secrets, config=environment.config, images=images)
     new = _write(ours.variables, project.as_file(variables))
     document = project.document_of(ours)
-    return document, _write(ours.override, project.labelled(document)) or new
+    return document, _write(ours.override, project.override(document, start_interval=start_interval)) or new
 
 
 def _write(path: Path, text: str) -> bool:

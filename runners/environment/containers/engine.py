@@ -62,6 +62,12 @@ def connect(url: str | None = None, *, timeout_s: float = TIMEOUT_S) -> Any:
     return client
 
 
+def knows_start_interval(client: Any) -> bool:
+    """Can a health check be more frequent while a container starts? From engine 25 on."""
+    major, _, minor = str(client.version()["ApiVersion"]).partition(".")
+    return (int(major), int(minor)) >= (1, 44)
+
+
 def reason(error: Exception) -> str:
     """The innermost sentence of what the SDK wraps several times."""
     text = str(error)

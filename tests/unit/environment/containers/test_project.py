@@ -1,5 +1,6 @@
 """What compose is asked, and what differs from what runs."""
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -170,7 +171,7 @@ def test_another_content_of_a_mounted_file_is_another_configuration(folder: Path
 
     def hashes() -> dict[str, str]:
         ours.override.unlink(missing_ok=True)
-        ours.override.write_text(project.labelled(project.document_of(ours)))
+        ours.override.write_text(project.override(project.document_of(ours), start_interval=False))
         return project.wanted_hashes(ours.run("config", "--hash", "*"))
 
     before = hashes()
@@ -178,6 +179,22 @@ def test_another_content_of_a_mounted_file_is_another_configuration(folder: Path
     (folder / "a.conf").write_text("two")
     after = hashes()
     assert after["a"] != before["a"] and after["b"] == before["b"]
+
+
+def test_health_checks_are_frequent_until_the_first_passes_where_the_engine_knows_that(folder: Path) -> None:
+    text = (
+        "services: {a: {image: x, healthcheck: {test: [CMD, ok], interval: 2s, start_period: 60s}}, b: {image: x},"
+        " c: {image: x, healthcheck: {disable: true}}}\n"
+    )
+    ours = a_project(folder, text, {})
+    plain = json.loads(project.override(project.document_of(ours), start_interval=False))["services"]
+    assert not [name for name, added in plain.items() if "healthcheck" in added]
+    ours.override.write_text(project.override(project.document_of(ours), start_interval=ours.knows_start_interval()))
+    merged = json.loads(ours.run("config", "--format", "json"))["services"]
+    if ours.knows_start_interval():
+        check = merged["a"]["healthcheck"]
+        assert (check["interval"], check["start_interval"], check["start_period"]) == ("10s", "1s", "1m0s")
+    assert "healthcheck" not in merged["b"] and merged["c"]["healthcheck"] == {"disable": True}
 
 
 def test_what_compose_says_last_is_the_error(folder: Path) -> None:
