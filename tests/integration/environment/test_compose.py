@@ -140,6 +140,23 @@ def test_another_secret_replaces_what_mounts_it(redis: Stack) -> None:
     assert up(home).changed == 0
 
 
+def test_drift_names_what_differs_and_reset_and_rollback_end_without_any(redis: Stack) -> None:
+    home, environment, _ = redis
+    password = environment.secrets / "redis_password"
+    release, kept = state_of(home)["release"], password.read_text()
+    assert service.drift(home, NAME)["items"] == []
+    password.chmod(0o600)
+    container = engine.connect().containers.get(containers(home)["redis"])
+    container.stop(timeout=2)
+    found = {(item["service"], item["kind"]) for item in service.drift(home, NAME)["items"]}
+    assert found >= {(None, "secret"), ("redis", "process")}
+    done = service.reset(home, NAME)
+    assert done.status["state"] == "ready" and password.read_text() == kept
+    before = containers(home)
+    again = service.rollback(home, NAME, to=release)
+    assert (again.release, again.up.changed, containers(home)) == (release, 0, before)
+
+
 @pytest.mark.parametrize("fault", ["kill", "pause"])
 def test_a_fault_on_its_container_shows_in_the_status_and_is_undone(redis: Stack, client: Any, fault: str) -> None:
     home, environment, _ = redis
