@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -72,16 +72,18 @@ class Provisioner:
             return Outcome("failed", failed_task=f"begin {playbook}", message=f"{where}{error.strerror or error}")
 
     def _play(self, playbook: Playbook, variables: dict[str, Any]) -> Outcome:
-        folder, where = self.environment.secrets, {"testbed_environment": str(self.environment.root)}
-        environ: dict[str, str] = {}
-        if self.remote:
-            where = {"testbed_copy": str(self.environment.root), "testbed_name": self.environment.name}
-            environ = ssh.environ(self.environment.root)
+        if not self.remote:
+            return self._run(playbook, {"testbed_environment": str(self.environment.root), **variables})
+        where = {"testbed_copy": str(self.environment.root), "testbed_name": self.environment.name}
+        with ssh.reaching(self.environment.root) as environ:
+            return self._run(playbook, {**where, **variables}, environ)
+
+    def _run(self, playbook: Playbook, variables: dict[str, Any], environ: Mapping[str, str] | None = None) -> Outcome:
+        folder = self.environment.secrets
         return run(
             lookup.playbooks() / f"{playbook}.yml", self.place,
             self._look if playbook in _LOOKING else self._job,
-            variables={**where, **variables}, environ=environ,
-            on_event=self.on_event, cancel=self.cancel,
+            variables=variables, environ=environ, on_event=self.on_event, cancel=self.cancel,
             mask=Mask(lambda: secrets.values(folder), lambda: _version(folder)),
             log=self.environment.logs / "provision.log" if playbook in _LOGGED else None,
         )  # fmt: skip

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from runners.environment.host import outcome, workspace
 from runners.environment.provisioner import Playbook, Provisioner, never
 from runners.environment.remote import mirror
-from runners.environment.remote.ssh import control_path, explain
+from runners.environment.remote.ssh import explain, forget
 from runners.lib.errors import Cancelled, NotReady
 from runners.lib.files import read_json, write_json
 from runners.playbook.job import Outcome
@@ -91,7 +91,7 @@ def take_down(provisioner: Provisioner, keep: tuple[str, ...], *, force: bool) -
         provisioner.on_event(
             {"type": "phase", "name": "removal", "message": f"{known.what}: the host is left as it is"}
         )
-    shutil.rmtree(control_path(environment.root), ignore_errors=True)
+    forget(environment.root)
     workspace.clear(environment, keep=keep)
 
 

@@ -10,9 +10,11 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,19 +76,36 @@ PROBLEMS = (
 )  # fmt: skip
 
 
-def environ(root: Path) -> dict[str, str]:
-    """What Ansible must know to reach a host and never to ask on a terminal. root: of the environment's folder here."""
+@contextmanager
+def reaching(root: Path) -> Iterator[dict[str, str]]:
+    """What Ansible must know to reach a host and never to ask on a terminal. root: the environment's folder here."""
+    shared = Path(f"{control_path(root)}-{os.getpid()}")
+    try:
+        yield _environ(shared)
+    finally:
+        shutil.rmtree(shared, ignore_errors=True)
+
+
+def _environ(shared: Path) -> dict[str, str]:
     return {
-        "ANSIBLE_SSH_ARGS": _SHARED, "ANSIBLE_SSH_CONTROL_PATH_DIR": str(control_path(root)), "ANSIBLE_TIMEOUT": "10",
+        "ANSIBLE_SSH_ARGS": _SHARED, "ANSIBLE_SSH_CONTROL_PATH_DIR": str(shared), "ANSIBLE_TIMEOUT": "10",
         # ansible-runner would accept any host.
         "ANSIBLE_HOST_KEY_CHECKING": os.environ.get("ANSIBLE_HOST_KEY_CHECKING", "True"),
     }  # fmt: skip
 
 
 def control_path(root: Path) -> Path:
-    """Where ssh keeps its shared connections: short, since a socket's path may have 107 bytes; one for each environment."""
+    """How the folders begin in which ssh keeps its shared connections, one for each process: short, since a socket's path
+    may have 107 bytes."""
     name = hashlib.sha256(str(root).encode()).hexdigest()[:12]
     return Path(tempfile.gettempdir()) / f"testbed-{os.geteuid()}-{name}"
+
+
+def forget(root: Path) -> None:
+    """Remove such folders of processes that were killed."""
+    begin = control_path(root)
+    for folder in begin.parent.glob(f"{begin.name}-*"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def explain(text: str) -> Problem | None:

@@ -17,6 +17,7 @@ import pytest
 from runners.config.lookup import PROJECT
 from runners.environment import service
 from runners.environment.host import processes, secrets
+from runners.environment.remote import ssh
 from runners.lib.errors import NotReady
 from runners.lib.files import read_json
 from runners.lib.home import Environment, Home
@@ -101,6 +102,12 @@ def far(home: Home, inventory: Path, host: hosts.SshHost, opened: None) -> Itera
     service.down(home, NAME, force=True)
 
 
+def shared(home: Home) -> list[Path]:
+    """Folders of shared connections that were left."""
+    begin = ssh.control_path(home.env(NAME).root)
+    return list(begin.parent.glob(f"{begin.name}*"))
+
+
 def replace(path: Path, old: str, new: str) -> None:
     text = path.read_text()
     assert old in text
@@ -137,7 +144,7 @@ def test_what_is_wrong_with_the_way_there_is_said_and_nothing_is_written(  # noq
     assert told.value.exit_code == 2 and told.value.remedy
     assert {path.name for path in home.env(NAME).root.iterdir()} <= {"lease", "chaos"}
     assert service.status(home, NAME)["state"] == "absent"
-    assert list(host.home.iterdir()) == []
+    assert list(host.home.iterdir()) == [] and not shared(home)
 
 
 def test_up_provisions_the_host_and_keeps_a_copy_of_its_state(far: Far) -> None:
@@ -252,7 +259,7 @@ def test_down_leaves_nothing_on_the_host(far: Far) -> None:
     recorded: dict[str, Any] = read_json(environment.state)
     assert service.down(home, NAME)
     assert processes.members(processes.ENV_MARK, recorded["env_id"]) == {}
-    assert not host.home.exists()
+    assert not host.home.exists() and not shared(home)
     assert [path for path in recorded["remote"]["outside"] if Path(path).exists()] == []
     assert {line for line in host.listeners() if not line.endswith(":22")} == set()
     assert {path.name for path in environment.root.iterdir()} <= {"lease", "chaos"}

@@ -1,15 +1,18 @@
 """What needs no host: errors explained, copies of state and secrets, the order of a rolling restart, wheels found."""
 
+import shutil
 import stat
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from runners.environment.host import rolling
+from runners.config.lookup import PROJECT
+from runners.environment import inventory
+from runners.environment.host import rolling, secrets
 from runners.environment.recollect import recollect
 from runners.environment.remote import mirror, ssh, wheels
-from runners.lib.errors import NotReady
+from runners.lib.errors import FileError, NotReady
 from runners.lib.files import read_json
 from runners.lib.home import Environment
 
@@ -99,3 +102,27 @@ def test_wheels_are_taken_from_a_folder_and_missing_ones_are_named(tmp_path: Pat
     ]  # fmt: skip
     with pytest.raises(NotReady, match="is no checkout"):
         wheels.gather("build", tmp_path, tmp_path / "cache")
+
+
+def test_the_sample_is_remote_and_one_host_carries_the_services(tmp_path: Path) -> None:
+    sample = PROJECT / "inventories" / "remote"
+    assert inventory.load(sample).kind == "remote"
+    mine = Path(shutil.copytree(sample, tmp_path / "mine"))
+    hosts = mine / "hosts.yml"
+    hosts.write_text("platform: {hosts: {here: {ansible_connection: local}}}\n")
+    assert inventory.load(mine).kind == "local"
+    for text in ("platform: {hosts: {one: , two: }}\n", "platform: {hosts: {}}\n"):
+        hosts.write_text(text)
+        with pytest.raises(FileError, match="one host carries all services"):
+            inventory.load(mine)
+
+
+def test_given_secrets_win_and_the_rest_is_generated(tmp_path: Path) -> None:
+    folder, given = tmp_path / "secrets", {"redis_password": "given by somebody"}
+    assert "redis_password" in secrets.generate(folder, ["redis", "postgres"], {"acme": "Acme"}, given=given)
+    assert (folder / "redis_password").read_text() == "given by somebody"
+    assert len((folder / "postgres_password").read_text()) == 32
+    assert secrets.lacking(folder, ["redis", "postgres"], {"acme": "Acme"}, given=given) == []
+    other = {"redis_password": "another one"}
+    (lack,) = secrets.lacking(folder, ["redis", "postgres"], {"acme": "Acme"}, given=other)
+    assert (lack.kind, Path(lack.path).name) == ("value", "redis_password") and lack.expected != "another one"
