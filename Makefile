@@ -63,12 +63,14 @@ test-python: install
 lint: $(INSTALLED)
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint-code lint-playbooks
 
+DOCKERFILES := $(filter-out %.dockerignore,$(wildcard observastack/images/Dockerfile*))
+
 lint-code:
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/hadolint --config .hadolint.yaml observastack/images/Dockerfile*
+	@$(BIN)/hadolint --config .hadolint.yaml $(DOCKERFILES)
 	@.ci/frontend lint
 
 lint-playbooks:

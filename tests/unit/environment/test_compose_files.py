@@ -18,7 +18,9 @@ import yaml
 PLATFORM = Path(__file__).parents[3] / "observastack"
 INVENTORY = PLATFORM.parent / "inventories" / "compose" / "group_vars" / "all"
 FILES = ("compose.yaml", "compose.test.yaml")
-DOCKERFILES = tuple(sorted((PLATFORM / "images").glob("Dockerfile*")))
+DOCKERFILES = tuple(
+    file for file in sorted((PLATFORM / "images").glob("Dockerfile*")) if file.suffix != ".dockerignore"
+)
 JOBS = {"migrate"}
 GIVEN = {"TESTBED_ENV_ID": "0c0ffee0", "TESTBED_SECRETS": "/s", "TESTBED_CONFIG": "/c"}
 
