@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from runners.environment import external, inventory, lease
-from runners.environment.host import outcome, ports, workspace
+from runners.environment.host import apply, outcome, ports, workspace
 from runners.environment.host.impact import with_requirements
 from runners.environment.provisioner import Playbook, Provisioner, folder_of, ignore, never
 from runners.environment.recollect import recollect
@@ -179,9 +179,20 @@ def play(
                 ) from None
         environment.logs.mkdir(mode=0o700, exist_ok=True)
         done = provisioner.play(playbook, **variables)
+    if done.status == "successful" and (why := _died(environment)) is not None:
+        outcome.failed(environment, failed_task="Look once more", message=why, tags=["supervisor"])
+        done = replace(done, status="failed", message=why)
     if done.status != "successful":
         _fail(provisioner, done)
     return done
+
+
+def _died(environment: Environment) -> str | None:
+    """What ended after the playbook had seen all healthy, so that nothing of the environment can run; None when all lives."""
+    recorded = read_json(environment.state) or {}
+    if recorded.get("kind") != "local" or apply.runs(recorded["supervisor"]):
+        return None
+    return "supervisord ended while the environment was provisioned"
 
 
 def _fail(provisioner: Provisioner, done: Outcome) -> NoReturn:

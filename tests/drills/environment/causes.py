@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from runners.config import lookup
 from runners.lib.files import read_json
@@ -69,13 +70,17 @@ def _trial(
     with finally_do(testbed.close):
         traces, result = Traces(testbed.environment), Result()
         with Watched(testbed, "up", *choices, **more) as watched:
-            watched.boundary(1)
-            state = traces.look() or {}
+            state: dict[str, Any] = {}
+            while not state.get("services") and watched.boundary(1) is not None:
+                state = traces.look() or {}
             there = {item["name"]: item for item in state.get("services") or []}
-            if missing := [name for name in services if name not in there]:
+            absent = {item["name"] for item in state.get("absent") or []}
+            if missing := sorted(absent & set(services)):
                 watched.interrupt()
                 watched.end()
                 return Result(figures={"skipped": f"no {', '.join(missing)} on this machine"})
+            if not set(services) <= set(there):
+                return Result([f"up did not decide about {services}: {watched.end()[1][-400:]}"])
             with _thief(thief, int(state["ports"][services[0]])) if thief else _nothing():
                 code, stderr = watched.end()
         failure = read_json(testbed.environment.failure) or {}
