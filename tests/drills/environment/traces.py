@@ -65,7 +65,7 @@ class Traces:
             wrong.append(f"files left: {sorted(files - kept)}")
         if (
             "chaos" in files
-            and (inside := [path.name for path in self.environment.chaos.rglob("*")])
+            and (inside := [path.name for path in self.environment.chaos.rglob("*") if not path.name.endswith("lock")])
             and kept == AFTER_DOWN
         ):
             wrong.append(f"files left in chaos: {inside}")
