@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import time
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from runners.environment import lease
 from runners.environment.containers import engine
 from runners.environment.containers.project import Project
 from runners.environment.provisioner import Provisioner, folder_of, ignore, never
-from runners.lib.errors import NotReady
+from runners.lib.errors import Cancelled, NotReady
 from runners.lib.files import read_json
 from runners.lib.home import Home
 from runners.playbook.job import OnEvent
@@ -36,7 +36,8 @@ def run(
 
     files: of the user, which it finds under their names in its working directory. The environment is leased meanwhile, since
     what runs inside cannot do that. cancel: how often the user has asked for it; each time the command inside hears it.
-    Raises NotReady (not an environment of containers, not ready, no engine, its image cannot be had), Leased.
+    Raises NotReady (not an environment of containers, not ready, no engine, its image cannot be had), Leased,
+    Cancelled.
     """
     from runners.environment.status import require_ready
 
@@ -51,27 +52,33 @@ def run(
     with lease.operation(home, environment, "run --in-container"):
         provisioner = Provisioner(environment, Path(recorded["inventory"]), on_event, cancel)
         done = provisioner.play("testing")
+        if done.status == "cancelled":
+            raise Cancelled("cancelled before the runner's container was there")
         if done.status != "successful":
             raise NotReady(
                 f"the runner's container cannot be had: '{done.failed_task}' says {done.message}",
                 remedy="mend that, or leave out --in-container",
             )
         recorded = read_json(environment.state) or {}
-        command = _command(recorded, environment.config, arguments, files)
-        return _follow(command, recorded["engine"]["url"], cancel)
+        facts = recorded["engine"]
+        container = f"{facts['project']}-run-{uuid.uuid4().hex[:8]}"
+        command = _command(facts, environment.config, container, arguments, files)
+        return _follow(command, facts["url"], container, cancel)
 
 
-def _command(recorded: Mapping[str, Any], folder: Path, arguments: Sequence[str], files: Sequence[Path]) -> list[str]:
-    facts = recorded["engine"]
+def _command(
+    facts: Mapping[str, Any], folder: Path, container: str, arguments: Sequence[str], files: Sequence[Path]
+) -> list[str]:
     ours = Project(facts["project"], tuple(map(Path, facts["files"])), folder, facts["url"])
     volumes = [part for file in files for part in ("--volume", f"{file.absolute()}:{WORK}/{file.name}:ro")]
     # Without dependencies: what it needs runs, and compose shall touch nothing of it.
-    options = ["--rm", "--no-deps", "--no-TTY", "--quiet-pull", *volumes]
+    options = ["--name", container, "--rm", "--no-deps", "--no-TTY", "--quiet-pull", *volumes]
     return ours.command("run", *options, "runner", *arguments, profiles=("core", "testing"))
 
 
-def _follow(command: Sequence[str], url: str, cancel: Callable[[], int]) -> int:
-    """Run it to its end. In a session of its own: an interrupt from the terminal reaches it once, through us."""
+def _follow(command: Sequence[str], url: str, container: str, cancel: Callable[[], int]) -> int:
+    """Run it to its end. In a session of its own, and told to end through the engine: compose that is interrupted goes at
+    once and leaves the container running."""
     environ = {**os.environ, "DOCKER_HOST": url}
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, env=environ)
     told = 0
@@ -79,18 +86,22 @@ def _follow(command: Sequence[str], url: str, cancel: Callable[[], int]) -> int:
         while process.poll() is None:
             if cancel() > told:
                 told += 1
-                process.send_signal(signal.SIGINT)
+                _tell(url, container, "SIGINT")
             time.sleep(_POLL_S)
     finally:
         if process.poll() is None:
+            _tell(url, container, "SIGKILL")
             process.terminate()
             process.wait()
     return process.returncode
 
 
-def left(home: Home, name: str) -> list[str]:
-    """Ids of runner's containers of this environment that still exist: of commands whose terminal was killed."""
-    recorded = read_json(folder_of(home, name).state) or {}
-    client = engine.connect(recorded["engine"]["url"])
-    found = engine.boxes(client, str(recorded["env_id"]), one_off=True)
-    return [box.id for box in found if box.one_off]
+def _tell(url: str, container: str, name: str) -> None:
+    """A signal to the main process of the container; one that is not there yet, or any more, hears nothing."""
+    from docker.errors import APIError
+
+    try:
+        engine.connect(url).api.kill(container, name)
+    except APIError as error:
+        if error.status_code not in (404, 409):
+            raise
