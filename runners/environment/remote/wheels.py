@@ -59,14 +59,16 @@ def _both(folder: Path, whose: str) -> list[Path]:
 def _build(project: Path, folder: Path) -> None:
     uv = shutil.which("uv") or shutil.which("uv", path=str(project / ".build" / "uv" / "bin"))
     if uv is not None:
-        command = [uv, "build", "--quiet", "--all-packages", "--wheel", "--out-dir", str(folder)]
+        command = [uv, "build", "--all-packages", "--wheel", "--out-dir", str(folder)]
     else:
         command = [
             sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), ".", "./observastack",
         ]  # fmt: skip
     done = subprocess.run(command, check=False, cwd=project, capture_output=True, text=True)
     if done.returncode != 0:
-        last = (done.stderr or done.stdout).strip().splitlines()[-3:]
+        said = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+        # What the platform's build hook says comes before the closing lines of uv, and only without --quiet.
+        last = [line for line in said if line.startswith(("observastack:", "→"))] or said[-3:]
         raise NotReady(
             f"the testbed's wheels cannot be built: {' · '.join(last)}",
             remedy="uv build --all-packages shows more; or set testbed_package_source to a folder that has them",
