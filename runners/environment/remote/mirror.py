@@ -79,7 +79,7 @@ def keep_state(
         if earlier != document:
             write_json(environment.state, document)
             changed = True
-    if failure is None:
+    if failure is None or (state or {}).get("state") != "failed":  # the host keeps an earlier one until all is ready
         environment.failure.unlink(missing_ok=True)
     elif read_json(environment.failure) != failure:
         write_json(environment.failure, failure)

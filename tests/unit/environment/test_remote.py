@@ -54,7 +54,7 @@ def test_the_copy_says_remote_and_leaves_the_hosts_folders_to_the_host(tmp_path:
     environment = Environment(tmp_path / "env" / "staging")
     assert mirror.intended(environment, tmp_path) and not mirror.intended(environment, tmp_path)
     assert mirror.untouched(environment)
-    host: dict[str, Any] = {"environment": "x", "kind": "local", "state": "ready", "outside": ["/var/tmp/testbed-1"]}
+    host: dict[str, Any] = {"environment": "x", "kind": "local", "state": "failed", "outside": ["/var/tmp/testbed-1"]}
     reach = {"host": "platform1", "ssh": ["ssh", "h"], "python": "/p", "environment": "/e"}
     how: dict[str, Any] = {"inventory": "/i", "target_file": "/i/target.yml", "remote": reach}
     assert mirror.keep_state(environment, host, {"failed_task": "t"}, **how)
@@ -62,7 +62,9 @@ def test_the_copy_says_remote_and_leaves_the_hosts_folders_to_the_host(tmp_path:
     assert (found["kind"], found["environment"], found["outside"]) == ("remote", "staging", [])
     assert found["remote"] == reach | {"outside": ["/var/tmp/testbed-1"]} and not mirror.untouched(environment)
     assert read_json(environment.failure) == {"failed_task": "t"}
-    assert mirror.keep_state(environment, host, None, **how) is False and not environment.failure.exists()
+    host["state"] = "provisioning"
+    assert mirror.keep_state(environment, host, {"failed_task": "t"}, **how) and not environment.failure.exists()
+    assert mirror.keep_state(environment, host, None, **how) is False
     environment.state.unlink()
     lost = recollect(environment)
     assert lost is not None and (lost["kind"], lost["inventory"]) == ("remote", "/i")
