@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from runners.environment.host.known import section_hash, started_with
 from runners.environment.host.processes import ENV_MARK
 from runners.environment.host.supervisor import Control, Unreachable
 from runners.lib import proc
+from runners.lib.text import one_line
 
 PATIENCE_S = 20.0
 APPLY_TIMEOUT_S = 40.0  # more than any program's patience for its orderly stop
@@ -72,10 +74,13 @@ def runs(facts: Mapping[str, Any]) -> bool:
 
 
 def _start(control: Control, configuration: Path, log: Path, env_id: str) -> Applied:
+    # It says why it gives up there alone ("Another program is already listening on a port …"); a file without a name, so
+    # that nothing is left of it and nobody must read on.
+    last_words = tempfile.TemporaryFile("w+")  # noqa: SIM115 - it lives as long as supervisord
     process = subprocess.Popen(
         [sys.executable, "-m", "runners.environment.host.supervise", "-n", "-c", str(configuration)],
         env=environment(os.environ, env_id), cwd="/", start_new_session=True,
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=last_words,
     )  # fmt: skip
     found = proc.stat(process.pid)
     deadline = time.monotonic() + PATIENCE_S
@@ -87,7 +92,8 @@ def _start(control: Control, configuration: Path, log: Path, env_id: str) -> App
             raise DidNotStart("another supervisord answers on its port")
         except Unreachable as error:
             if process.poll() is not None:
-                why = " · ".join(tail(log, 3)) or "it left no log"
+                last_words.seek(0)
+                why = one_line(last_words.read(), 400) or " · ".join(tail(log, 3)) or "it left no log"
                 raise DidNotStart(f"supervisord ended with exit code {process.returncode}: {why}") from None
             if time.monotonic() > deadline:
                 process.kill()

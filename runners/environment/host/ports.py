@@ -36,11 +36,11 @@ def is_free(port: int, hosts: Iterable[str] = (LOOPBACK,)) -> bool:
 
 def _is_free(port: int, host: str) -> bool:
     with socket.socket() as attempt:
-        # Connections in TIME_WAIT do not stop a server, a listening socket does (socket(7), SO_REUSEADDR).
+        # Connections in TIME_WAIT do not stop a server, a listening socket does (socket(7), SO_REUSEADDR). This one does
+        # not listen itself: a server that starts at this very moment would be refused the port because somebody asks.
         attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             attempt.bind((host, port))
-            attempt.listen(1)
         except OSError:
             return False
     return True

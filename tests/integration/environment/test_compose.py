@@ -250,7 +250,7 @@ def test_an_engine_that_is_away_is_said_so_and_leaves_nothing(
 def test_the_whole_platform_is_the_target_that_it_is_as_processes(home: Home, client: Any) -> None:
     if missing := _to_build():
         pytest.skip(f"the images of {', '.join(missing)} would have to be built: ansible-playbook playbooks/images.yml")
-    done = up(home, "whole", only=["web"])
+    done = up(home, "whole", only=["web", "ingest"])
     try:
         assert done.status["state"] == "ready"
         verified = service.verify(home, "whole")

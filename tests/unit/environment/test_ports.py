@@ -1,6 +1,7 @@
 """Port blocks: the usual ports first, then the next free block of one hundred."""
 
 import socket
+import threading
 
 import pytest
 
@@ -63,3 +64,24 @@ def test_an_environment_keeps_its_block_when_a_new_version_has_more_services() -
     assert ports.kept({"a": 110, "b": 120}, {"a": 10, "b": 20, "c": 30}) == 100
     assert ports.kept({}, {"a": 10}) is None
     assert ports.kept({"a": 110, "b": 220}, {"a": 10, "b": 20}) is None  # no block at all
+
+
+def test_asking_for_a_port_keeps_no_server_from_it() -> None:
+    """One that starts at this very moment would be refused the port, and its environment would fail for nothing."""
+    port, enough = free_port(), threading.Event()
+
+    def ask() -> None:
+        while not enough.is_set():
+            ports.is_free(port)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        for _ in range(300):
+            with socket.socket() as server:
+                server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                server.bind(("127.0.0.1", port))
+                server.listen()
+    finally:
+        enough.set()
+        asking.join()
