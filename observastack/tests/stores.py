@@ -68,8 +68,8 @@ ingester:
     join_after: 0s
     ring: {{replication_factor: 1, kvstore: {{store: inmemory}}}}
 compactor: {{compaction: {{block_retention: 48h}}}}
-query_frontend: {{search: {{max_duration: 0s}}}}
-querier: {{frontend_worker: {{frontend_address: "127.0.0.1:{grpc}"}}}}
+query_frontend: {{query_shards: 2, max_outstanding_per_tenant: 2000, search: {{max_duration: 0s}}}}
+querier: {{max_concurrent_queries: 20, frontend_worker: {{frontend_address: "127.0.0.1:{grpc}"}}}}
 storage:
   trace:
     backend: local

@@ -56,6 +56,7 @@ class StoreClient:
             limits=httpx.Limits(max_connections=CONCURRENT, max_keepalive_connections=CONCURRENT),
         )
         self._turns = asyncio.Semaphore(CONCURRENT)
+        self._exchanges: set[asyncio.Task[Reply]] = set()  # the loop holds tasks weakly
 
     async def get(
         self, path: str, parameters: Mapping[str, str], *, headers: Mapping[str, str] | None = None, timeout_s: float
@@ -79,22 +80,45 @@ class StoreClient:
     async def _send(self, method: str, path: str, arguments: dict[str, Any], timeout_s: float) -> Reply:
         if defects.active("blocking_io"):
             return _blocking(method, f"{self._client.base_url}".rstrip("/") + path, arguments, timeout_s)
+        end = time.monotonic() + timeout_s
         try:
-            async with (
-                asyncio.timeout(timeout_s),
-                self._turns,
-                self._client.stream(method, path, **arguments) as response,
-            ):
+            async with asyncio.timeout(timeout_s):
+                await self._turns.acquire()
+            exchange = asyncio.create_task(self._exchange(method, path, arguments, end))
+            self._exchanges.add(exchange)
+            exchange.add_done_callback(self._ended)
+            # Left alone, not cancelled, when it takes too long or its caller gives up: a cancelled exchange can keep its
+            # place in httpcore's pool (1.0.9), and after sixteen of them nobody gets an answer. It has its own end.
+            done, _ = await asyncio.wait({exchange}, timeout=end - time.monotonic())
+            if not done:
+                raise TimeoutError
+            return exchange.result()
+        except (TimeoutError, httpx.TimeoutException):
+            raise SourceFailed("took too long", "timeout") from None
+        except (httpx.HTTPError, httpx.InvalidURL):
+            raise SourceFailed("the store is not available") from None
+
+    async def _exchange(self, method: str, path: str, arguments: dict[str, Any], end: float) -> Reply:
+        """Ends by itself soon after `end` (monotonic): each read waits no longer than until then. Gives the turn back."""
+        try:
+            left = max(end - time.monotonic(), 0.01)
+            limits = httpx.Timeout(left, connect=min(CONNECT_TIMEOUT_S, left))
+            async with self._client.stream(method, path, timeout=limits, **arguments) as response:
                 body = bytearray()
                 async for chunk in response.aiter_bytes():
                     body += chunk
                     if len(body) > MAX_ANSWER_BYTES:
                         raise SourceFailed("the answer is too large")
+                    if time.monotonic() > end:
+                        raise TimeoutError
                 return Reply(response.status_code, bytes(body))
-        except (TimeoutError, httpx.TimeoutException):
-            raise SourceFailed("took too long", "timeout") from None
-        except (httpx.HTTPError, httpx.InvalidURL):
-            raise SourceFailed("the store is not available") from None
+        finally:
+            self._turns.release()
+
+    def _ended(self, exchange: asyncio.Task[Reply]) -> None:
+        self._exchanges.discard(exchange)
+        if not exchange.cancelled():
+            exchange.exception()  # looked at, so that nothing complains about an error that nobody waits for
 
 
 def _blocking(method: str, url: str, arguments: dict[str, Any], timeout_s: float) -> Reply:

@@ -1,0 +1,53 @@
+"""The client of a store stays usable, whatever becomes of those who asked through it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+from observastack.backend.deadline import within
+from observastack.backend.sources import SourceFailed
+from observastack.backend.stores.remote.client import CONCURRENT, StoreClient
+
+
+async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answers each question slowly and in pieces."""
+    try:
+        while await reader.readuntil(b"\r\n\r\n"):
+            await asyncio.sleep(random.uniform(0, 0.02))
+            writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            for _ in range(3):
+                await asyncio.sleep(random.uniform(0, 0.01))
+                writer.write(b"2\r\nok\r\n")
+                await writer.drain()
+            writer.write(b"0\r\n\r\n")
+            await writer.drain()
+    except (OSError, asyncio.IncompleteReadError):
+        writer.close()
+
+
+async def test_questions_that_are_given_up_at_any_moment_cost_no_connection() -> None:
+    """Both the client's own time limit and the caller's may end one, at once: each lost connection is lost for good."""
+    random.seed(7)
+    server = await asyncio.start_server(_serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    client = StoreClient(f"http://127.0.0.1:{port}", 2.0)
+
+    async def ask() -> None:
+        limit = random.uniform(0.001, 0.06)
+        work = within(limit + random.uniform(-0.001, 0.001), client.get("/", {}, timeout_s=limit))
+        try:
+            async with asyncio.timeout(limit):
+                await work
+        except (TimeoutError, SourceFailed):
+            pass
+
+    try:
+        for _ in range(40):
+            await asyncio.gather(*(ask() for _ in range(3 * CONCURRENT)))
+        await asyncio.sleep(0.2)
+        replies = await asyncio.gather(*(client.get("/", {}, timeout_s=2.0) for _ in range(CONCURRENT)))
+        assert [reply.body for reply in replies] == [b"ok" * 3] * CONCURRENT
+    finally:
+        await client.close()
+        server.close()
