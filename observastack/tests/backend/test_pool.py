@@ -19,6 +19,13 @@ from tests.servers import postgres_server
 SIZE = 4  # of the pool for users and audit log
 
 
+async def _all_can_be_lent(database: Database) -> None:
+    async with AsyncExitStack() as all_at_once:
+        for _ in range(SIZE):
+            connection = await all_at_once.enter_async_context(database.app())
+            await connection.execute("SELECT 1")
+
+
 async def test_a_caller_that_gives_up_while_its_connection_is_checked_gives_it_back(
     served_config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -46,10 +53,7 @@ async def test_a_caller_that_gives_up_while_its_connection_is_checked_gives_it_b
             with suppress(asyncio.CancelledError):
                 await asking
         monkeypatch.setattr(pool, "check_connection", check)
-        async with AsyncExitStack() as all_at_once:
-            for _ in range(SIZE):
-                connection = await all_at_once.enter_async_context(database.app())
-                await connection.execute("SELECT 1")
+        await _all_can_be_lent(database)
     finally:
         await database.close()
 
@@ -109,9 +113,6 @@ async def test_a_connection_comes_back_though_its_caller_is_cancelled_while_it_i
                 await using
             may_return.set()
         monkeypatch.setattr(pool, "putconn", put)
-        async with AsyncExitStack() as all_at_once:
-            for _ in range(SIZE):
-                connection = await all_at_once.enter_async_context(database.app())
-                await connection.execute("SELECT 1")
+        await _all_can_be_lent(database)
     finally:
         await database.close()
