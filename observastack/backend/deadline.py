@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -26,6 +27,22 @@ async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
         _abandon(task)
         raise TimeoutError
     return task.result()
+
+
+class Budget:
+    """The time that several pieces of work may take together."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    @property
+    def left(self) -> float:
+        """Seconds; negative when it is used up."""
+        return self._end - time.monotonic()
+
+    async def hold(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of a piece of work. Raises TimeoutError, as `within`, when the time is over before."""
+        return await within(max(self.left, 0.0), work)
 
 
 def _abandon(task: asyncio.Task[Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -31,15 +31,19 @@ class Gone(Exception):
 
 
 class Proxy:
-    """One pooled client. url: of the backend."""
+    """One pooled client. url: of the backend; connections: to it at once."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, connections: int = CONNECTIONS) -> None:
         self._base = httpx.URL(url)
         # No proxy from the environment: the backend is beside us.
         self._client = httpx.AsyncClient(
             timeout=httpx.Timeout(SILENCE_S, connect=CONNECT_S, pool=CONNECT_S), trust_env=False, follow_redirects=False,
-            limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=64),
+            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=64),
         )  # fmt: skip
+        self._turns = asyncio.Semaphore(
+            connections
+        )  # waiting for a connection in the pool would be one more way to lose it
+        self._exchanges: set[asyncio.Task[None]] = set()  # the loop holds tasks weakly
 
     async def close(self) -> None:
         await self._client.aclose()
@@ -77,11 +81,29 @@ class Proxy:
             content=body.pieces() if body.expected else None,
             extensions={"timeout": self._client.timeout.as_dict()},
         )  # fmt: skip
-        await _until_gone(body, self._exchange(request, send, request_id))
-
-    async def _exchange(self, request: httpx.Request, send: Send, request_id: str) -> None:
         try:
-            response = await self._client.send(request, stream=True)
+            async with asyncio.timeout(CONNECT_S):
+                await self._turns.acquire()
+        except TimeoutError:
+            await refuse(send, 503, "too many requests wait for the backend", request_id, _RETRY)
+            return
+        question = _Question()
+        exchange = asyncio.create_task(self._exchange(request, question, send, request_id))
+        self._exchanges.add(exchange)
+        exchange.add_done_callback(self._ended)
+        watching = asyncio.create_task(body.gone())
+        try:
+            await asyncio.wait((exchange, watching), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            # Not longer than the client is there: a stream without end would go on for nobody.
+            watching.cancel()
+            await asyncio.gather(watching, question.give_up(), return_exceptions=True)
+        if exchange.done():
+            exchange.result()
+
+    async def _exchange(self, request: httpx.Request, question: _Question, send: Send, request_id: str) -> None:
+        try:
+            question.answer = response = await self._client.send(request, stream=True)
         except TooLarge:
             await refuse(send, 413, _TOO_LARGE, request_id)
         except Gone:
@@ -93,11 +115,19 @@ class Proxy:
             await refuse(send, 503, "the backend cannot be reached", request_id, _RETRY)
         else:
             try:
-                await _stream(response, send)
+                if not question.given_up:
+                    await _stream(response, send)
             except httpx.HTTPError as error:  # cutting it short is the only honest thing left
-                _log.warning("the backend ended in the middle of an answer: %s", type(error).__name__)
+                if not question.given_up:
+                    _log.warning("the backend ended in the middle of an answer: %s", type(error).__name__)
             finally:
                 await response.aclose()
+
+    def _ended(self, exchange: asyncio.Task[None]) -> None:
+        self._exchanges.discard(exchange)
+        self._turns.release()
+        if not exchange.cancelled():
+            exchange.exception()  # looked at, so that nothing complains about an error that nobody waits for
 
     def _url(self, scope: Scope) -> httpx.URL:
         """Byte for byte what the client sent: decoding and encoding again may make another path of it."""
@@ -108,6 +138,20 @@ class Proxy:
 
 _RETRY = [(b"retry-after", b"1")]
 _TOO_LARGE = f"the body is larger than {MAX_BODY} bytes"
+
+
+class _Question:
+    """What the backend is asked. Never cancelled: that can keep its place in httpcore's pool for good (1.0.9)."""
+
+    def __init__(self) -> None:
+        self.answer: httpx.Response | None = None
+        self.given_up = False
+
+    async def give_up(self) -> None:
+        """An answer that still comes ends now: the backend sees its reader go. One not begun is dropped when it begins."""
+        self.given_up = True
+        if self.answer is not None and not self.answer.is_closed:
+            await self.answer.extensions["network_stream"].aclose()
 
 
 class _Body:
@@ -153,16 +197,3 @@ async def _stream(response: httpx.Response, send: Send) -> None:
     async for piece in response.aiter_raw():
         await send({"type": "http.response.body", "body": piece, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
-
-
-async def _until_gone(body: _Body, exchange: Coroutine[Any, Any, None]) -> None:
-    """Not longer than the client is there: a stream without end would go on for nobody."""
-    working, watching = asyncio.ensure_future(exchange), asyncio.ensure_future(body.gone())
-    try:
-        await asyncio.wait((working, watching), return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in (working, watching):
-            task.cancel()
-        await asyncio.gather(working, watching, return_exceptions=True)
-    if not working.cancelled():
-        working.result()

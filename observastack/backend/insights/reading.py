@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from observastack.backend.deadline import Budget
 from observastack.backend.search.model import Filter
 from observastack.backend.sources import SourceFailed, SourceName, Sources
 from observastack.backend.stores.ports import Aggregated, Buckets, Item, Selected, Stores, Tenant, Wanted
@@ -58,11 +59,12 @@ class Counts:
 class Reading:
     """One tenant's stores. A store that fails makes what it would have said missing, and the answer partial.
 
-    It is not asked again for this answer: a store that hangs costs one time limit, not one for each question.
+    It is not asked again for this answer: a store that hangs costs one time limit, not one for each question. All
+    questions together have one too, which stores that are slow but answer would else exceed.
     """
 
-    def __init__(self, stores: Stores, sources: Sources, tenant: Tenant) -> None:
-        self._stores, self._sources, self._tenant = stores, sources, tenant
+    def __init__(self, stores: Stores, sources: Sources, tenant: Tenant, budget: Budget) -> None:
+        self._stores, self._sources, self._tenant, self._budget = stores, sources, tenant, budget
         self._turns = asyncio.Semaphore(_CONCURRENT)
         self._away: set[SourceName] = set()
         self.complete = True
@@ -86,10 +88,12 @@ class Reading:
             if source in self._away:
                 return None
             try:
-                return await self._sources.ask(
-                    source, lambda: self._stores.of(source).aggregate(self._tenant, selected, parts, fields)
+                return await self._budget.hold(
+                    self._sources.ask(
+                        source, lambda: self._stores.of(source).aggregate(self._tenant, selected, parts, fields)
+                    )
                 )
-            except SourceFailed:
+            except (SourceFailed, TimeoutError):
                 self._away.add(source)
                 return None
 
@@ -115,8 +119,10 @@ class Reading:
                 self.complete = False
                 return []
             try:
-                found: Any = await self._sources.ask(source, lambda: self._stores.of(source).page(self._tenant, wanted))
-            except SourceFailed:
+                found: Any = await self._budget.hold(
+                    self._sources.ask(source, lambda: self._stores.of(source).page(self._tenant, wanted))
+                )
+            except (SourceFailed, TimeoutError):
                 self._away.add(source)
                 self.complete = False
                 return []

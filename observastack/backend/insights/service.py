@@ -13,6 +13,7 @@ from psycopg_pool import PoolTimeout
 from observastack import defects
 from observastack.backend.alerts.listing import Listing
 from observastack.backend.cache import Cache
+from observastack.backend.deadline import Budget
 from observastack.backend.errors import unavailable
 from observastack.backend.insights import anomalies
 from observastack.backend.insights.prices import Amount
@@ -25,7 +26,9 @@ from observastack.backend.stores.ports import Stores, Tenant
 from observastack.config import Prices
 
 DAY_S = 86_400
-USAGE_BUDGET_S = 4.0
+ANSWER_S = 6.0
+"""All questions of one answer together; what does not fit makes it partial."""
+USAGE_S = 4.0
 _CHEAP = ("trace", "debug")
 Document = dict[str, Any]
 
@@ -56,7 +59,8 @@ class Insights:
         return await self._cache.answer(tenant.number, f"insights {name}", [over.start, over.end], compute)
 
     async def _dashboard(self, tenant: Tenant, over: Range) -> Document:
-        reading = Reading(self._stores, self._sources, tenant)
+        budget = Budget(ANSWER_S)
+        reading = Reading(self._stores, self._sources, tenant, budget)
         logs, spans, samples = await _all(reading, over)
         earlier = await _all(reading, over.before())
         amounts = await self._amounts(reading, over, (logs, spans, samples))
@@ -71,8 +75,9 @@ class Insights:
         if logs.total:
             of_logs = sum(one.bytes_logs for one in amounts.values()) / 10**9 * self._prices.per_gb_logs
             saved = of_logs * cheap / logs.total
-        usage = Usage(self._metrics, tenant, USAGE_BUDGET_S)
+        usage = Usage(self._metrics, tenant, Budget(min(USAGE_S, budget.left)))
         newest = await reading.newest_sample(over)
+        active = await self._active(tenant, budget)
         items = sum(one.items for one in amounts.values())
         days = over.seconds / DAY_S
         return {
@@ -94,15 +99,17 @@ class Insights:
             "savings": {"amount": saved, "share_pct": round(saved / cost * 100, 2) if cost else 0.0},
             "services": len(amounts),
             "error_pct": round(failed.total / requests.total * 100, 3) if requests.total else None,
-            "alerts_active": await self._active(tenant),
-            "partial": not all(one.complete for one in (logs, spans, samples, requests, failed, reading)),
+            "alerts_active": active,
+            "partial": active is None
+            or not all(one.complete for one in (logs, spans, samples, requests, failed, reading, usage)),
         }
 
     async def _utilization(self, tenant: Tenant, over: Range) -> Document:
-        reading = Reading(self._stores, self._sources, tenant)
+        budget = Budget(ANSWER_S)
+        reading = Reading(self._stores, self._sources, tenant, budget)
         counted = await _all(reading, over)
         requests, failed = await self._requests(reading, over)
-        usage = Usage(self._metrics, tenant, USAGE_BUDGET_S)
+        usage = Usage(self._metrics, tenant, Budget(min(USAGE_S, budget.left)))
         newest = await reading.newest_sample(over)
         used = {what: await usage.used(what, over, newest) for what in ("cpu", "memory")}
         asked = {what: await usage.requested(what, over, newest) for what in ("cpu", "memory")}
@@ -126,10 +133,14 @@ class Insights:
                     "p95_ms": _rounded(quantile(durations, 0.95)),
                 }
             )
-        return {"items": items, "partial": not all(one.complete for one in (*counted, requests, failed, reading))}
+        return {
+            "items": items,
+            "partial": not all(one.complete for one in (*counted, requests, failed, reading, usage)),
+        }
 
     async def _cost(self, tenant: Tenant, over: Range) -> Document:
-        reading = Reading(self._stores, self._sources, tenant)
+        budget = Budget(ANSWER_S)
+        reading = Reading(self._stores, self._sources, tenant, budget)
         counted = await _all(reading, over)
         earlier = await _all(reading, over.before())
         amounts = await self._amounts(reading, over, counted)
@@ -170,7 +181,8 @@ class Insights:
         }
 
     async def _anomalies(self, tenant: Tenant, over: Range, sigma: float) -> Document:
-        reading = Reading(self._stores, self._sources, tenant)
+        budget = Budget(ANSWER_S)
+        reading = Reading(self._stores, self._sources, tenant, budget)
         sources: tuple[SourceName, ...] = ("logs", "traces")
         counted = await asyncio.gather(*(reading.counts(source, over) for source in sources))
         _any(counted)
@@ -212,9 +224,9 @@ class Insights:
     def _total(self, amounts: dict[str, Amount]) -> float:
         return sum(amount.cost(self._prices) for amount in amounts.values())
 
-    async def _active(self, tenant: Tenant) -> int | None:
+    async def _active(self, tenant: Tenant, budget: Budget) -> int | None:
         try:
-            statistics = await self._alerts.statistics(tenant.number)
+            statistics = await budget.hold(self._alerts.statistics(tenant.number))
         except (psycopg.OperationalError, PoolTimeout, TimeoutError):
             return None
         return int(statistics["by_status"]["active"])

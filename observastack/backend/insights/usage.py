@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-import time
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+from observastack.backend.deadline import Budget
 from observastack.backend.errors import ApiError
 from observastack.backend.insights.reading import Range
 from observastack.backend.metrics import Metrics
@@ -59,9 +59,10 @@ _REQUESTED: dict[str, tuple[Way, ...]] = {
 class Usage:
     """Asks for one tenant, within a time limit for all its questions together."""
 
-    def __init__(self, metrics: Metrics, tenant: Tenant, budget_s: float) -> None:
-        self._metrics, self._tenant = metrics, tenant
-        self._until = time.monotonic() + budget_s
+    def __init__(self, metrics: Metrics, tenant: Tenant, budget: Budget) -> None:
+        self._metrics, self._tenant, self._budget = metrics, tenant, budget
+        self.complete = True
+        """Whether every question was answered."""
         self._names: dict[str, str] | None = None
 
     async def used(self, what: str, over: Range, newest: int | None) -> dict[str, list[float]]:
@@ -93,9 +94,9 @@ class Usage:
         """OpenTelemetry's names of the metrics that are there, and what each is called in this store."""
         if self._names is None:
             try:
-                stored = await self._metrics.label_values(self._tenant, "__name__")
-            except ApiError:
-                stored = []
+                stored = await self._budget.hold(self._metrics.label_values(self._tenant, "__name__"))
+            except (ApiError, TimeoutError):
+                stored, self.complete = [], False
             plain = {
                 re.sub(r"_(ratio|bytes|seconds_total)$", "", re.sub(r"[^a-zA-Z0-9]", "_", name)): name
                 for name in stored
@@ -105,11 +106,10 @@ class Usage:
         return self._names
 
     async def _instant(self, query: str, at: int) -> dict[str, float]:
-        if time.monotonic() > self._until:
-            return {}
         try:
-            data: Any = await self._metrics.instant(self._tenant, query, at)
-        except ApiError:
+            data: Any = await self._budget.hold(self._metrics.instant(self._tenant, query, at))
+        except (ApiError, TimeoutError):
+            self.complete = False
             return {}
         found = {one["metric"].get("service", ""): float(one["value"][1]) for one in data["result"]}
         return {service: percent for service, percent in found.items() if service and math.isfinite(percent)}

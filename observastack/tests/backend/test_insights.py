@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import math
+import time
 import uuid
 from typing import Any
 
 import orjson
 import pytest
 
+from observastack.backend.sources import SOURCES
 from observastack.tests.backend.serving import SECOND, Backend, Store
 
 HOUR = 3600 * SECOND
@@ -250,7 +252,24 @@ def test_a_source_that_fails_makes_insights_partial_and_all_make_them_unavailabl
         answer = served.call(own.username, "GET", "/insights/dashboard", params=params)
         assert answer.status_code == 503
     finally:
-        for source in ("logs", "metrics", "traces"):
+        for source in SOURCES:
+            served.post("platform-admin", "/test-data/faults", {"source": source, "error_rate": 0.0})
+
+
+def test_sources_that_are_all_slow_cost_the_answer_what_is_not_ready_and_no_more_time(
+    own: Person, store: Store, era: int, served: Backend
+) -> None:
+    """Each question is answered in time, one after the other takes a quarter of a minute."""
+    store.logs(own.tenant, [{"ts": era}])
+    try:
+        for source in SOURCES:
+            served.post("platform-admin", "/test-data/faults", {"source": source, "latency_ms": 1500, "ttl_s": 60})
+        began = time.monotonic()
+        found = own.get("dashboard", era, era + HOUR)
+        assert found["partial"] is True
+        assert time.monotonic() - began < 8.0
+    finally:
+        for source in SOURCES:
             served.post("platform-admin", "/test-data/faults", {"source": source, "error_rate": 0.0})
 
 

@@ -8,28 +8,13 @@ import random
 from observastack.backend.deadline import within
 from observastack.backend.sources import SourceFailed
 from observastack.backend.stores.remote.client import CONCURRENT, StoreClient
-
-
-async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answers each question slowly and in pieces."""
-    try:
-        while await reader.readuntil(b"\r\n\r\n"):
-            await asyncio.sleep(random.uniform(0, 0.02))
-            writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-            for _ in range(3):
-                await asyncio.sleep(random.uniform(0, 0.01))
-                writer.write(b"2\r\nok\r\n")
-                await writer.drain()
-            writer.write(b"0\r\n\r\n")
-            await writer.drain()
-    except (OSError, asyncio.IncompleteReadError):
-        writer.close()
+from observastack.tests.slow import serve_slowly
 
 
 async def test_questions_that_are_given_up_at_any_moment_cost_no_connection() -> None:
     """Both the client's own time limit and the caller's may end one, at once: each lost connection is lost for good."""
     random.seed(7)
-    server = await asyncio.start_server(_serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve_slowly, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     client = StoreClient(f"http://127.0.0.1:{port}", 2.0)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
 import time
 from collections.abc import Callable
 from typing import Any
@@ -9,8 +11,10 @@ from typing import Any
 import pytest
 
 from observastack.tests.backend.serving import until
+from observastack.tests.slow import serve_slowly
 from observastack.tests.web.conftest import Served
 from observastack.tests.web.test_site import raw_get
+from observastack.web.proxy import Proxy
 
 Echo = Callable[..., dict[str, Any]]
 
@@ -106,3 +110,32 @@ def test_a_backend_that_dies_in_the_middle_cuts_the_answer_short(served: Served)
 def test_paths_beside_the_api_do_not_reach_the_backend(served: Served) -> None:
     for path in ("/metrics", "/openapi.json", "//api/v1/echo", "/API/v1/echo", "/apis"):
         assert b"raw_path" not in raw_get(served.port, path), path
+
+
+async def test_clients_that_go_away_at_any_moment_cost_no_connection() -> None:
+    """A connection that the proxy loses with its client is lost for good: in the end nobody reaches the backend."""
+    random.seed(7)
+    server = await asyncio.start_server(serve_slowly, "127.0.0.1", 0)
+    proxy = Proxy(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", connections=16)
+
+    async def ask(patience_s: float) -> bytes:
+        sent: list[bytes] = []
+
+        async def receive() -> dict[str, Any]:
+            await asyncio.sleep(patience_s)
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            sent.append(message.get("body", b""))
+
+        scope = {"type": "http", "method": "GET", "path": "/api/v1/x", "query_string": b"", "headers": []}
+        await proxy.pass_on(scope, receive, send, "request")
+        return b"".join(sent)
+
+    try:
+        for _ in range(40):
+            await asyncio.gather(*(ask(random.uniform(0.001, 0.06)) for _ in range(48)))
+        assert await asyncio.gather(*(ask(5.0) for _ in range(16))) == [b"ok" * 3] * 16
+    finally:
+        await proxy.close()
+        server.close()

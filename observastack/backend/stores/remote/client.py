@@ -140,15 +140,3 @@ LARGE = 128 << 10
 async def off_loop(size: int, work: Callable[[], T]) -> T:
     """The result of the work; beside the event loop when what it reads is large."""
     return await asyncio.to_thread(work) if size >= LARGE else work()
-
-
-class Budget:
-    """The time that a walk may still take."""
-
-    def __init__(self, seconds: float) -> None:
-        self._end = time.monotonic() + seconds
-
-    @property
-    def left(self) -> float:
-        """Seconds; negative when it is used up."""
-        return self._end - time.monotonic()

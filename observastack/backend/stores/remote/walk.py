@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import orjson
 
+from observastack.backend.deadline import Budget
 from observastack.backend.sources import SourceFailed, SourceName
 from observastack.backend.stores.ports import (
     ERROR_SPANS,
@@ -31,7 +32,6 @@ from observastack.backend.stores.ports import (
     Selected,
     Wanted,
 )
-from observastack.backend.stores.remote.client import Budget
 from observastack.backend.stores.remote.predicate import Predicate, text
 
 FIRST_WIDTH_NS = 900 * 10**9

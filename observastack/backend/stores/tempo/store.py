@@ -8,9 +8,10 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from observastack.backend.deadline import Budget
 from observastack.backend.sources import SourceFailed
 from observastack.backend.stores.ports import Item, Row, Selected, Summary, Tenant
-from observastack.backend.stores.remote.client import Budget, Reply, StoreClient, off_loop, unusable
+from observastack.backend.stores.remote.client import Reply, StoreClient, off_loop, unusable
 from observastack.backend.stores.remote.predicate import Predicate, predicate, value_of
 from observastack.backend.stores.remote.signal import RemoteSignal
 from observastack.backend.stores.remote.walk import Part, Reader
