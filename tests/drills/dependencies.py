@@ -335,13 +335,12 @@ def _enveloped(body: Any) -> bool:
 def _partial(one: Heard, missing: set[str]) -> list[str]:
     if one.status != 200:
         return [f"search all: {one.status}, though {3 - len(missing)} sources answer"] if len(missing) < 3 else []
-    sources = {name: source["status"] for name, source in one.body["stats"]["sources"].items()}
     wrong = []
     if not one.body["partial"]:
         wrong.append("search all: not partial, though a source is away")
-    for name, status in sources.items():
-        if (status in ("error", "timeout")) != (name in missing):
-            wrong.append(f"search all: source {name} is said to be {status}")
+    for name, source in one.body["stats"]["sources"].items():
+        if (source["status"] in ("error", "timeout")) != (name in missing):
+            wrong.append(f"search all: source {name} is said to be {source['status']}: {source.get('reason')}")
     return wrong
 
 
