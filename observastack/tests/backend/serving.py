@@ -41,6 +41,9 @@ class Backend:
     def login(self, username: str, password: str = PASSWORD) -> httpx.Response:
         return self.client.post(f"{PREFIX}/auth/login", json={"username": username, "password": password})
 
+    def forget_tokens(self) -> None:
+        self._tokens.clear()
+
     def token(self, username: str) -> str:
         """A token that is good for a while yet: on a busy machine a module's tests outlive the first one."""
         token, until_s = self._tokens.get(username, ("", 0.0))
