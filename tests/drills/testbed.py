@@ -54,7 +54,7 @@ class Testbed:
         """A `testbed` command to its end."""
         return subprocess.run(
             [*self._program, "--home", str(self.home.root), *arguments],
-            capture_output=True, text=True, timeout=timeout, check=False, env=self._environ(environ),
+            capture_output=True, text=True, timeout=timeout, check=False, env=self.environ(environ),
             **self._as(),
         )  # fmt: skip
 
@@ -63,14 +63,14 @@ class Testbed:
         with output.open("wb") as file:
             return subprocess.Popen(
                 [*self._program, "--home", str(self.home.root), *arguments],
-                stdout=file, stderr=subprocess.STDOUT, start_new_session=True, env=self._environ({}),
+                stdout=file, stderr=subprocess.STDOUT, start_new_session=True, env=self.environ({}),
             )  # fmt: skip
 
     def watch(self, *arguments: str, **environ: str) -> subprocess.Popen[str]:
         """A `testbed` command in a session of its own, its output in pipes."""
         return subprocess.Popen(
             [*self._program, "--home", str(self.home.root), *arguments],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, env=self._environ(environ),
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, env=self.environ(environ),
             **self._as(),
         )  # fmt: skip
 
@@ -81,7 +81,7 @@ class Testbed:
         entry = pwd.getpwnam(self.account)
         return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": [], "cwd": self.root}
 
-    def _environ(self, more: dict[str, str]) -> dict[str, str]:
+    def environ(self, more: dict[str, str]) -> dict[str, str]:
         plain = {key: value for key, value in os.environ.items() if not key.startswith(("TESTBED_", "OBSERVASTACK_"))}
         return plain | ({"TESTBED_ENV": self.name} if self.name != NAME else {}) | more
 

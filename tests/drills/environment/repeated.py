@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import re
 import subprocess
@@ -68,7 +67,7 @@ def _checked(testbed: Testbed, result: Result, playbook: str, *, may_change: boo
             str(books / f"{playbook}.yml"),
         ],
         capture_output=True, text=True, check=False, timeout=180, cwd=testbed.root,
-        env=os.environ | {"ANSIBLE_CONFIG": str(books / "ansible.cfg"), "ANSIBLE_HOME": str(testbed.home.cache / "ansible")},
+        env=testbed.environ({}) | {"ANSIBLE_CONFIG": str(books / "ansible.cfg"), "ANSIBLE_HOME": str(testbed.home.cache / "ansible")},
     )  # fmt: skip
     found = RECAP.search(done.stdout)
     if done.returncode or found is None:
