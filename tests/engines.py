@@ -28,6 +28,7 @@ from runners.lib.home import Environment, Home
 
 BASE_IMAGE = "testbed-base:bookworm"
 _SLEEP = "import signal, time; signal.signal(15, lambda *_: exit(0)); time.sleep(3600)"
+_DEAF = "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(3600)"
 
 
 class Stand(Protocol):
@@ -57,6 +58,7 @@ class FakeStand:
     gone: bool = False
     slow_s: float = 0.0
     orders: list[str] = field(default_factory=list)
+    carried_out: int = 0
 
     def status(self) -> str:
         return self.state
@@ -130,6 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(404, b'{"message": "No such container"}')
             return
         code = stand.order(match[1])
+        stand.carried_out += 1
         self._answer(code, b'{"message": "it is not in that state"}' if code >= 400 else b"")
 
     def _answer(self, status: int, body: bytes) -> None:
@@ -222,14 +225,14 @@ class RealStand:
 
 
 @contextlib.contextmanager
-def real(folder: Path) -> Iterator[RealStand]:
-    """A container of the machine's own engine, which is gone afterwards."""
+def real(folder: Path, *, deaf: bool = False) -> Iterator[RealStand]:
+    """A container of the machine's own engine, which is gone afterwards. deaf: it does not end when it is told to."""
     client = engine()
     env_id = str(uuid.uuid4())
     home = described(folder, os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock", env_id)
     labels = {"testbed.env_id": env_id, "com.docker.compose.service": "ingest"}
     made = client.containers.run(
-        BASE_IMAGE, ["python3", "-c", _SLEEP], detach=True, labels=labels, restart_policy={"Name": "unless-stopped"},
+        BASE_IMAGE, ["python3", "-c", _DEAF if deaf else _SLEEP], detach=True, labels=labels, restart_policy={"Name": "unless-stopped"},
         network_mode="none",
     )  # fmt: skip
     try:

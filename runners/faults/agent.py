@@ -18,7 +18,7 @@ from typing import Any
 
 from runners.faults import hold, injection, journal, lever, safety, services, watchdog
 from runners.faults.audit import entries, home_of
-from runners.faults.kinds import Refused, catalogue
+from runners.faults.kinds import Refused, catalogue, kinds_of
 from runners.faults.record import FaultRecord
 from runners.faults.recover import recover, settle
 from runners.faults.services import Stack
@@ -54,10 +54,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _preflight(environment: Environment, _options: argparse.Namespace) -> dict[str, Any]:
     """What is possible on this host, and what stands in the way."""
-    problems, pairs = _host_problems(), []
+    problems, pairs, kinds = _host_problems(), [], catalogue()
     try:
         stack = services.load(environment)
-        pairs = targets(stack, prove=True)
+        pairs, kinds = targets(stack, prove=True), kinds_of(stack)
         problems += _obstacles(environment)
     except NotReady as error:
         problems.append(error.what)
@@ -67,10 +67,10 @@ def _preflight(environment: Environment, _options: argparse.Namespace) -> dict[s
     ]
     lines += [f"problem: {problem}" for problem in problems]
     lines += [f"open: {record.fault} on {record.target} of {record.run}, {record.state}" for record in found]
-    lines += [f"{kind.name:<13}{kind.summary}" for kind in catalogue().values()]
+    lines += [f"{kind.name:<13}{kind.summary}" for kind in kinds.values()]
     return {
         "possible": not problems and any(pair["possible"] for pair in pairs), "problems": problems, "targets": pairs,
-        "faults": sorted(catalogue()), "open": [_shown(record) for record in found], "lines": lines + by_service(pairs),
+        "faults": sorted(kinds), "open": [_shown(record) for record in found], "lines": lines + by_service(pairs),
     }  # fmt: skip
 
 

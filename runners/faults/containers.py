@@ -2,6 +2,10 @@
 
 What the engine did not do by itself it does not undo: a container that was killed through it stays exited whatever its
 restart policy says, so a crash is a kill and a start, and the inverse of all but a pause is a start.
+
+What the engine was asked for it carries out, though who asked is dead, and nothing shows that it is about to: a container
+that is being stopped runs and is healthy until it ends. So an order is journalled before it is given, and whoever undoes one
+that was not seen to land waits for it first.
 """
 
 from __future__ import annotations
@@ -17,6 +21,8 @@ from runners.lib import proc
 
 STOP_S = 10.0
 _CALL_S = 30.0  # an orderly stop takes its time, and the engine answers when it is over
+# How long an order takes at most: the engine's own work (a kill took it a second, measured), and the patience of a stop.
+AT_ONCE_S, ORDERLY_S = 3.0, STOP_S + 5.0
 Save = Callable[[FaultRecord], FaultRecord]
 
 
@@ -55,7 +61,17 @@ def _restarted(record: FaultRecord, found: Found) -> bool:
     return found.started_at != record.guards.container.started_at
 
 
+def _order(record: FaultRecord, save: Save, what: str, landing_s: float, **query: object) -> FaultRecord:
+    record = save(record.with_(landing_s=landing_s))
+    _engine(record.access).do(_id(record), what, **query)
+    return record
+
+
 class _OnContainer:
+    def landed(self, record: FaultRecord) -> bool:
+        found = _now(record)
+        return found.status != "running" or _restarted(record, found)
+
     def prove(self, record: FaultRecord) -> None:
         """Who may look at this container may start and unpause it: the engine's socket knows no lesser right."""
         try:
@@ -103,11 +119,10 @@ class Kill(_Lifecycle):
     heals = True
     inject_operations: tuple[Operation, ...] = (Operation("engine", "kill"), Operation("engine", "start"))
 
-    def inject(self, record: FaultRecord, save: Save) -> FaultRecord:  # noqa: ARG002
-        engine = _engine(record.access)
-        engine.do(_id(record), "kill", signal="KILL")
-        until(lambda: not engine.inspect(_id(record)).running, 2.0)
-        engine.do(_id(record), "start")
+    def inject(self, record: FaultRecord, save: Save) -> FaultRecord:
+        record = _order(record, save, "kill", AT_ONCE_S, signal="KILL")
+        until(lambda: not _now(record).running, 2.0)
+        _engine(record.access).do(_id(record), "start")
         return record
 
     def effect(self, record: FaultRecord) -> str:
@@ -125,9 +140,8 @@ class Stop(_Lifecycle):
     heals = False
     inject_operations: tuple[Operation, ...] = (Operation("engine", "stop"),)
 
-    def inject(self, record: FaultRecord, save: Save) -> FaultRecord:  # noqa: ARG002
-        _engine(record.access).do(_id(record), "stop", t=int(STOP_S))
-        return record
+    def inject(self, record: FaultRecord, save: Save) -> FaultRecord:
+        return _order(record, save, "stop", ORDERLY_S, t=int(STOP_S))
 
     def effect(self, record: FaultRecord) -> str:
         found = _now(record)
@@ -144,9 +158,8 @@ class Restart(_Lifecycle):
     heals = True
     inject_operations: tuple[Operation, ...] = (Operation("engine", "restart"),)
 
-    def inject(self, record: FaultRecord, save: Save) -> FaultRecord:  # noqa: ARG002
-        _engine(record.access).do(_id(record), "restart", t=int(STOP_S))
-        return record
+    def inject(self, record: FaultRecord, save: Save) -> FaultRecord:
+        return _order(record, save, "restart", ORDERLY_S, t=int(STOP_S))
 
     def effect(self, record: FaultRecord) -> str:
         found = _now(record)
@@ -164,9 +177,8 @@ class Pause(_OnContainer):
     inject_operations: tuple[Operation, ...] = (Operation("engine", "pause"),)
     revert_operations: tuple[Operation, ...] = (Operation("engine", "unpause"),)
 
-    def inject(self, record: FaultRecord, save: Save) -> FaultRecord:  # noqa: ARG002
-        _engine(record.access).do(_id(record), "pause")
-        return record
+    def inject(self, record: FaultRecord, save: Save) -> FaultRecord:
+        return _order(record, save, "pause", AT_ONCE_S)
 
     def effect(self, record: FaultRecord) -> str:
         found = _now(record)

@@ -39,6 +39,10 @@ class Fault(Protocol):
         """Apply it; `save` makes a changed record durable before anything relies on it."""
         ...
 
+    def landed(self, record: FaultRecord) -> bool:
+        """Has the injection that was handed over been carried out? Raises SupervisorError."""
+        ...
+
     def effect(self, record: FaultRecord) -> str:
         """What proves that the fault is in force. Raises Ineffective."""
         ...

@@ -21,7 +21,7 @@ from typing import Any
 
 from runners.faults import safety, services
 from runners.faults.injection import Injector
-from runners.faults.kinds import Ineffective, Refused, catalogue
+from runners.faults.kinds import Ineffective, Refused, kind_of
 from runners.faults.record import FaultRecord
 from runners.faults.watchdog import NoWatchdog
 from runners.lib.errors import TestbedError
@@ -123,7 +123,7 @@ def _hold(environment: Environment, wanted: Request, reply: int) -> None:
 def _wait(injector: Injector, record: FaultRecord) -> None:
     """Until it healed, was reverted by somebody else, or has to be reverted."""
     last = record.deadline_boot - min(safety.MARGIN_S, record.ttl_s / 2)
-    heals = catalogue()[record.fault].heals
+    heals = kind_of(record).heals
     while time.clock_gettime(time.CLOCK_BOOTTIME) < last and injector.in_force(record):
         if heals and injector.healed(record):
             return

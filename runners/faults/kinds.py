@@ -73,7 +73,13 @@ def _stopped_or_gone(process: Identity) -> Callable[[], bool]:
     return lambda: tree.state(process) in ("T", None)
 
 
-class _Lifecycle:
+class _OnProcesses:
+    def landed(self, record: FaultRecord) -> bool:  # noqa: ARG002
+        """A signal is there when it is sent; that supervisord still stops a program can be seen."""
+        return True
+
+
+class _Lifecycle(_OnProcesses):
     """What kill, stop and restart share: undone means that the supervisor runs the program and that it answers."""
 
     revert_operations: tuple[Operation, ...] = (Operation("supervisor", "start"),)
@@ -176,7 +182,7 @@ class Restart(_Lifecycle):
         return f"process {main.pid} ended"
 
 
-class Pause:
+class Pause(_OnProcesses):
     """A hang: SIGSTOP of the whole process tree; sockets stay open and nobody answers."""
 
     name = "pause"

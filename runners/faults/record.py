@@ -85,6 +85,8 @@ class Access:
 class FaultRecord:
     """One fault. Times ending in `_at` and `deadline` are Unix seconds; `deadline_boot` is CLOCK_BOOTTIME in seconds,
     which no clock step moves. by: `runner`, `watchdog` or `recover`. reason: why FAILED, or why nothing had to be undone.
+    landing_s: its injection was handed to an engine, which may carry it out so long after its sender has died. unanswered:
+    it is FAILED for the only reason that who could undo it gave no answer, so that another try is worth it.
     """
 
     id: str
@@ -107,12 +109,19 @@ class FaultRecord:
     by: str | None = None
     attempts: int = 0
     reason: str | None = None
+    landing_s: float = 0.0
+    unanswered: bool = False
     v: int = field(default=VERSION)
 
     @property
     def open(self) -> bool:
         """May anything of it still be in force?"""
         return self.state != "REVERTED"
+
+    @property
+    def undoable(self) -> bool:
+        """Open, and not known to need a person's hand."""
+        return self.open and (self.state != "FAILED" or self.unanswered)
 
     def with_(self, **changes: Any) -> FaultRecord:
         return replace(self, **changes)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from runners.faults import audit, journal
-from runners.faults.kinds import Fault, kind_of
+from runners.faults.kinds import kind_of
 from runners.faults.record import FaultRecord
 from runners.faults.supervisor import SupervisorError
 from runners.lib import locks
@@ -23,7 +25,8 @@ def settle(folder: Path, record: FaultRecord, by: str) -> FaultRecord:
     """Revert and verify one fault under its lock; returns the record as it then stands, REVERTED or FAILED.
 
     folder: the journal. by: `runner`, `watchdog` or `recover`. Two clean checks with a gap between them are needed,
-    because an operation that its dead sender had already handed over can still land after the first revert.
+    because an operation that its dead sender had already handed over can still land after the first revert; where that
+    can take longer, it is waited for.
     """
     fd = locks.open_lock(journal.lock_path(folder, record.id))
     try:
@@ -37,16 +40,23 @@ def settle(folder: Path, record: FaultRecord, by: str) -> FaultRecord:
 
 
 def _settle(folder: Path, record: FaultRecord, by: str) -> FaultRecord:
-    fault = kind_of(record)
-    clean, attempts, clean_at, problem = 0, 0, 0.0, "the target did not come back"
+    fault, before = kind_of(record), (record.state, record.reason)
+    clean, attempts, clean_at, problem, answered = 0, 0, 0.0, "the target did not come back", False
+    if record.landing_s and record.injected_at is None:
+        with suppress(SupervisorError):  # who does not answer carries nothing out either
+            _poll(lambda: fault.landed(record), record.landing_s)
     why = fault.gone(record)
     while why is None and clean < 2 and attempts < MAX_TRIES:
         attempts += 1
         try:
             fault.revert(record)
-            found = _verified(fault, record, _PATIENCE_S)
-        except (SupervisorError, OSError) as error:
-            found, problem = False, str(error)
+            answered = True
+            # A service that is being started needs a moment.
+            found = _poll(lambda: fault.verify(record), _PATIENCE_S)
+        except SupervisorError as error:
+            found, problem, answered = False, str(error), answered or not error.unanswered
+        except OSError as error:
+            found, problem, answered = False, str(error), True
         if found:
             clean_at = clean_at if clean else time.time()
             clean += 1
@@ -60,19 +70,19 @@ def _settle(folder: Path, record: FaultRecord, by: str) -> FaultRecord:
     elif clean >= 2:
         record = record.with_(state="REVERTED", reason=None, reverted_at=clean_at)
     else:
-        record = record.with_(state="FAILED", reason=problem)
+        record = record.with_(state="FAILED", reason=problem, unanswered=not answered)
     record = journal.write(folder, record.with_(by=by, attempts=record.attempts + attempts))
-    audit.append(
-        Environment(folder.parent.parent), "revert", record.state, run=record.run, fault=record.fault,
-        target=record.target, id=record.id, by=by, reason=record.reason,
-    )  # fmt: skip
+    if (record.state, record.reason) != before:  # whoever tries again and again says so once
+        audit.append(
+            Environment(folder.parent.parent), "revert", record.state, run=record.run, fault=record.fault,
+            target=record.target, id=record.id, by=by, reason=record.reason,
+        )  # fmt: skip
     return record
 
 
-def _verified(fault: Fault, record: FaultRecord, patience_s: float) -> bool:
-    """A service that is being started needs a moment: ask until it answers or the patience ends."""
+def _poll(holds: Callable[[], bool], patience_s: float) -> bool:
     end = time.monotonic() + patience_s
-    while not fault.verify(record):
+    while not holds():
         if time.monotonic() > end:
             return False
         time.sleep(_POLL_S)
@@ -80,10 +90,11 @@ def _verified(fault: Fault, record: FaultRecord, patience_s: float) -> bool:
 
 
 def recover(environment: Environment, *, failed: bool = False) -> list[FaultRecord]:
-    """Settle the faults of one environment whose watchdog is proven dead (its lock is free). failed: retry those too."""
+    """Settle the faults of one environment whose watchdog is proven dead (its lock is free). failed: retry those too; those
+    that nobody answered for are retried in any case."""
     folder, settled = environment.journal, []
     for record in journal.open_entries(folder):
-        if (record.state == "FAILED" and not failed) or journal.watched(folder, record.run):
+        if not (failed or record.undoable) or journal.watched(folder, record.run):
             continue
         settled.append(settle(folder, record, "recover"))
     return settled

@@ -24,6 +24,11 @@ class SupervisorError(Exception):
         super().__init__(what)
         self.code = code
 
+    @property
+    def unanswered(self) -> bool:
+        """Was there no answer at all?"""
+        return self.code is None
+
 
 @dataclass(frozen=True)
 class Program:

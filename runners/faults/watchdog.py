@@ -20,6 +20,8 @@ from runners.lib import locks, proc
 
 _READY = b"R"
 _TICK_MS = 200
+AWAY_S = 120.0  # an engine or supervisor that gives no answer is waited for so long
+_AGAIN_S = 2.0
 _ROOT = Path(__file__).resolve().parent.parent.parent
 _BOOTSTRAP = "import sys; sys.path.insert(0, sys.argv[1]); from runners.faults.watchdog import main; main(sys.argv[2:])"
 
@@ -85,18 +87,18 @@ def _protect() -> None:
 
 
 def watch(folder: Path, run: str, pidfd: int) -> None:
-    """Until the runner is dead and all its faults are settled."""
+    """Until the runner is dead and all its faults are settled, or given up: by refusal at once, without an answer later."""
     from runners.faults.recover import settle  # heavy (XML-RPC): loaded while the runner still prepares
 
     poll = select.poll()
     poll.register(pidfd, select.POLLIN)
-    seen = -1
+    seen, waited_until = -1, 0.0
     records: list[FaultRecord] = []
     while True:
         dead = bool(poll.poll(_TICK_MS))
         changed = _changed(folder)
         if dead or changed != seen:
-            records = [record for record in journal.open_entries(folder, run) if record.state != "FAILED"]
+            records = [record for record in journal.open_entries(folder, run) if record.undoable]
             seen = changed
         now = time.clock_gettime(time.CLOCK_BOOTTIME)
         late = [record for record in records if record.deadline_boot <= now]
@@ -108,7 +110,10 @@ def watch(folder: Path, run: str, pidfd: int) -> None:
         if dead:
             for record in records:
                 settle(folder, record, "watchdog")
-            return
+            waited_until = waited_until or now + AWAY_S
+            if now > waited_until or not any(item.undoable for item in journal.open_entries(folder, run)):
+                return
+            time.sleep(_AGAIN_S)
 
 
 def _changed(folder: Path) -> int:

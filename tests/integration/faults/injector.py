@@ -1,10 +1,11 @@
 """A runner for the trials: injects one fault and then hangs, so that only others can undo it.
 
-Arguments: journal's home, fault, target, time to live in seconds, moment: `pre` (after the plan is journalled), `mid`
-(after the first operation), `post` (when the fault is proved in force), and the environment unless it is `local`. At that
+Arguments: journal's home, fault, target, time to live in seconds, moment: `pre` (after the plan is journalled), `sent` (an
+engine has its order, and has not answered), `mid` (after the first operation), `post` (when the fault is proved in force), and the environment unless it is `local`. At that
 moment it says so and waits.
 """
 
+import http.client
 import sys
 import time
 from pathlib import Path
@@ -20,6 +21,8 @@ def main() -> None:
     injector = Injector(stack, f"run-{fault}-{moment}-{time.time_ns()}")
     if moment == "pre":
         injection.Injector._apply = lambda self, kind, record: reached(record.id)  # type: ignore[method-assign]
+    elif moment == "sent":
+        http.client.HTTPConnection.getresponse = until_answered  # type: ignore[method-assign]
     elif moment == "mid":
         halve(stack, fault)
     reached(injector.inject(fault, target, float(ttl)).id)
@@ -54,6 +57,16 @@ def halve(stack: services.Stack, fault: str) -> None:
         return str(inner(self, record))  # type: ignore[arg-type]
 
     type(kind).effect = before_effect  # type: ignore[method-assign]
+
+
+_getresponse = http.client.HTTPConnection.getresponse
+
+
+def until_answered(self: http.client.HTTPConnection) -> http.client.HTTPResponse:
+    """Stop where the answer to the first order is waited for."""
+    if self._method == "POST":  # type: ignore[attr-defined]
+        reached("sent")
+    return _getresponse(self)
 
 
 def reached(what: str) -> object:

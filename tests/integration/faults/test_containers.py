@@ -9,12 +9,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from runners.faults import injection, journal, recover, services
+from runners.faults.audit import entries
 from runners.faults.engine import Engine, EngineError
 from runners.faults.injection import Injector
 from runners.faults.kinds import Ineffective, Refused
@@ -128,11 +129,38 @@ def test_both_are_killed_and_the_next_command_undoes_it(stand: Stand, fault: str
     assert (settled.id, settled.state, settled.by, stand.status()) == (record.id, "REVERTED", "recover", "running")
 
 
-def test_an_order_that_was_on_its_way_when_the_injector_died_is_undone_too(faked: FakeStand) -> None:
-    faked.slow_s = 0.3  # the engine takes its time, and carries it out whoever has gone
-    record = _killed(faked, "stop", "mid")
-    _wait(lambda: _now(faked, record) == "REVERTED")
+@pytest.mark.parametrize("fault", KINDS)
+def test_an_order_that_was_on_its_way_when_the_injector_died_is_undone_too(faked: FakeStand, fault: str) -> None:
+    """The engine takes its time, and carries it out whoever has gone; until then the container looks as if nothing were."""
+    faked.slow_s = 1.0
+    record = _killed(faked, fault, "sent")
     assert faked.status() == "running"
+    _wait(lambda: _now(faked, record) == "REVERTED")
+    _wait(lambda: 0 < faked.carried_out == len(faked.orders))
+    assert faked.status() == "running" and (fault == "pause" or faked.started > 1)
+
+
+def test_a_container_that_takes_its_time_to_end_is_started_again_when_it_has(tmp_path: Path) -> None:
+    """Its injector is killed while the engine waits for it: it runs, and nothing shows that it is about to end."""
+    with real(tmp_path, deaf=True) as stand:
+        record = _killed(stand, "stop", "sent")
+        before = Engine(record.access.url).inspect(stand.container()).started_at
+        assert stand.status() == "running"
+        _wait(lambda: _now(stand, record) == "REVERTED", 30)
+        assert stand.status() == "running"
+        assert Engine(record.access.url).inspect(stand.container()).started_at != before
+
+
+def test_an_engine_that_comes_back_finds_the_watchdog_waiting(faked: FakeStand) -> None:
+    record = _killed(faked, "pause", "post", first=lambda: _away(faked))
+    _wait(lambda: _now(faked, record) == "FAILED")
+    _back(faked)
+    _wait(lambda: _now(faked, record) == "REVERTED")
+    found = journal.read(faked.environment.journal, record.id)
+    assert found is not None and found.by == "watchdog" and faked.status() == "running"
+    _wait(lambda: not journal.watched(faked.environment.journal, record.run))
+    told = [item["result"] for item in entries(faked.home.chaos_audit) if item["action"] == "revert"]
+    assert told == ["FAILED", "REVERTED"]
 
 
 def test_a_container_that_was_replaced_meanwhile_leaves_nothing_to_undo(faked: FakeStand) -> None:
@@ -148,13 +176,27 @@ def test_an_engine_that_is_away_leaves_the_fault_open_for_whoever_comes_next(fak
     injector = injector_of(faked)
     record = injector.inject("stop", "ingest", 20)
     _end_watchdog(injector)
-    sock = Path(injector.stack.url.removeprefix("unix://"))
-    sock.rename(sock.with_suffix(".away"))
+    _away(faked)
     (settled,) = recover.recover(faked.environment)
     assert settled.state == "FAILED" and settled.reason is not None and "engine" in settled.reason
-    sock.with_suffix(".away").rename(sock)
-    (again,) = recover.recover(faked.environment, failed=True)
+    _back(faked)
+    (again,) = recover.recover(faked.environment)  # as every command does
     assert (again.id, again.state, faked.status()) == (record.id, "REVERTED", "running")
+
+
+def test_an_engine_that_refuses_is_not_asked_by_every_command(
+    faked: FakeStand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    injector = injector_of(faked)
+    injector.inject("stop", "ingest", 20)
+    _end_watchdog(injector)
+    monkeypatch.setattr(recover, "MAX_TRIES", 2)
+    monkeypatch.setattr(faked, "order", lambda what: 500)
+    (settled,) = recover.recover(faked.environment)
+    assert settled.state == "FAILED" and recover.recover(faked.environment) == []
+    monkeypatch.undo()
+    (again,) = recover.recover(faked.environment, failed=True)
+    assert (again.state, faked.status()) == ("REVERTED", "running")
 
 
 def test_an_effect_that_does_not_show_is_an_error(faked: FakeStand, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,8 +219,24 @@ def test_a_record_of_a_container_survives_the_journal(faked: FakeStand) -> None:
     ]
 
 
-def _killed(stand: Stand, fault: str, moment: str, *, watchdog: bool = False) -> FaultRecord:
-    """The fault of an injector that was killed at this moment, and its watchdog with it when asked."""
+def _away(stand: FakeStand) -> None:
+    sock = _socket(stand)
+    sock.rename(sock.with_suffix(".away"))
+
+
+def _back(stand: FakeStand) -> None:
+    sock = _socket(stand)
+    sock.with_suffix(".away").rename(sock)
+
+
+def _socket(stand: FakeStand) -> Path:
+    return Path(services.load(stand.environment).url.removeprefix("unix://"))
+
+
+def _killed(
+    stand: Stand, fault: str, moment: str, *, watchdog: bool = False, first: Callable[[], None] = lambda: None
+) -> FaultRecord:
+    """The fault of an injector that was killed at this moment, and its watchdog with it when asked. first: done before that."""
     root = str(Path(__file__).resolve().parents[3])
     process = subprocess.Popen(
         [sys.executable, INJECTOR, str(stand.home.root), fault, "ingest", "60", moment, "box"],
@@ -192,6 +250,7 @@ def _killed(stand: Stand, fault: str, moment: str, *, watchdog: bool = False) ->
         if watchdog:
             for pid in proc.carriers(proc.WATCHDOG_MARK, record.run):
                 proc.kill(pid, signal.SIGKILL)
+        first()
     finally:
         process.kill()
         process.wait()
