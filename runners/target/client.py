@@ -135,7 +135,14 @@ class Target:
         template.MissingVariable, httpx.HTTPError."""
         operation = self.operation(name)
         if operation is None:
-            raise NotReady(f"target {self.name} has no capability {name}", remedy=f"describe it in {self.path}")
+            url = self.profile.without.get(name)
+            raise NotReady(
+                f"target {self.name} has no capability {name}"
+                + (f": there is no service at urls.{url}" if url else ""),
+                remedy=f"describe it in {self.path}"
+                if url is None
+                else "provision the service that it needs: testbed up",
+            )
         return self.send(operation.request(**variables), identity)
 
     def send(self, request: PreparedRequest, identity: Identity | None = None) -> Answer:
@@ -186,8 +193,16 @@ def open_target(environment: Environment, *, timeout_s: float = TIMEOUT_S) -> Ta
         )
     path = Path(state["target_file"])
     urls: Mapping[str, str | None] = state.get("urls") or {}
-    described = profile.load(path, urls)
     provisioned = state.get("kind") != "external"
+    try:
+        described = profile.load(path, urls)
+    except FileError:
+        if provisioned and urls.get("api", "") is None:
+            raise NotReady(
+                f"environment '{environment.name}' has no backend: there is nothing to ask",
+                remedy=f"provision one with: testbed up {environment.name}",
+            ) from None
+        raise
     return Target(
         described, _identities(environment, described, path, provisioned), path=path, timeout_s=timeout_s,
         client_secret=_client_secret(environment, described, path),

@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
 
 from runners.config import document
 from runners.config.document import Document, Seconds, Strict
@@ -250,6 +250,12 @@ class Profile(Strict):
     operations: dict[str, OperationTemplate | None]
     expect: Expect = Expect()
     required: tuple[str, ...] = ("auth.login", "health.ready")
+    _without: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @property
+    def without(self) -> Mapping[str, str]:
+        """Operations that the file describes and that this environment has no service for: the URL each would need."""
+        return self._without
 
 
 def load(path: Path, urls: Mapping[str, str | None] | None = None) -> Profile:
@@ -294,8 +300,12 @@ def check(raw: Document, urls: Mapping[str, str | None] | None) -> Profile:
     """As `load`, from a parsed document."""
     if urls is None:
         urls = {name: f"http://{name.replace('_', '-')}.invalid" for name in template.url_names(raw.data)}
+    without = _nowhere(raw.data, urls)
+    if without:  # a path alone would be asked of the API, and answered by whoever that is
+        raw = Document(raw.path, {**raw.data, "operations": raw.data["operations"] | dict.fromkeys(without)}, raw.lines)
     filled = template.fill_urls(raw, urls)
     profile = document.check(filled, Profile)
+    profile._without.update(without)
     for name, url in profile.urls.items():
         if url is not None and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname):
             raise filled.error(f"urls.{name}: {url!r} is not an http(s) URL", ("urls", name))
@@ -312,6 +322,16 @@ def check(raw: Document, urls: Mapping[str, str | None] | None) -> Profile:
             raise filled.error(f"unknown operation '{name}'", ("required", number), did_you_mean(name, CANONICAL))
     _check_auth(filled, profile)
     return profile
+
+
+def _nowhere(data: Any, urls: Mapping[str, str | None]) -> dict[str, str]:
+    """Operations at a URL that the environment does not have (null), with the name of that URL."""
+    operations = data.get("operations") if isinstance(data, dict) else None
+    found = {}
+    for name, described in operations.items() if isinstance(operations, dict) else ():
+        if absent := sorted(url for url in template.url_names(described) if url in urls and urls[url] is None):
+            found[name] = absent[0]
+    return found
 
 
 def _check_auth(source: Document, profile: Profile) -> None:

@@ -108,6 +108,8 @@ class _Probing:
         name, operation = step.name, self._target.operation(step.name)
         if operation is None and name in _BY_FLOW and self._target.profile.auth.flow.startswith("oidc_"):
             return _by_flow(self._target, name)
+        if operation is None and (url := self._target.profile.without.get(name)) is not None:
+            return Probe(name, "not_applicable", reason=f"not there: this environment has no service at urls.{url}")
         if operation is None:
             return Probe(name, "not_applicable", reason=f"capability {name} is not in the profile")
         if operation.template.probe is False:

@@ -145,3 +145,10 @@ def test_a_profile_extends_another_and_tells_whose_mistake_it_is(tmp_path: Path)
     with pytest.raises(FileError, match=r"no\.such") as caught:
         profile.load(file, URLS)
     assert Path(str(caught.value.file)).name == "target.yml"
+
+
+def test_an_operation_of_a_service_that_is_not_there_is_none_and_not_a_path_of_the_api() -> None:
+    found = check(GOOD, URLS | {"ingest": None})
+    assert found.operations["ingest.logs"] is None and found.without == {"ingest.logs": "ingest"}
+    assert found.operations["search.logs"] is not None
+    assert check(GOOD).without == {}

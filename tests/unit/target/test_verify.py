@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from runners.lib.errors import NotReady
 from runners.lib.home import Environment
 from runners.target import open_target
-from runners.target.journeys import TITLE
+from runners.target.journeys import STEPS, TITLE
 from runners.target.operation import Answer
 from runners.target.verify import _judge, _Probing
 
@@ -78,3 +79,30 @@ def test_an_alert_of_somebody_else_is_never_worked_on(tmp_path: Path) -> None:
             probing = _Probing(target)
             probing._learn("alert_id", operation, Answer(200, {"items": listed}, 0.01), {})
             assert probing._known.get("alert_id") == known
+
+
+def test_a_service_that_an_environment_does_not_have_is_not_there_and_no_failed_answer_of_another(
+    tmp_path: Path,
+) -> None:
+    environment = described(tmp_path)
+    (tmp_path / "target.yml").write_text(
+        PROFILE.replace("required:", '  ingest.logs: {post: "{{ urls.ingest }}/v1/logs"}\nrequired:')
+    )
+    state = json.loads(environment.state.read_text())
+    environment.state.write_text(json.dumps(state | {"urls": {"ingest": None}}))
+    step = next(step for step in STEPS if step.name == "ingest.logs")
+    with open_target(environment) as target:
+        probe = _Probing(target)._one(step)
+        assert (probe.state, probe.status) == ("not_applicable", None)
+        assert probe.reason == "not there: this environment has no service at urls.ingest"
+        with pytest.raises(NotReady, match=r"no service at urls\.ingest"):
+            target.call("ingest.logs")
+
+
+def test_an_environment_without_a_backend_has_nothing_to_ask(tmp_path: Path) -> None:
+    environment = described(tmp_path)
+    (tmp_path / "target.yml").write_text(PROFILE.replace('"http://127.0.0.1:9"', '"{{ urls.api }}"'))
+    state = json.loads(environment.state.read_text())
+    environment.state.write_text(json.dumps(state | {"kind": "local", "urls": {"api": None}}))
+    with pytest.raises(NotReady, match="has no backend"):
+        open_target(environment)
