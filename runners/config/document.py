@@ -20,6 +20,15 @@ Bytes = Annotated[int, BeforeValidator(parse_bytes)]
 Model = TypeVar("Model", bound=BaseModel)
 
 
+class _Ansible(yaml.SafeLoader):
+    """Knows the tags that Ansible adds to YAML; what is encrypted stays so."""
+
+
+VAULTED = "(in the vault)"
+_Ansible.add_constructor("!vault", lambda _loader, _node: VAULTED)
+_Ansible.add_constructor("!unsafe", lambda _loader, node: str(node.value))
+
+
 class Strict(BaseModel):
     """Base of every user-written document: unknown keys are errors."""
 
@@ -45,23 +54,26 @@ class Document:
         return FileError(what, file=self.path, line=self.line(path), remedy=remedy)
 
 
-def read(path: Path) -> Document:
-    """Parse a YAML file. Raises FileError (missing, not UTF-8, not YAML, a key given twice)."""
+def read(path: Path, *, ansible: bool = False) -> Document:
+    """Parse a YAML file. ansible: it is one of an inventory, where `!vault` and `!unsafe` have a meaning.
+
+    Raises FileError (missing, not UTF-8, not YAML, a key given twice).
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise FileError("no such file", file=path, remedy="check the name; a name without / is looked up") from None
     except (OSError, UnicodeDecodeError) as error:
         raise FileError(f"cannot be read: {error}", file=path) from None
-    return parse(text, path)
+    return parse(text, path, ansible=ansible)
 
 
-def parse(text: str, path: Path) -> Document:
+def parse(text: str, path: Path, *, ansible: bool = False) -> Document:
     """As `read`, from text; `path` is for messages."""
     lines: dict[tuple[str | int, ...], int] = {}
     loader: yaml.SafeLoader | None = None
     try:
-        loader = yaml.SafeLoader(text)  # refuses control characters at once
+        loader = (_Ansible if ansible else yaml.SafeLoader)(text)  # refuses control characters at once
         node = loader.get_single_node()
         data = None if node is None else _value(loader, node, (), lines, path)
     except yaml.MarkedYAMLError as error:

@@ -110,7 +110,7 @@ def resolve(
     found: dict[str, Value] = {}
     _take_document(found, read(DEFAULTS), (), "shipped default")
     for path in sorted((inventory / "group_vars").rglob("*.y*ml")) if inventory else []:
-        document = read(path)
+        document = read(path, ansible=True)
         if isinstance(document.data, dict) and "testbed" in document.data:
             _take_document(found, document, ("testbed",), "inventory")
     if campaign is not None:

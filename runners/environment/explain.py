@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,13 @@ from runners.config.settings import Settings
 from runners.environment.variables import Variable, files, flat, known
 from runners.lib.files import read_json
 from runners.lib.home import Environment
+from runners.playbook.mask import MASKED
 
 Entry = dict[str, Any]
 """`{value, source, place}`, as `testbed config show --json` prints it."""
 
+# Variables whose values are nobody's business, in a vault or not: given secrets, and passwords of Ansible's own.
+_SECRET = re.compile(r"^(testbed_given_secrets|vault_.*|ansible_.*(pass|password|passphrase|token))$")
 _CHOSEN = {"testbed_defects": "defects", "testbed_stores": "stores", "testbed_identity": "identity"}
 
 
@@ -27,7 +31,8 @@ def explain(environment: Environment, inventory: Path | None, settings: Settings
     given = _given(inventory)
     for name, (value, place) in given.items():
         for path, leaf in flat(name, value.data[name]):
-            entries[".".join(path)] = _entry(leaf, "inventory", f"{value.path}:{value.line(path) or place}")
+            shown = MASKED if _SECRET.search(name) and isinstance(leaf, str) and leaf != document.VAULTED else leaf
+            entries[".".join(path)] = _entry(shown, "inventory", f"{value.path}:{value.line(path) or place}")
     for name, key in _CHOSEN.items():
         if key in settings.sources:
             entries[name] = settings.sources[key].to_json()
@@ -52,7 +57,7 @@ def _given(inventory: Path) -> dict[str, tuple[document.Document, int]]:
     """Variables that the inventory sets: by name the file that wins, and the line."""
     found: dict[str, tuple[document.Document, int]] = {}
     for path in files(inventory):
-        source = document.read(path)
+        source = document.read(path, ansible=True)
         for name in source.data or {}:
             found[str(name)] = (source, source.line((name,)) or 1)
     found.pop("testbed", None)  # settings

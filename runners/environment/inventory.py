@@ -171,7 +171,7 @@ def load(folder: Path) -> Inventory:
         )
     if not (folder / "hosts.yml").is_file():
         return Inventory(folder, None, "external")
-    hosts = document.read(folder / "hosts.yml")
+    hosts = document.read(folder / "hosts.yml", ansible=True)
     groups = hosts.data if isinstance(hosts.data, dict) else {}
     kind = next((kind for group, kind in _KINDS.items() if isinstance(groups.get(group), dict)), None)
     if kind is None:
@@ -191,7 +191,7 @@ def load(folder: Path) -> Inventory:
         order(catalogue.requires)
     except ValueError as error:
         raise source.error(str(error), ("testbed_services",)) from None
-    variables.check((document.read(path) for path in variables.files(folder)), variables.known())
+    variables.check((document.read(path, ansible=True) for path in variables.files(folder)), variables.known())
     return Inventory(folder, catalogue, kind)
 
 

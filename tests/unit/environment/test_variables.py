@@ -117,3 +117,20 @@ def test_every_variable_that_playbooks_use_is_declared() -> None:
     plugins = {path.stem for folder in ("library", "action_plugins") for path in (books / folder).glob("*.py")}
     inside = {"testbed_digests", "testbed_secret", "testbed_recorded"}  # what plugins and vars/recorded.yml give
     assert used - plugins - inside - set(known()) == set()
+
+
+def test_a_single_value_may_be_in_the_vault_and_no_secret_is_shown(mine: Path, tmp_path: Path) -> None:
+    (mine / "group_vars" / "all" / "own.yml").write_text(
+        "ansible_become_password: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  6162\nansible_ssh_pass: open-to-all\n"
+        "testbed_tenants: {acme: !unsafe 'a {{ b }}'}\nvault_redis_password: hunter2-hunter2\n"
+    )
+    hosts = mine / "hosts.yml"
+    hosts.write_text(
+        hosts.read_text() + "      ansible_password: !vault |\n        $ANSIBLE_VAULT;1.1;AES256\n        6162\n"
+    )
+    inventory.load(mine)
+    entries = explain(Environment(tmp_path / "env" / "mine"), mine, resolve({}, inventory=mine))
+    assert entries["ansible_become_password"]["value"] == document.VAULTED
+    assert entries["testbed_tenants.acme"]["value"] == "a {{ b }}"
+    assert entries["ansible_ssh_pass"]["value"] == entries["vault_redis_password"]["value"] == "********"
+    assert "own.yml:4" in entries["ansible_ssh_pass"]["place"]
