@@ -202,7 +202,8 @@ def digest(text):
 def _write(dest, text, mode, owner):
     """Beside its place first, then renamed: a reader sees the old file or the new one."""
     temporary = dest.with_name(dest.name + ".new")
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    temporary.unlink(missing_ok=True)  # of a playbook that was killed; or a link, laid by the user whose folder this is
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(fd, "w") as file:
         file.write(text)
         os.fchmod(fd, mode)

@@ -54,7 +54,7 @@ def main():
         supports_check_mode=True,
         required_if=[("state", "present", ("path", "binaries", "password_file"))],
     )
-    from runners.environment.host import cluster, processes, workspace
+    from runners.environment.host import cluster, folders, processes
     from runners.lib.files import read_json
     from runners.lib.home import Environment
 
@@ -62,7 +62,7 @@ def main():
     environment = Environment(Path(given["environment"]))
     if given["state"] == "absent":
         state = read_json(environment.state) or {}
-        outside = workspace.outside_folders(state)
+        outside = folders.outside_folders(state)
         if module.check_mode:
             there = [path for path in (environment.data / "postgres", *outside) if path.exists()]
             module.exit_json(changed=bool(there), removed=[str(path) for path in there])

@@ -63,15 +63,16 @@ def main():
         },
         supports_check_mode=True,
     )
-    from runners.environment.host import workspace
+    from runners.environment.host import folders, workspace
     from runners.environment.host.accounts import NoAccount
     from runners.environment.host.ports import NoFreePorts
+    from runners.environment.host.servers import Unprovidable
     from runners.lib.home import Environment
 
     given = module.params
     environment = Environment(Path(given["environment"]))
     if given["state"] == "absent":
-        gone = workspace.clear(environment, keep=given["keep"], dry=module.check_mode)
+        gone = folders.clear(environment, keep=given["keep"], dry=module.check_mode)
         module.exit_json(changed=bool(gone), changed_items=gone)
     try:
         prepared = workspace.prepare(
@@ -80,7 +81,7 @@ def main():
             port_offset=given["port_offset"], stores=given["stores"], identity=given["identity"], bind=given["bind"],
             dry=module.check_mode,
         )  # fmt: skip
-    except (workspace.Unprovidable, NoAccount, NoFreePorts, ValueError) as error:
+    except (Unprovidable, NoAccount, NoFreePorts, ValueError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(
         changed=bool(prepared.changed),

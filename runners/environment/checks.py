@@ -63,6 +63,8 @@ def _settings(environment: Environment, state: Mapping[str, Any]) -> Iterator[Ch
     yield _verdict("setting", "ports", None if len(ports) == len(set(ports)) else "two services have the same port")
     rendered = read_json(environment.config / "observastack.json")
     if rendered is None:
+        if {service["name"] for service in state.get("services") or []} & {"backend", "ingest"}:
+            yield Check("setting", "configuration", "failed", "the platform's configuration is not there, or not whole")
         return
     method = "oidc" if state.get("identity") == "keycloak" else "local"
     for name, expected, found in (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from runners.config import lookup
 from runners.environment import external, lease
-from runners.environment.host import workspace
+from runners.environment.host import folders
 from runners.environment.provisioner import Provisioner, folder_of, ignore, never
 from runners.environment.recollect import recollect
 from runners.environment.remote import provision as remote
@@ -16,7 +16,7 @@ from runners.lib.files import read_json, write_json
 from runners.lib.home import Home
 from runners.playbook.job import OnEvent
 
-_DATA = ("data", "secrets", "releases", "state.json")
+_DATA = ("data", "secrets", "releases", "state.json", "controller.json")
 
 
 def down(
@@ -50,11 +50,12 @@ def down(
             environment, inventory_of(recorded or {}), on_event, cancel,
             remote=(recorded or {}).get("kind") == "remote",
         )  # fmt: skip
-        provisioner.end_leftover()
+        provisioner.end_leftover(lookers=True)
         if recorded is None:  # nothing was started without it: it is written before anything else; but it may be lost
             names = {path.name for path in environment.root.iterdir()}
-            there = bool(names - set(workspace.KEPT)) or environment.journal.exists()
+            there = bool(names - set(folders.KEPT)) or environment.journal.exists()
             if there:
+                provisioner.settle_faults()
                 provisioner.forget("there is no whole state.json")
             return there
         if recorded.get("kind") == "external":
@@ -66,7 +67,7 @@ def down(
         else:
             provisioner.settle_faults()
             provisioner.clear_away(keep)
-            workspace.clear(environment, keep=keep)
+            folders.clear(environment, keep=keep)
         if keep_data:
             supervisor = recorded.get("supervisor")
             idle = {**supervisor, "pid": None, "start": None} if supervisor else None

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from runners.environment.host.workspace import STATE_VERSION, clear
+from runners.environment.host.folders import clear
+from runners.environment.host.workspace import STATE_VERSION
 from runners.environment.state import Seen
 from runners.lib.errors import FileError, NotReady
 from runners.lib.files import read_json, write_json

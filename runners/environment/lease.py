@@ -32,7 +32,8 @@ def holder(home: Home, environment: Environment) -> dict[str, Any] | None:
 
 @contextlib.contextmanager
 def operation(home: Home, environment: Environment, name: str, *, force: bool = False) -> Iterator[None]:
-    """Hold the lease for an operation. Raises Leased, naming the holder. force: go on without it instead."""
+    """Hold the lease for an operation. Raises Leased, naming the holder. force: go on without it where a run holds it;
+    two operations on one folder would undo each other."""
     environment.root.mkdir(mode=0o700, parents=True, exist_ok=True)
     fd = locks.open_lock(environment.lease)
     try:
@@ -44,7 +45,7 @@ def operation(home: Home, environment: Environment, name: str, *, force: bool = 
         # Queried on the content alone: locks.held sees our own lock too.
         run = _content(environment).get("run")
         other = run if run and (not taken or (home.live / str(run)).exists()) else None
-        if (not taken or other) and not force:
+        if (not taken or other) and not (force and other):
             raise _leased(environment, _content(environment), can_be_forced=name != "up")
         if taken and not other:
             os.pwrite(fd, json.dumps({"operation": name, "pid": os.getpid()}).encode().ljust(SIZE), 0)

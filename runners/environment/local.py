@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-import xmlrpc.client
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from runners.environment.host.readiness import bring_up, probe_all
+from runners.environment.host import rolling
+from runners.environment.host.listeners import is_foreign
+from runners.environment.host.readiness import probe_all
 from runners.environment.host.supervisor import ALIVE, STARTING, STOPPED, Control, Process, Unreachable
 from runners.environment.state import Seen, Unit
 from runners.lib import proc
@@ -32,16 +33,23 @@ def look(recorded: Mapping[str, Any]) -> Seen:
         for service in services
         if (process := processes.get(service.get("program", service["name"]))) is not None
     }
-    return Seen(units, _doubted(probe_all(services), units))
+    ports = {service["name"]: int(service["port"]) for service in services}
+    return Seen(
+        units,
+        {name: reason or doubt(units.get(name), ports[name]) for name, reason in probe_all(services).items()},
+    )
 
 
-def _doubted(reasons: dict[str, str | None], units: Mapping[str, Unit]) -> dict[str, str | None]:
-    """A service whose process does not run is not healthy, whoever answers on its port."""
-    return {
-        name: "its process does not run; another program answers on its port"
-        if reason is None and (name not in units or units[name].pid is None) else reason
-        for name, reason in reasons.items()
-    }  # fmt: skip
+def doubt(unit: Unit | None, port: int) -> str | None:
+    """A service is healthy when its own process listens, whoever answers on its port: that may be another program, while
+    supervisord starts the service again and again. None when it is its own."""
+    if unit is None or unit.pid is None:
+        return "its process does not run; another program answers on its port"
+    if not is_foreign(port, unit.pid):
+        return None
+    there = proc.stat(unit.pid)
+    # One that ended since supervisord was asked has no sockets; its successor may be who answered.
+    return "another program answers on its port" if there is not None and there.alive else None
 
 
 def unit(process: Process) -> Unit:
@@ -58,22 +66,12 @@ def unit(process: Process) -> Unit:
 
 def restart(recorded: Mapping[str, Any], entry: Mapping[str, Any], patience_s: float) -> dict[str, Any]:
     """Stop and start one service and wait until it is healthy; returns `{pid}`. Raises NotReady."""
-    program = entry["program"]
     try:
-        control = Control(recorded["supervisor"], timeout_s=30 + float(entry.get("patience_s", 0)))
-        control.stop(program)
-        result = bring_up([entry], recorded["supervisor"], start=True, patience_s=patience_s)[entry["name"]]
-        pid = control.processes()[program].pid
-    except (Unreachable, KeyError, xmlrpc.client.Fault) as error:
-        raise NotReady(
-            f"the processes of '{recorded['environment']}' cannot be controlled: {error}",
-            remedy=f"run: testbed up {recorded['environment']}",
-        ) from None
-    if result.reason is not None:
-        raise NotReady(
-            f"{entry['name']} did not come back: {result.reason}", remedy=f"look at: testbed logs {entry['name']}"
-        )
-    return {"pid": pid}
+        return {"pid": rolling.restart(entry, recorded["supervisor"], patience_s=patience_s)["pid"]}
+    except rolling.NotControlled as error:
+        raise NotReady(str(error), remedy=f"run: testbed up {recorded['environment']}") from None
+    except rolling.NotBack as error:
+        raise NotReady(str(error), remedy=f"look at: testbed logs {entry['name']}") from None
 
 
 def log(

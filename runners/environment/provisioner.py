@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -60,8 +61,9 @@ class Provisioner:
 
     @property
     def _look(self) -> Path:
-        """For playbooks that only look: they may run beside another, which owns `job`."""
-        return self.environment.root / f"look-{os.getpid()}"
+        """For playbooks that only look: they may run beside another, which owns `job`. Named after this very process."""
+        found = proc.stat(os.getpid())
+        return self.environment.root / f"look-{os.getpid()}-{found.start if found else 0}"
 
     def play(self, playbook: Playbook, **variables: Any) -> Outcome:
         """Run it to its end; variables are never secrets. That it cannot even begin (a full disk) is a failure like others."""
@@ -126,15 +128,20 @@ class Provisioner:
             f"environment '{name}' cannot be removed: {why}", remedy=f"mend that, then run: testbed down {name}"
         )
 
-    def end_leftover(self) -> None:
-        """Kill the playbook of a testbed that was itself killed: it would go on provisioning.
+    def end_leftover(self, *, lookers: bool = False) -> None:
+        """Kill the playbooks of a testbed that was itself killed: one would go on provisioning, others go on looking. With
+        lookers also those whose testbed lives: what they look at goes.
 
-        Only the holder of the lease may do this. Its processes are told by their temporary folder.
+        Only the holder of the lease may do this. Their processes are told by their temporary folder.
         """
-        mark = str(self._job / "tmp")
-        for pid, start in processes.members("TMPDIR", mark).items():
-            proc.kill_exact(pid, start, signal.SIGKILL)
-        processes.end_all("TMPDIR", mark)
+        looks = [path for path in self.environment.root.glob("look-*") if lookers or not _lives(path.name)]
+        for folder in (self._job, *looks):
+            mark = str(folder / "tmp")
+            for pid, start in processes.members("TMPDIR", mark).items():
+                proc.kill_exact(pid, start, signal.SIGKILL)
+            processes.end_all("TMPDIR", mark)
+        for folder in looks:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def end_services(self) -> None:
         """Kill the processes at once, their data being about to go: whoever cancels does not wait for an orderly end."""
@@ -160,6 +167,15 @@ class Provisioner:
                     "message": f"{fault.fault} on {fault.target}: {fault.state.lower()}",
                 }
             )
+
+
+def _lives(look: str) -> bool:
+    """Does the process live that a folder of this name (look-PID-START) belongs to?"""
+    numbers = look.split("-")[1:]
+    if len(numbers) != 2 or not all(number.isdigit() for number in numbers):
+        return False
+    found = proc.stat(int(numbers[0]))
+    return found is not None and found.alive and found.start == int(numbers[1])
 
 
 def _version(folder: Path) -> object:

@@ -12,7 +12,7 @@ from typing import Any
 
 from runners.environment.containers import engine
 from runners.environment.containers.workspace import project_name
-from runners.environment.host import workspace
+from runners.environment.host import folders, workspace
 from runners.environment.host.processes import ENV_MARK
 from runners.environment.remote import mirror
 from runners.lib import proc
@@ -37,7 +37,7 @@ def recollect(environment: Environment) -> dict[str, Any] | None:
     env_id = _written(configuration, _IDENTIFIER) or _running(configuration)
     if env_id is None:
         return None
-    outside = workspace.OUTSIDE / f"testbed-{env_id}"
+    outside = folders.OUTSIDE / f"testbed-{env_id}"
     return {
         "v": workspace.STATE_VERSION, "environment": environment.name, "kind": "local", "state": "failed",
         "env_id": env_id, "services": [], "ports": {}, "supervisor": {"pid": None, "start": None},

@@ -11,6 +11,7 @@ from typing import Any
 from runners.environment import inventory, lease, releases
 from runners.environment.down import inventory_of
 from runners.environment.drift import require_provisioned
+from runners.environment.kinds import require_same
 from runners.environment.provisioner import Playbook, Provisioner, folder_of, ignore, never
 from runners.environment.status import status
 from runners.environment.up import Up, play
@@ -72,6 +73,7 @@ def _make(  # noqa: PLR0917  (the same six that both have)
     found = inventory.load(place)
     if found.catalogue is None:
         raise NotReady(f"{place} provisions nothing")
+    require_same(environment, found.kind)
     provisioner = Provisioner(environment, place, on_event, cancel, remote=found.kind == "remote")
     done = play(provisioner, playbook, found.catalogue, dict(variables or {}))
     return Up(status(home, environment.name), done.changed, done.modules, round(time.monotonic() - began, 3))

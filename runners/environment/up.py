@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 from runners.environment import external, inventory, lease
 from runners.environment.host import apply, outcome, ports, workspace
 from runners.environment.host.impact import with_requirements
+from runners.environment.kinds import require_same
 from runners.environment.provisioner import Playbook, Provisioner, folder_of, ignore, never
 from runners.environment.recollect import recollect
 from runners.environment.remote import provision as remote
@@ -93,6 +94,7 @@ def up(
     home.create()
     done = Outcome("successful", 1)
     with lease.operation(home, environment, "up"):
+        require_same(environment, found.kind)
         if found.catalogue is None:
             external.attach(environment, place)
         else:

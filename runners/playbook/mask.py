@@ -10,7 +10,10 @@ SHORTEST = 8  # shorter values would mask ordinary words
 
 
 class Mask:
-    """Replaces secret values inside texts, however deep they lie. The values are asked for again when they may be new."""
+    """Replaces secret values inside texts, however deep they lie. The values are asked for again when they may be new.
+
+    What was a secret once stays one: a rollback removes them all, and then tells what went wrong, in a service's own words.
+    """
 
     def __init__(self, values: Callable[[], Iterable[str]], version: Callable[[], object] = lambda: None) -> None:
         """values: the secrets as they are now; version: changes whenever `values` would give something else."""
@@ -21,7 +24,7 @@ class Mask:
     def text(self, text: str) -> str:
         version = self._version()
         if version != self._known:
-            found = {value for value in self._values() if len(value) >= SHORTEST}
+            found = {value for value in self._values() if len(value) >= SHORTEST} | set(self._secrets)
             self._secrets, self._known = sorted(found, key=len, reverse=True), version
         for secret in self._secrets:
             if secret in text:

@@ -17,9 +17,10 @@ from runners.environment.containers.engine import address
 from runners.environment.containers.project import version_in
 from runners.environment.host import binaries, keycloak, ports, servers
 from runners.environment.host.binaries import Binary
+from runners.environment.host.entries import HOST, platform_version, urls
 from runners.environment.host.impact import with_requirements
 from runners.environment.host.servers import Identity, Selection, Stores, Unprovidable
-from runners.environment.host.workspace import HOST, STATE_VERSION, Prepared, platform_version, reserved, urls
+from runners.environment.host.workspace import STATE_VERSION, Prepared, reserved
 from runners.lib.files import read_json, write_json
 from runners.lib.home import Environment
 
@@ -94,12 +95,12 @@ def prepare(
             state["release"] = earlier["release"]
         if "took_s" in earlier:
             state["took_s"] = {name: took for name, took in earlier["took_s"].items() if name in names}
-        if state["state"] == "failed":
+        if state["state"] in ("failed", "absent"):  # rolled back, or data that was kept
             state["state"] = "provisioning"
     changed = [] if dry else make_folders(environment)
     if state != earlier:
-        if not dry:
-            write_json(environment.state, state)
+        if not dry:  # until all of it holds, nobody may take it for ready: this may be killed
+            write_json(environment.state, state | {"state": "provisioning"})
         changed.append("state.json")
     return Prepared(state, _facts(state, catalogue, numbers, files), changed)
 

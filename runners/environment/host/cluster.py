@@ -64,7 +64,9 @@ def _stamp(password_file: Path) -> str:
 
 
 def _write_stamp(cluster: Path, password_file: Path, account: pwd.struct_passwd | None) -> None:
-    fd = os.open(cluster / STAMP, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    # The folder is PostgreSQL's, and this may be root: what lies there may be a link to somewhere else.
+    (cluster / STAMP).unlink(missing_ok=True)
+    fd = os.open(cluster / STAMP, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(fd, "w") as file:
         file.write(_stamp(password_file))
         if account is not None:

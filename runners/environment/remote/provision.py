@@ -10,7 +10,7 @@ import shutil
 from dataclasses import replace
 from typing import Any, NoReturn
 
-from runners.environment.host import outcome, workspace
+from runners.environment.host import folders, outcome
 from runners.environment.provisioner import Playbook, Provisioner, never
 from runners.environment.remote import mirror
 from runners.environment.remote.ssh import explain, forget
@@ -30,7 +30,7 @@ def provision(
     before = read_json(environment.state)
     if fresh and before is not None and not mirror.untouched(environment):
         provisioner.clear_away(("releases",))
-        workspace.clear(environment, keep=("releases",))
+        folders.clear(environment, keep=("releases",))
         before = None
     elif (before or {}).get("state") == "failed":
         shutil.rmtree(environment.logs, ignore_errors=True)
@@ -48,7 +48,7 @@ def _fail(provisioner: Provisioner, done: Outcome) -> NoReturn:
     known = explain(done.message or "")
     if done.status == "failed" and known is not None and not environment.failure.exists():
         if mirror.untouched(environment):
-            workspace.clear(environment)
+            folders.clear(environment)
         raise NotReady(f"{known.what}: {_line(done.message)}", remedy=known.remedy)
     failure = read_json(environment.failure)
     if failure is None and done.status == "failed":
@@ -60,7 +60,7 @@ def _fail(provisioner: Provisioner, done: Outcome) -> NoReturn:
     if done.status == "cancelled" or not (failure or {}).get("rolled_back"):
         replace(provisioner, cancel=never).clear_away(ROLLBACK_KEEPS)
         outcome.rolled_back(environment)
-    workspace.clear(environment, keep=ROLLBACK_KEEPS)
+    folders.clear(environment, keep=ROLLBACK_KEEPS)
     if (state := read_json(environment.state)) is not None:
         write_json(environment.state, {**state, "state": "failed"})
     if done.status == "cancelled":
@@ -85,14 +85,14 @@ def take_down(provisioner: Provisioner, keep: tuple[str, ...], *, force: bool) -
             raise
         if not force and not mirror.untouched(environment):
             raise NotReady(
-                f"the host of '{environment.name}' cannot be asked, so nothing was removed: {error.what}",
+                f"nothing was removed from the host of '{environment.name}': {error.what}",
                 remedy=f"{known.remedy}; --force forgets the environment here and leaves the host as it is",
             ) from None
         provisioner.on_event(
             {"type": "phase", "name": "removal", "message": f"{known.what}: the host is left as it is"}
         )
     forget(environment.root)
-    workspace.clear(environment, keep=keep)
+    folders.clear(environment, keep=keep)
 
 
 def _line(text: str | None) -> str:

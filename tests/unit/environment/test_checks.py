@@ -139,3 +139,11 @@ def test_keycloak_is_the_identity_provider(
 def test_a_service_that_does_not_answer_reaches_nothing(environment: Environment) -> None:
     found = failed(checks(environment, state(environment, "http://127.0.0.1:1/ready")))
     assert found == ["connection backend → postgres: backend does not answer"]
+
+
+def test_a_platform_without_its_configuration_is_not_fit(environment: Environment, page: str) -> None:
+    (environment.config / "observastack.json").unlink()
+    assert "setting configuration: the platform's configuration is not there, or not whole" in failed(
+        checks(environment, state(environment, page))
+    )
+    assert failed(checks(environment, state(environment))) == []  # nothing of the platform is in this one

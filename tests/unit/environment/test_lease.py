@@ -77,3 +77,12 @@ def test_a_run_that_ended_holds_nothing(home: Home, environment: Environment) ->
 def test_an_operation_that_was_killed_holds_nothing(home: Home, environment: Environment) -> None:
     environment.lease.write_text(json.dumps({"operation": "up", "pid": 1}).ljust(lease.SIZE))
     assert lease.holder(home, environment) is None
+
+
+def test_force_is_for_runs_two_operations_would_undo_each_other(home: Home, environment: Environment) -> None:
+    with (
+        lease.operation(home, environment, "up"),
+        pytest.raises(Leased, match="testbed up"),
+        lease.operation(home, environment, "down", force=True),
+    ):
+        pytest.fail("it must not be entered")

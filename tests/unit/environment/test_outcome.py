@@ -76,3 +76,16 @@ def test_the_rollback_is_noted_once(environment: Environment) -> None:
     assert outcome.rolled_back(environment)
     assert read_json(environment.failure)["rolled_back"]
     assert not outcome.rolled_back(environment)
+
+
+def test_no_secret_is_in_the_report_though_a_server_repeats_it(environment: Environment) -> None:
+    environment.secrets.mkdir()
+    (environment.secrets / "redis_password").write_text("correct-horse-battery")
+    (environment.logs / "redis.log").write_text(
+        ">>> 'requirepass correct-horse-battery staple'\nwrong number of arguments\n"
+    )
+    document = outcome.failed(
+        environment, failed_task="Start", message="redis: correct-horse-battery", reasons={"redis": "it ended"}
+    )
+    assert document["root_causes"][0]["log"] == [">>> 'requirepass ******** staple'", "wrong number of arguments"]
+    assert "correct-horse" not in environment.failure.read_text()

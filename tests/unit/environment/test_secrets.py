@@ -92,3 +92,13 @@ def test_a_rotation_makes_every_value_anew(tmp_path: Path) -> None:
     secrets.generate(folder, ["redis", "postgres"], TENANTS)
     kept = before & set(secrets.values(folder))
     assert [value for value in kept if len(value) in (24, 32)] == []
+
+
+def test_values_can_be_asked_for_while_they_are_removed(tmp_path: Path) -> None:
+    folder = tmp_path / "secrets"
+    secrets.generate(folder, ["redis"], TENANTS)
+    before = set(secrets.values(folder))
+    gone = (folder / "redis_password").read_text()
+    (folder / "redis_password").unlink()
+    (folder / "redis_password").symlink_to(tmp_path / "nowhere")  # listed, and not there when it is read
+    assert set(secrets.values(folder)) == before - {gone}

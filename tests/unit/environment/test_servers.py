@@ -8,8 +8,8 @@ import pytest
 from runners.config.lookup import PROJECT
 from runners.environment import inventory
 from runners.environment.host.binaries import Binary, Broken
+from runners.environment.host.programs import choose_services
 from runners.environment.host.servers import Selection, Unprovidable, requirements, select
-from runners.environment.host.workspace import choose_services
 
 _loaded = inventory.load(PROJECT / "inventories" / "local").catalogue
 assert _loaded is not None
@@ -106,3 +106,8 @@ def test_only_the_backend_brings_its_stores_along_and_nothing_else(
     chosen, _ = choose_services(CATALOGUE, ["backend"], stores="embedded", identity="local")
     assert set(chosen.present) == {"postgres", "redis", "backend"}
     assert chosen.absent == {}
+
+
+def test_an_environment_of_nothing_is_refused() -> None:
+    with pytest.raises(Unprovidable, match=r"nothing is left .* loki: stores=embedded"):
+        select(CATALOGUE, ["loki"], there("loki"), stores="embedded", identity="local", frontend=True)

@@ -19,3 +19,12 @@ def test_values_are_read_again_when_they_may_be_new() -> None:
     assert mask.text("password-one") == "password-one"
     secrets.append("password-one")
     assert mask.text("password-one") == MASKED
+
+
+def test_what_was_a_secret_once_stays_one() -> None:
+    """A rollback removes the secrets, and then the report tells what a service said of them."""
+    secrets = ["password-one"]
+    mask = Mask(lambda: secrets, lambda: len(secrets))
+    assert mask.text("password-one") == MASKED
+    secrets.clear()
+    assert mask.text("requirepass password-one") == f"requirepass {MASKED}"
