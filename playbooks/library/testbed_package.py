@@ -101,7 +101,8 @@ def digest_of(named, options):
 
 def absent(home, *, dry):
     """Everything that installing made; the home too unless an environment lies in it."""
-    if not home.is_dir() or any(home.glob("env/*/state.json")):
+    # An environment that is just being made has a note of who makes it, and no state.json yet.
+    if not home.is_dir() or any(home.glob("env/*/state.json")) or any(home.glob("env/*/controller.json")):
         return []
     found = [
         path for path in (home / name for name in ("venv", "wheels", "tmp", "env", "chaos", "cache")) if path.exists()

@@ -5,6 +5,7 @@ The connection's parameters were recorded when the environment was provisioned. 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -14,7 +15,6 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,11 @@ PROBLEMS = (
         "check ansible_user and ansible_ssh_private_key_file in hosts.yml, and authorized_keys on the host",
     ),
     Problem(
+        r"is driven from",
+        "another controller drives the environment on that host",
+        "take it down from there; where that controller is no more, set testbed_takeover: true in the inventory",
+    ),
+    Problem(
         r"could not resolve hostname|name or service not known",
         "the host's name is unknown",
         "check ansible_host in hosts.yml",
@@ -76,14 +81,16 @@ PROBLEMS = (
 )  # fmt: skip
 
 
-@contextmanager
+@contextlib.contextmanager
 def reaching(root: Path) -> Iterator[dict[str, str]]:
     """What Ansible must know to reach a host and never to ask on a terminal. root: the environment's folder here."""
-    shared = Path(f"{control_path(root)}-{os.getpid()}")
+    begin = control_path(root)
+    # A folder of ours with a name that nobody knows before: who laid one there could put a socket of their own into it.
+    shared = Path(tempfile.mkdtemp(prefix=f"{begin.name}-", dir=begin.parent))
     try:
         yield _environ(shared)
     finally:
-        shutil.rmtree(shared, ignore_errors=True)
+        _close(shared)
 
 
 def _environ(shared: Path) -> dict[str, str]:
@@ -95,17 +102,29 @@ def _environ(shared: Path) -> dict[str, str]:
 
 
 def control_path(root: Path) -> Path:
-    """How the folders begin in which ssh keeps its shared connections, one for each process: short, since a socket's path
+    """How the folders begin in which ssh keeps its shared connections, one for each playbook: short, since a socket's path
     may have 107 bytes."""
     name = hashlib.sha256(str(root).encode()).hexdigest()[:12]
     return Path(tempfile.gettempdir()) / f"testbed-{os.geteuid()}-{name}"
 
 
 def forget(root: Path) -> None:
-    """Remove such folders of processes that were killed."""
+    """End such connections of processes that were killed."""
     begin = control_path(root)
     for folder in begin.parent.glob(f"{begin.name}-*"):
-        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.is_symlink() and folder.stat().st_uid == os.geteuid():
+            _close(folder)
+
+
+def _close(shared: Path) -> None:
+    """End what ssh keeps open for a minute, here and on the host, and remove the folder of its sockets."""
+    for socket in shared.iterdir() if shared.is_dir() else ():
+        command = ["ssh", "-o", f"ControlPath={socket}", "-O", "exit", "host"]
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            subprocess.run(
+                command, check=False, stdin=subprocess.DEVNULL, capture_output=True, timeout=CONNECT_TIMEOUT_S
+            )
+    shutil.rmtree(shared, ignore_errors=True)
 
 
 def explain(text: str) -> Problem | None:
@@ -155,12 +174,13 @@ class Host:
         return dict(found)
 
     def lines(self, *words: str) -> Iterator[str]:
-        """What a command on the host prints, line by line as it comes. Raises NotReady when it cannot be started."""
+        """What a command on the host prints, line by line as it comes. Its input ends with the reader. Raises NotReady when it
+        cannot be started."""
         process = subprocess.Popen(
-            [*self.argv, *_quoted(*words)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            [*self.argv, *_quoted(*words)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             text=True, errors="replace",
         )  # fmt: skip
-        assert process.stdout is not None and process.stderr is not None
+        assert process.stdin is not None and process.stdout is not None and process.stderr is not None
         try:
             yield from (line.rstrip("\n") for line in process.stdout)
             if process.wait() != 0:
@@ -168,6 +188,7 @@ class Host:
         finally:
             process.kill()
             process.wait()
+            process.stdin.close()
             process.stdout.close()
             process.stderr.close()
 

@@ -18,6 +18,7 @@ from runners.config.lookup import PROJECT
 from runners.environment import service
 from runners.environment.host import processes, secrets
 from runners.environment.remote import ssh
+from runners.lib import proc
 from runners.lib.errors import NotReady
 from runners.lib.files import read_json
 from runners.lib.home import Environment, Home
@@ -102,10 +103,19 @@ def far(home: Home, inventory: Path, host: hosts.SshHost, opened: None) -> Itera
     service.down(home, NAME, force=True)
 
 
-def shared(home: Home) -> list[Path]:
-    """Folders of shared connections that were left."""
+def shared(home: Home) -> list[str]:
+    """Folders of shared connections that were left, and who keeps one open."""
     begin = ssh.control_path(home.env(NAME).root)
-    return list(begin.parent.glob(f"{begin.name}*"))
+    return [str(path) for path in begin.parent.glob(f"{begin.name}*")] + [
+        text for pid in proc.pids() if begin.name in (text := command_line(pid))
+    ]
+
+
+def command_line(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").replace("\0", " ")
+    except OSError:
+        return ""
 
 
 def replace(path: Path, old: str, new: str) -> None:
@@ -147,6 +157,22 @@ def test_what_is_wrong_with_the_way_there_is_said_and_nothing_is_written(  # noq
     assert list(host.home.iterdir()) == [] and not shared(home)
 
 
+def test_what_was_half_installed_on_a_host_goes_again(
+    inventory: Path, host: hosts.SshHost, opened: None, tmp_path: Path
+) -> None:
+    """The modules of the removal need the testbed there; where it is not, nothing else can be."""
+    mine = Path(shutil.copytree(inventory, tmp_path / "mine"))
+    group = mine / "group_vars" / "platform.yml"
+    group.write_text(group.read_text() + "testbed_requirements: [no-such-distribution]\n")
+    home = Home(tmp_path / "home")
+    with pytest.raises(NotReady, match="no-such-distribution"):
+        service.up(home, NAME, source=str(mine))
+    assert not host.home.exists() or list(host.home.iterdir()) == []
+    assert service.down(home, NAME)
+    assert {path.name for path in home.env(NAME).root.iterdir()} <= {"lease", "chaos"}
+    host.home.mkdir(mode=0o700, exist_ok=True)
+
+
 def test_up_provisions_the_host_and_keeps_a_copy_of_its_state(far: Far) -> None:
     _, environment, host, done = far
     assert (done.status["state"], done.status["kind"]) == ("ready", "remote")
@@ -181,6 +207,21 @@ def test_the_given_secret_is_used_and_no_secret_is_seen(far: Far) -> None:
     assert [value for value in values for text in texts if value in text] == []
 
 
+def test_a_second_controller_is_refused_and_changes_nothing(far: Far, inventory: Path, tmp_path: Path) -> None:
+    """Its lease is another one: without a note on the host both would provision it."""
+    home, _, _, _ = far
+    before = {item["name"]: item["pid"] for item in service.status(home, NAME)["services"]}
+    other = Home(tmp_path / "other")
+    with pytest.raises(NotReady, match="another controller drives") as told:
+        service.up(other, NAME, source=str(inventory))
+    assert str(home.root) in told.value.what and "testbed_takeover" in str(told.value.remedy)
+    assert {path.name for path in other.env(NAME).root.iterdir()} <= {"lease", "chaos"}
+    shutil.copytree(home.env(NAME).root, other.env(NAME).root, dirs_exist_ok=True)  # one that drove it before
+    with pytest.raises(NotReady, match="is driven from"):
+        service.down(other, NAME)
+    assert {item["name"]: item["pid"] for item in service.status(home, NAME)["services"]} == before
+
+
 def test_up_again_changes_nothing(far: Far) -> None:
     home, _, _, _ = far
     before = {item["name"]: item["pid"] for item in service.status(home, NAME)["services"]}
@@ -198,6 +239,13 @@ def test_the_commands_work_as_they_do_here(far: Far) -> None:
     assert done["pid"] != before["ingest"] and done["pid"] in host.pids()
     lines = list(service.log(home, NAME, "backend", 20))
     assert lines and len(lines) <= 20
+    followed = service.log(home, NAME, "redis", 1, follow=True)
+    assert next(followed)
+    followed.close()  # type: ignore[attr-defined]
+    deadline = time.monotonic() + 10
+    while any("redis.log" in command_line(pid) for pid in host.pids()):  # Redis has nothing more to say
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     with pytest.raises(Exception, match="did you mean 'backend'"):
         service.log(home, NAME, "backnd", 5)
     service.require_ready(home, NAME)
