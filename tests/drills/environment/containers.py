@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import random
+import shlex
 import shutil
 import signal
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,6 +28,7 @@ from tests.drills.testbed import Testbed
 
 NAME = "compose"
 PATIENCE_S = 600.0
+BRING_BACK = "DRILL_ENGINE_START"
 # Few services are enough for what is asked here, and quickly up.
 FEW = ("--only", "redis", "postgres")
 NEVER_HEALTHY = {"healthcheck": {"test": ["CMD", "false"], "interval": "1s", "timeout": "1s", "retries": 3}}
@@ -79,6 +83,54 @@ def killed(share: Share, rng: random.Random) -> Result:
         result.figures |= {"task": at, "reached": reached is not None}
         result.wrong += _down(testbed, traces)
         return result
+
+
+def engine_killed(share: Share, rng: random.Random) -> Result:
+    """kill -9 of the engine's daemon while containers are being started; later it is back. Only where the caller gives the
+    command that brings it back: the engine may be somebody's."""
+    if (skipped := _without_engine()) is not None:
+        return skipped
+    if not (back := os.environ.get(BRING_BACK)):
+        return Result(figures={"skipped": f"{BRING_BACK} names no command that starts the engine again"})
+    testbed = _testbed()
+    with finally_do(testbed.close):
+        traces, result = Traces(testbed.environment), Result()
+        with finally_do(lambda: _run(back)), Watched(testbed, "up", *FEW) as watched:
+            reached = watched.boundary(share.pick(12, rng))
+            result.figures["task"] = (reached or {}).get("task")
+            traces.look()
+            daemon = _daemon()
+            proc.kill(daemon, signal.SIGKILL)
+            code, said = watched.end(PATIENCE_S)
+            result.figures["exit"] = code
+            if code != 2 or "engine" not in said or "Traceback" in said:
+                result.wrong.append(f"up without its engine: exit {code}: {said[-500:]}")
+            done = testbed.command("down", timeout=PATIENCE_S)
+            if done.returncode == 0 and not done.stdout.count("nothing"):
+                result.wrong.append(f"down said that all is gone, and could not know: {done.stdout[-300:]}")
+        result.wrong += _down(testbed, traces)
+        again = testbed.command("up", *FEW, timeout=PATIENCE_S)
+        if again.returncode:
+            result.wrong.append(f"the second up: exit {again.returncode}: {again.stderr[-400:]}")
+        traces.look()
+        result.wrong += _down(testbed, traces)
+        return result
+
+
+def _daemon() -> int:
+    """The process id of the one engine here."""
+    found = [
+        int(entry.name)
+        for entry in Path("/proc").iterdir()
+        if entry.name.isdigit() and (comm := entry / "comm").exists() and comm.read_text().strip() == "dockerd"
+    ]
+    if len(found) != 1:
+        raise RuntimeError(f"{len(found)} processes are called dockerd: which one is meant is not known")
+    return found[0]
+
+
+def _run(command: str) -> None:
+    subprocess.run(shlex.split(command), check=True, capture_output=True, timeout=120)
 
 
 def state_lost(_: Share, __: random.Random) -> Result:
@@ -184,5 +236,5 @@ def _override(inventory: Path, services: dict[str, Any]) -> None:
 
 CASES = {
     "compose twice": twice, "compose image missing": missing_image, "compose unhealthy": unhealthy, "compose ends": ends,
-    "compose killed": killed, "compose state lost": state_lost, "compose no engine": no_engine,
+    "compose killed": killed, "compose engine killed": engine_killed, "compose state lost": state_lost, "compose no engine": no_engine,
 }  # fmt: skip
