@@ -102,11 +102,12 @@ class ControlCenter(App[None]):
         return self.following.live
 
     def _tick(self) -> None:
-        live = self.live
+        live, screen = self.live, self._shown()
+        if screen is None:
+            return
         changed, lines = self.following.take()
         if live is None or not changed:
             return
-        screen = self._mode_screen()
         if lines and isinstance(screen, Live):
             screen.extend_log(lines)
         if live.planned_s is None and live.started is not None:
@@ -119,15 +120,21 @@ class ControlCenter(App[None]):
         past = (run for run in self.runs if run.campaign == live.campaign and run.run != live.run)
         return next((run.duration_s for run in past if run.state == "finished" and run.duration_s), None)
 
+    def _shown(self) -> Mode | None:
+        """The mode that is shown, perhaps below an overlay. None before the first one and after the last: what was asked
+        outside may be answered then."""
+        return next((screen for screen in reversed(self.screen_stack) if isinstance(screen, Mode)), None)
+
     def _mode_screen(self) -> Mode:
-        for screen in reversed(self.screen_stack):
-            if isinstance(screen, Mode):
-                return screen
-        raise AssertionError("a mode is always at the bottom of the stack")
+        """As `_shown`, for what a key does: then there is one."""
+        screen = self._shown()
+        assert screen is not None
+        return screen
 
     def repaint_chrome(self) -> None:
-        with contextlib.suppress(AssertionError):
-            self._mode_screen().repaint_chrome()
+        if (mode := self._shown()) is None:
+            return
+        mode.repaint_chrome()
         if isinstance(self.screen, ModalScreen):
             for bar in self.screen.query(TopBar):
                 bar.touch()
@@ -164,21 +171,22 @@ class ControlCenter(App[None]):
             self.follow(newest.run)
         elif self.live is None and self.runs and not self._open_run:
             self.follow(self.runs[0].run)
-        if changed:
-            self._mode_screen().on_runs(self.runs)
+        if changed and (screen := self._shown()) is not None:
+            screen.on_runs(self.runs)
 
     def on_environment_read(self, message: messages.EnvironmentRead) -> None:
         self.environment_view = message.view
-        self._mode_screen().on_environment(message.view)
+        if (screen := self._shown()) is not None:
+            screen.on_environment(message.view)
         self.repaint_chrome()
 
     def on_results_read(self, message: messages.ResultsRead) -> None:
-        screen = self._mode_screen()
+        screen = self._shown()
         if isinstance(screen, Results):
             screen.show_results(message.expression, message.source, message.error)
 
     def on_detail_read(self, message: messages.DetailRead) -> None:
-        screen = self._mode_screen()
+        screen = self._shown()
         if isinstance(screen, Results):
             screen.show_detail(message.run, message.detail)
 
@@ -209,7 +217,7 @@ class ControlCenter(App[None]):
 
     def follow(self, run: str) -> None:
         """Show this run live; a finished one is replayed to its end."""
-        screen = self._mode_screen()
+        screen = self._shown()
         if self.following.follow(run) and isinstance(screen, Live):
             screen.clear_log()
 

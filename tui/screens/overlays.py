@@ -126,11 +126,12 @@ class Launch(ModalScreen[str | None]):
             return [*lines, [("  ◔ ", "accent.b"), ("Reading the campaigns …", "text")], []]
         if not self._campaigns:
             return [*lines, [("  · ", "dim.b"), ("No campaign found here or among the shipped ones", "text")], []]
+        width = max([14, *(len(item.name) + 2 for item in self._campaigns)])
         for i, item in enumerate(self._campaigns):
             chosen = i == self._at
             left: Line = [
                 ("› " if chosen else "  ", "accent.b"),
-                (f"{item.name:<14}", "text.b"),
+                (f"{item.name:<{width}}", "text.b"),
                 (item.description, "text" if chosen else "dim"),
             ]
             lines.append(

@@ -236,12 +236,14 @@ def _faults(detail: dict[str, Any]) -> list[Line]:
 
 def _stages(detail: dict[str, Any]) -> list[Line]:
     lines = _heading("stages")
-    for stage in detail.get("stages") or ():
+    stages = detail.get("stages") or ()
+    width = max([14, *(len(str(stage.get("name"))) + 2 for stage in stages)])
+    for stage in stages:
         glyph, token, word = VERDICT.get(stage.get("verdict"), VERDICT["invalid"])
         lines.append(
             [
                 (f"    {glyph} ", f"{token}.b"),
-                (f"{stage.get('name'):<14}", "text"),
+                (f"{stage.get('name')!s:<{width}}", "text"),
                 (f"{stage.get('suite'):<7}", "dim"),
                 (word, token),
             ]

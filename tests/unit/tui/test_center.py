@@ -12,6 +12,7 @@ from textual.pilot import Pilot
 
 from runners.lib.home import Home
 from tests.tape import START, write_run
+from tui import messages
 from tui.actions import ACTIONS, key_table
 from tui.app import ControlCenter
 from tui.gateway import CampaignInfo, EnvironmentView, GatewayError, RunRow, Tail
@@ -73,6 +74,7 @@ class Scripted:
     def campaigns(self) -> list[CampaignInfo]:
         return [
             CampaignInfo("drill", "All kinds of stage.", ["a"], 25),
+            CampaignInfo("drill-with-a-long-name", "Its own.", ["a"], 25),
             CampaignInfo("smoke", "Nothing may be lost.", ["a", "b"], 80),
         ]
 
@@ -185,10 +187,19 @@ async def test_a_campaign_is_chosen_and_started_with_two_keys(scripted: Scripted
         await pilot.press("n")
         assert isinstance(app.screen, Launch)
         text = await settled(pilot, "testbed run smoke --env staging")
-        assert "Nothing may be lost." in text
+        assert "Nothing may be lost." in text and "drill-with-a-long-name  Its own." in text
         await pilot.press("enter")
         await settled(pilot, "Started smoke")
         assert scripted.launched == [("smoke", "staging")]
+
+
+async def test_answers_from_outside_that_come_after_the_last_screen_are_dropped(scripted: Scripted) -> None:
+    app = ControlCenter(scripted, environment="local")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot, "campaign")
+    app.on_runs_read(messages.RunsRead([]))
+    app.on_environment_read(messages.EnvironmentRead(EnvironmentView("local", "ready", 4, 4)))
+    app.on_results_read(messages.ResultsRead("", None))
 
 
 async def test_cancel_takes_the_chosen_run(scripted: Scripted) -> None:
