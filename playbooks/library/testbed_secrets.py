@@ -65,14 +65,8 @@ def main():
         module.exit_json(changed=existed, files=[])
     accounts, tenants, mode = module.params["accounts"], module.params["tenants"], int(module.params["mode"], 8)
     given = {name: str(value) for name, value in module.params["given"].items()}
-    if unknown := sorted(set(given) - {f"{name}_password" for name in accounts}):
-        module.fail_json(msg=f"a secret '{unknown[0]}' is given, which no account of this environment has")
-    if short := sorted(
-        name for name, value in given.items() if len(value) < secrets.SHORTEST or value != value.strip()
-    ):
-        module.fail_json(
-            msg=f"the given {short[0]} is shorter than {secrets.SHORTEST} characters, or begins or ends with a space"
-        )
+    if (wrong := secrets.unusable(given, accounts)) is not None:
+        module.fail_json(msg=wrong)
     lacking = secrets.lacking(folder, accounts, tenants, mode=mode, rotate=module.params["rotate"], given=given)
     if module.check_mode:
         module.exit_json(changed=bool(lacking), files=[item.path for item in lacking], drift=secrets.drift(lacking))

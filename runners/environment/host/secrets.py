@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import string
 from collections.abc import Iterable, Mapping
@@ -15,6 +16,8 @@ from runners.lib.files import read_json, write_json
 
 _ALPHABET = string.ascii_letters + string.digits
 SHORTEST = 8  # of a given one: shorter values cannot be masked in what is shown
+# Of a given one: what means itself in every file that a password is written into, and in JSON, where it is to be masked.
+_PLAIN = re.compile(r"[A-Za-z0-9._~+/=:@,!*^?-]*", re.ASCII)
 TENANT_ROLES = ("viewer", "editor", "analyst", "tenant_admin", "agent")
 
 
@@ -64,6 +67,19 @@ def lacking(
         if (found := path.stat().st_mode & 0o777) != right
     ]
     return missing + wrong
+
+
+def unusable(given: Mapping[str, str], passwords: Iterable[str]) -> str | None:
+    """What is wrong with secrets that are given, in one sentence without a value; None when nothing is."""
+    known = {f"{name}_password" for name in passwords}
+    for name, value in sorted(given.items()):
+        if name not in known:
+            return f"a secret '{name}' is given, which no account of this environment has"
+        if len(value) < SHORTEST:
+            return f"the given {name} is shorter than {SHORTEST} characters"
+        if not _PLAIN.fullmatch(value):
+            return f"the given {name} has other characters than letters, digits and ._~+/=:@,!*^?-"
+    return None
 
 
 def drift(items: Iterable[Lack]) -> list[dict[str, str | None]]:

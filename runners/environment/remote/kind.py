@@ -12,8 +12,6 @@ from runners.lib.errors import FileError, NotReady
 from runners.lib.home import Environment
 from runners.lib.text import did_you_mean
 
-# Ends when nobody listens any more: sshd closes its input then, and tells it nothing else.
-_FOLLOW = 'tail -n "$1" -F "$2" 2>/dev/null & cat >/dev/null; kill $!'
 MARGIN_S = 30.0  # what a restart may take beside its patience: the orderly stop, and the way there and back
 
 
@@ -47,5 +45,5 @@ def log(
             file=f"{host.name}:{host.environment}/logs/{service}.log", remedy=did_you_mean(service, found["known"]),
         )  # fmt: skip
     if follow:
-        return host.lines("sh", "-c", _FOLLOW, "sh", str(count), str(found["path"]))
+        return host.lines("tail", "-n", str(count), "-F", str(found["path"]))
     return iter([str(line) for line in found["lines"]])

@@ -174,13 +174,12 @@ class Host:
         return dict(found)
 
     def lines(self, *words: str) -> Iterator[str]:
-        """What a command on the host prints, line by line as it comes. Its input ends with the reader. Raises NotReady when it
-        cannot be started."""
+        """What a command on the host prints, line by line as it comes. Raises NotReady when it cannot be started."""
         process = subprocess.Popen(
-            [*self.argv, *_quoted(*words)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            [*self.argv, *_quoted(*words)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             text=True, errors="replace",
         )  # fmt: skip
-        assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+        assert process.stdout is not None and process.stderr is not None
         try:
             yield from (line.rstrip("\n") for line in process.stdout)
             if process.wait() != 0:
@@ -188,7 +187,6 @@ class Host:
         finally:
             process.kill()
             process.wait()
-            process.stdin.close()
             process.stdout.close()
             process.stderr.close()
 

@@ -1,6 +1,10 @@
 """Inventories are checked before anything starts: file, line, nearest name."""
 
+import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -84,3 +88,17 @@ def test_an_environment_of_another_name_is_made_from_the_local_inventory() -> No
     assert inventory.of_environment("local") == inventory.find("local")
     with pytest.raises(FileError, match="--inventory local"):
         inventory.of_environment("locl")
+
+
+@pytest.mark.parametrize("configuration", ["ansible.cfg", "playbooks/ansible.cfg"])
+def test_what_is_under_test_is_no_inventory_of_hosts(configuration: str) -> None:
+    """Profiles lie beside hosts.yml: read as inventories, each of their keys would be a group."""
+    shipped = [argument for name in inventory.names() for argument in ("-i", str(PROJECT / "inventories" / name))]
+    done = subprocess.run(
+        [Path(sys.executable).with_name("ansible-inventory"), *shipped, "--list"], capture_output=True, text=True,
+        check=True, cwd=PROJECT, env={**os.environ, "ANSIBLE_CONFIG": str(PROJECT / configuration)},
+    )  # fmt: skip
+    assert set(json.loads(done.stdout)) <= {
+        "_meta", "all", "ungrouped", "platform", "engine", "runner_hosts", "load_workers",
+    }  # fmt: skip
+    assert "WARNING" not in done.stderr

@@ -4,6 +4,8 @@ import json
 import stat
 from pathlib import Path
 
+import pytest
+
 from runners.environment.host import secrets
 
 TENANTS = {"acme": "Acme", "globex": "Globex", "initech": "Initech"}
@@ -102,3 +104,21 @@ def test_values_can_be_asked_for_while_they_are_removed(tmp_path: Path) -> None:
     (folder / "redis_password").unlink()
     (folder / "redis_password").symlink_to(tmp_path / "nowhere")  # listed, and not there when it is read
     assert set(secrets.values(folder)) == before - {gone}
+
+
+@pytest.mark.parametrize(
+    ("value", "wrong"),
+    [
+        ("given-by-a-vault_1.2~+/=:@,!*^?", None), ("tiny", "shorter than 8"), ("two words here", "other characters"),
+        ('quote"d-value', "other characters"), ("back\\slashed", "other characters"), ("${expanded}", "other characters"),
+        ("trailing-line\n", "other characters"), ("übergrößte", "other characters"),
+    ],
+)  # fmt: skip
+def test_a_given_secret_means_itself_wherever_it_is_written(value: str, wrong: str | None) -> None:
+    """In redis.conf a second word is an argument too many; in JSON a quote is escaped, and then not masked."""
+    said = secrets.unusable({"redis_password": value}, ["redis"])
+    assert (said is None) if wrong is None else (said is not None and wrong in said and value not in said)
+
+
+def test_a_secret_of_nobody_is_told() -> None:
+    assert "no account" in str(secrets.unusable({"rediss_password": "long-enough"}, ["redis"]))
