@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 SUPERVISOR = "supervisor"
@@ -63,18 +63,19 @@ def kept(earlier: Mapping[str, int], defaults: Mapping[str, int]) -> int | None:
     return offsets.pop() if len(offsets) == 1 else None
 
 
-def choose(defaults: Mapping[str, int], *, reserved: Collection[int] = (), free: object = None) -> int:
-    """The offset of the first block whose ports are all free and not reserved. Raises NoFreePorts."""
-    ask = free if callable(free) else is_free
-    for offset, ports in blocks(defaults):
-        if not any(port in reserved for port in ports.values()) and all(ask(port) for port in ports.values()):
-            return offset
-    raise NoFreePorts(f"no block of ports is free, from {min(defaults.values())} on")
+def choose(
+    defaults: Mapping[str, int], *, reserved: Collection[int] = (), free: Callable[[int], bool] = is_free
+) -> int:  # fmt: skip
+    """The offset of the first block whose ports are all free, not reserved and claimed by nobody. Raises NoFreePorts."""
+    with claimed(defaults, reserved, free=free) as offset:
+        return offset
 
 
 @contextlib.contextmanager
-def claimed(defaults: Mapping[str, int], reserved: Iterable[int] = ()) -> Iterator[int]:
-    """As `choose`; nobody else's `claimed` on this machine gets one of these ports until the context ends.
+def claimed(
+    defaults: Mapping[str, int], reserved: Iterable[int] = (), *, free: Callable[[int], bool] = is_free
+) -> Iterator[int]:  # fmt: skip
+    """As `choose`; nobody else on this machine is given one of these ports until the context ends.
 
     A claim is a name in the abstract socket namespace (unix(7)): it needs no file and goes with the process. One for each
     port and not for the block: blocks overlap (3000 + 100 is another service's 3100).
@@ -89,7 +90,7 @@ def claimed(defaults: Mapping[str, int], reserved: Iterable[int] = ()) -> Iterat
                     claims.enter_context(socket.socket(socket.AF_UNIX)).bind(f"\0observastack-testbed-port-{port}")
             except OSError:
                 continue
-            if all(is_free(port) for port in ports.values()):
+            if all(map(free, ports.values())):
                 yield offset
                 return
     raise NoFreePorts(f"no block of ports is free, from {min(defaults.values())} on")

@@ -8,7 +8,8 @@ import pytest
 from runners.environment.host import ports
 from tests.servers import free_port
 
-DEFAULTS = {"backend": 8000, "postgres": 5432}
+# Not the catalogue's: an environment that comes up beside this test claims those.
+DEFAULTS = {"backend": 18000, "postgres": 15432}
 
 
 def test_the_first_environment_gets_the_usual_ports() -> None:
@@ -16,15 +17,15 @@ def test_the_first_environment_gets_the_usual_ports() -> None:
 
 
 def test_one_taken_port_moves_the_whole_block() -> None:
-    assert ports.choose(DEFAULTS, free=lambda port: port != 5432) == 100
+    assert ports.choose(DEFAULTS, free=lambda port: port != 15432) == 100
 
 
 def test_ports_of_other_environments_are_reserved_though_nothing_listens() -> None:
-    assert ports.choose(DEFAULTS, reserved={8000, 5532}, free=lambda port: True) == 200
+    assert ports.choose(DEFAULTS, reserved={18000, 15532}, free=lambda port: True) == 200
 
 
 def test_no_block_is_left() -> None:
-    with pytest.raises(ports.NoFreePorts, match="from 5432"):
+    with pytest.raises(ports.NoFreePorts, match="from 15432"):
         ports.choose(DEFAULTS, free=lambda port: False)
 
 
@@ -45,6 +46,14 @@ def test_two_claims_at_once_get_different_blocks() -> None:
         assert first != second
     with ports.claimed(defaults) as again:
         assert again == first
+
+
+def test_a_claimed_block_is_not_chosen_though_nothing_listens_yet() -> None:
+    """A playbook without the testbed command, beside a `testbed up` that has not started its servers yet."""
+    defaults = {"only": free_port()}
+    with ports.claimed(defaults) as first:
+        assert ports.choose(defaults) != first
+    assert ports.choose(defaults) == first
 
 
 def test_blocks_that_overlap_are_not_claimed_at_once() -> None:
