@@ -8,8 +8,6 @@ testbed_files, and a copy of them below `testbed_copy` stays here.
 from __future__ import annotations
 
 import hashlib
-import os
-import pwd
 from pathlib import Path
 
 from ansible.errors import AnsibleActionFail, AnsibleError
@@ -32,6 +30,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp=None, task_vars=None):
         from runners.environment.host.launch import fingerprint
+        from runners.lib.files import write_text
 
         result = super().run(tmp, task_vars)
         host = None
@@ -70,7 +69,7 @@ class ActionModule(ActionBase):
                     {"before": before or "", "after": text, "before_header": str(dest), "after_header": str(dest)}
                 )
             if not self._task.check_mode:
-                _write(dest, text, mode, item.get("owner"))
+                write_text(dest, text, mode=mode, owner=item.get("owner"))
         if host is not None:
             failure, changed, diffs, drift = host.flush()
             if failure:
@@ -153,6 +152,8 @@ class _Host:
 
     def flush(self):
         """(failure or None, changed, diffs, drift)"""
+        from runners.lib.files import write_text
+
         if not self._files:
             return None, self._gone, [], []
         found = self._run(files=self._files)
@@ -167,7 +168,7 @@ class _Host:
                 self._tell(entry, before, found["found"][entry["dest"]], diffs, drift)
             if not self._check and before != entry["content"]:
                 copy.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                _write(copy, entry["content"], 0o600, None)
+                write_text(copy, entry["content"])
         return None, found["files"], diffs, drift
 
     def _tell(self, entry, before, seen, diffs, drift):
@@ -197,17 +198,3 @@ class _Host:
 def digest(text):
     """What a program's section tells of a file: a change of it makes supervisord replace the program."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _write(dest, text, mode, owner):
-    """Beside its place first, then renamed: a reader sees the old file or the new one."""
-    temporary = dest.with_name(dest.name + ".new")
-    temporary.unlink(missing_ok=True)  # of a playbook that was killed; or a link, laid by the user whose folder this is
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(fd, "w") as file:
-        file.write(text)
-        os.fchmod(fd, mode)
-        if owner:
-            account = pwd.getpwnam(owner)
-            os.fchown(fd, account.pw_uid, account.pw_gid)
-    temporary.rename(dest)

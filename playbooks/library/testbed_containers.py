@@ -63,13 +63,14 @@ def main():
         },
         supports_check_mode=True,
     )
-    from runners.environment.containers import engine, workspace
+    from runners.environment.containers import compose, engine, workspace
     from runners.environment.host.ports import NoFreePorts
     from runners.lib.errors import TestbedError
     from runners.lib.home import Environment
 
     given = module.params
     try:
+        compose.require()
         engine_id = str(engine.connect().info()["ID"])
         prepared = workspace.prepare(
             Environment(Path(given["environment"])), given["catalogue"], given["images"], given["files"],

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import os
-import pwd
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
@@ -47,6 +45,8 @@ def main():
         from runners.environment.host.launch import fingerprint
 
         module.exit_json(changed=False, fingerprint=fingerprint([module.params["pattern"]]))
+    from runners.lib.files import write_text
+
     found = {}
     for item in module.params["files"]:
         dest, content = Path(item["dest"]), item.get("content")
@@ -62,22 +62,8 @@ def main():
         if content is None:
             dest.unlink()
         else:
-            write(dest, content, mode, item.get("owner"))
+            write_text(dest, content, mode=mode, owner=item.get("owner"))
     module.exit_json(changed=bool(found), files=list(found), found=found)
-
-
-def write(dest, text, mode, owner):
-    """A reader sees the old file or the new one."""
-    temporary = dest.with_name(dest.name + ".new")
-    temporary.unlink(missing_ok=True)  # of a playbook that was killed; or a link, laid by the user whose folder this is
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(fd, "w") as file:
-        file.write(text)
-        os.fchmod(fd, mode)
-        if owner:
-            account = pwd.getpwnam(owner)
-            os.fchown(fd, account.pw_uid, account.pw_gid)
-    temporary.rename(dest)
 
 
 if __name__ == "__main__":

@@ -15,10 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from runners.environment.containers import compose
+from runners.environment.containers.engine import address
 from runners.environment.host import binaries
 
 TIMEOUT_S = 5.0
-_COMPOSE = (2, 18)  # the first whose `up --wait` knows one-shot services
+_ENGINE = (20, 10)  # the first whose builds and networks do what the compose files ask for
 
 
 @dataclass(frozen=True)
@@ -95,23 +97,18 @@ def _docker() -> Found:
         return False, "docker not on PATH"
     version = _output(["docker", "version", "--format", "{{.Server.Version}}"]).strip()
     if not re.match(r"\d", version):
-        asked = os.environ.get("DOCKER_HOST") or "its usual socket"
+        asked = os.environ.get("DOCKER_HOST") or f"its usual socket, {address().removeprefix('unix://')}"
         said = "no permission to speak to" if "permission denied" in version.lower() else "no engine answers at"
         return False, f"{said} {asked}"
     if importlib.util.find_spec("docker") is None:
         return False, f"engine {version}, but the package docker (its SDK) is not installed"
+    if tuple(map(int, re.findall(r"\d+", version)[:2])) < _ENGINE:
+        return False, f"engine {version}, older than {'.'.join(map(str, _ENGINE))}"
     return True, f"engine {version}"
 
 
 def _compose() -> Found:
-    if shutil.which("docker") is None:
-        return False, "docker not on PATH"
-    version = _output(["docker", "compose", "version", "--short"]).strip()
-    if not (found := re.match(r"v?(\d+)\.(\d+)", version)):
-        return False, "docker has no compose plugin"
-    if (int(found[1]), int(found[2])) < _COMPOSE:
-        return False, f"the compose plugin is {version}, older than {'.'.join(map(str, _COMPOSE))}"
-    return True, version
+    return compose.plugin()
 
 
 def _kernel(module: str, *programs: str) -> Callable[[], Found]:
@@ -197,7 +194,7 @@ def _output(command: list[str]) -> str:
     try:
         done = subprocess.run(
             command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-            timeout=TIMEOUT_S, text=True, errors="replace",
+            timeout=TIMEOUT_S, text=True, errors="replace", env={**os.environ, "DOCKER_HOST": address()},
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
         return ""

@@ -89,8 +89,10 @@ def up(
         only = inventory.chosen(found.catalogue, tuple(only), place / "group_vars/all/services.yml")
         require_platform(found.catalogue, only)
         check_defects(defects)
-    if rotate and found.kind not in ("local", "remote"):
-        raise NotReady(f"secrets of an environment of kind {found.kind} are not rotated by the testbed")
+    if rotate and found.catalogue is None:
+        raise NotReady(
+            f"environment '{name}' is external: its secrets are not ours to rotate", remedy="leave out --rotate-secrets"
+        )
     home.create()
     done = Outcome("successful", 1)
     with lease.operation(home, environment, "up"):

@@ -175,7 +175,7 @@ class Pause(_OnContainer):
     summary = "freeze every process of the container, thaw them on revert"
     heals = False
     inject_operations: tuple[Operation, ...] = (Operation("engine", "pause"),)
-    revert_operations: tuple[Operation, ...] = (Operation("engine", "unpause"),)
+    revert_operations: tuple[Operation, ...] = (Operation("engine", "unpause"), Operation("engine", "start"))
 
     def inject(self, record: FaultRecord, save: Save) -> FaultRecord:
         return _order(record, save, "pause", AT_ONCE_S)
@@ -187,12 +187,16 @@ class Pause(_OnContainer):
         return f"container {found.id[:12]} is paused"
 
     def revert(self, record: FaultRecord) -> None:
-        if _now(record).status == "paused":
+        """An engine that died meanwhile starts again what ran, and leaves dead what was paused."""
+        found = _now(record)
+        if found.status == "paused":
             _engine(record.access).do(_id(record), "unpause")
+        elif not found.running:
+            _engine(record.access).do(_id(record), "start")
 
     def verify(self, record: FaultRecord) -> bool:
         try:
-            return _now(record).status != "paused"
+            return _now(record).status == "running"
         except EngineError:
             return False
 

@@ -8,8 +8,11 @@ import subprocess
 import tarfile
 import zipfile
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pytest
+from hatchling.builders.sdist import SdistBuilder
+from hatchling.builders.wheel import WheelBuilder
 
 from tests.packaging.distributions import NAMES, ROOT, NotHere, build, command, install, run, wheel
 
@@ -89,6 +92,23 @@ def test_programs_stay_programs(dist: Path, name: str) -> None:
 def test_neither_has_tests_packages_of_npm_or_leftovers(dist: Path, name: str) -> None:
     parts = {part for path in files(wheel(dist, name)) for part in PurePosixPath(path).parts}
     assert not parts & {"tests", "node_modules", "__pycache__", ".testbed", ".git", "src"}
+
+
+@pytest.mark.parametrize("builder", [WheelBuilder, SdistBuilder])
+def test_inventories_and_vaults_of_ones_own_are_not_packed(builder: Any, tmp_path: Path) -> None:
+    """The manual has them made beside the shipped ones, and wheels built from a checkout go to other hosts."""
+    project = tmp_path / "project"
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, project)
+    shutil.copytree(ROOT / "inventories", project / "inventories")
+    shutil.copytree(project / "inventories" / "remote", project / "inventories" / "staging")
+    (project / "inventories" / "remote" / "group_vars" / "all" / "vault.yml").write_text("secret: in-clear-text\n")
+    packed = {item.distribution_path for item in builder(str(project)).recurse_included_files()}
+    found = {path for path in packed if path.startswith("inventories/")}
+    assert {path.split("/")[1] for path in found} == {"compose", "local", "remote"}
+    assert "inventories/remote/group_vars/all/vault.yml" not in found
+    assert "inventories/remote/group_vars/all/vault.yml.example" in found
 
 
 def test_the_source_distribution_has_the_pages_too(dist: Path) -> None:

@@ -9,16 +9,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-from runners.environment.containers import engine, project, usage
+from runners.environment.containers import engine, knowledge, project, usage
 from runners.environment.containers.engine import Box
 from runners.environment.containers.health import failed, why
 from runners.environment.containers.project import Failed, Project
 from runners.environment.host.probes import probe
+from runners.environment.images import engine as pulling
 from runners.lib.errors import NotReady
-from runners.lib.files import read_json, write_json
+from runners.lib.files import read_json, write_json, write_text
 from runners.lib.home import Environment
 
 PORT_PATIENCE_S = 5.0
+PULLS = 3  # at once
 _POLL_S = 0.1
 LOG_LINES = 2000
 MAX_RESTARTS = 4  # the engine waits twice as long each time, from 0.1 s on
@@ -90,12 +92,17 @@ def bring_up(
     sick = {name for name, reason in reasons(state, found).items() if reason is not None}
     if not todo and not sick:
         return Done(variables=changed)
-    _refuse_missing_images(client, state, references, todo)
+    _have_images(client, state, references, todo)
     for box in found:
         if todo.get(box.service) in ("not wanted", "dead"):
             client.api.remove_container(box.id, v=True, force=True)
         elif box.status == "paused" and box.service in todo:
             client.api.unpause(box.id)  # compose would only be refused
+    try:
+        knowledge.renew(client, environment, ours, document, services)
+    except knowledge.NotTaken as error:
+        keep_logs(client, environment, found)
+        raise NotUp(f"{error.service}: {error}", {error.service: str(error)}) from None
     began = time.time()
     try:
         ours.up(
@@ -164,10 +171,7 @@ def _write(path: Path, text: str) -> bool:
     """Whether it was another one."""
     if path.is_file() and path.read_text() == text:
         return False
-    temporary = path.with_name(path.name + ".new")
-    temporary.touch(mode=0o600)
-    temporary.write_text(text)
-    temporary.rename(path)
+    write_text(path, text)
     return True
 
 
@@ -196,22 +200,28 @@ def _run_from(reference: str, version: str) -> dict[str, str]:
     return {"image": reference, "origin": f"image {reference}", "version": project.version_in(tag) or version}
 
 
-def _refuse_missing_images(
-    client: Any, state: Mapping[str, Any], references: Mapping[str, str], todo: Mapping[str, str]
-) -> None:
-    """Raises NotUp before anything is touched. What can be pulled is left to compose."""
+def _have_images(client: Any, state: Mapping[str, Any], references: Mapping[str, str], todo: Mapping[str, str]) -> None:
+    """Raises NotUp before anything is touched. What can be pulled is pulled first: that takes its time, which is none of the
+    patience with what is being started."""
     from docker.errors import ImageNotFound
 
-    if state["engine"]["images"] == "official":
-        return
-    missing = {}
+    absent: dict[str, list[str]] = {}
     for name in todo:
         if (reference := references.get(name)) is None:
             continue
         try:
             client.api.inspect_image(reference)
         except ImageNotFound:
-            missing[name] = project.MISSING.format(image=reference)
+            absent.setdefault(reference, []).append(name)
+    if state["engine"]["images"] == "official":
+        with ThreadPoolExecutor(PULLS) as pool:
+            said = dict(zip(absent, pool.map(pulling.pull, absent), strict=True))
+        why = {
+            reference: project.NOT_PULLED.format(image=reference, said=text) for reference, text in said.items() if text
+        }
+    else:
+        why = {reference: project.MISSING.format(image=reference) for reference in absent}
+    missing: dict[str, str | None] = {name: why[reference] for reference in why for name in absent[reference]}
     if missing:
         raise NotUp("; ".join(f"{name}: {reason}" for name, reason in sorted(missing.items())), missing)
 
@@ -287,7 +297,8 @@ def remove(environment: Environment, state: Mapping[str, Any], *, keep_volumes: 
         client = engine.connect(facts["url"])
     except NotReady as error:
         raise NotReady(
-            f"{error.what}; containers of environment '{environment.name}' may be on it", remedy=error.remedy
+            f"{error.what}; containers of environment '{environment.name}' may be on it",
+            remedy=f"{error.remedy}; where that engine is gone for good, remove the folder {environment.root}",
         ) from None
     if dry:
         return engine.leftovers(client, str(state["env_id"]), str(facts["project"]))

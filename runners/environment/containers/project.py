@@ -19,6 +19,7 @@ from typing import Any
 from runners.environment.containers.engine import Box
 
 MISSING = "its image {image} is not on this engine; build it with: ansible-playbook playbooks/images.yml"
+NOT_PULLED = "its image {image} cannot be pulled: {said} (where no registry answers: testbed_images_source: local)"
 QUERY_S = 60.0
 GRACE_S = 30.0  # beyond its own time limit, compose is not waited for
 LOOK_S = 1.0
@@ -72,7 +73,7 @@ class Project:
         try:
             done = subprocess.run(
                 self.command(*arguments, profiles=profiles, bare=bare), check=False, capture_output=True, text=True, errors="replace",
-                stdin=subprocess.DEVNULL, timeout=timeout_s, env=self._environ(),
+                stdin=subprocess.DEVNULL, timeout=timeout_s, env=self.environ(),
             )  # fmt: skip
         except FileNotFoundError:
             raise Failed("there is no docker on PATH; see: testbed doctor") from None
@@ -100,7 +101,7 @@ class Project:
             try:
                 process = subprocess.Popen(
                     self.command("up", *arguments, profiles=profiles), stdin=subprocess.DEVNULL, stdout=said, stderr=said,
-                    env=self._environ(), start_new_session=True,
+                    env=self.environ(), start_new_session=True,
                 )  # fmt: skip
             except FileNotFoundError:
                 raise Failed("there is no docker on PATH; see: testbed doctor") from None
@@ -122,7 +123,7 @@ class Project:
         found = re.match(r"v?(\d+)\.(\d+)", self.run("version", "--short", bare=True).strip())
         return found is not None and (int(found[1]), int(found[2])) >= _WITH_START_INTERVAL
 
-    def _environ(self) -> dict[str, str]:
+    def environ(self) -> dict[str, str]:
         """Not the caller's: a variable of the shell would win over the file, and make two provisionings differ."""
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "TZ", "LANG") if name in os.environ}
         marks = {name: value for name, value in os.environ.items() if name.startswith(("DOCKER_", "TESTBED_JOB"))}
@@ -152,6 +153,8 @@ def variables(
     for name, port in state["ports"].items():
         found[f"TESTBED_PORT_{_upper(name)}"] = str(port)
     for name, image in images.items():
+        if name == "base":
+            continue  # no service runs it
         if name in built:
             found[f"TESTBED_IMAGE_{_upper(name)}"] = built[name]
         elif image.get("repository"):
@@ -163,9 +166,10 @@ def variables(
 
 
 def as_file(found: Mapping[str, str]) -> str:
-    """An environment file as compose reads it: single quotes keep a value as it is, spaces and $ included."""
+    """An environment file as compose reads it: single quotes keep a value as it is, spaces and $ included, but for a quote."""
     head = "# Written by testbed up; compose reads it. There is no secret in it.\n"
-    return head + "".join(f"{name}='{value}'\n" for name, value in sorted(found.items()))
+    quoted = {name: value.replace("'", "\\'") for name, value in found.items()}
+    return head + "".join(f"{name}='{value}'\n" for name, value in sorted(quoted.items()))
 
 
 def _upper(name: str) -> str:

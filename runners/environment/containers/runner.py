@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from runners.environment import lease
 from runners.environment.containers import engine
@@ -62,35 +60,31 @@ def run(
         recorded = read_json(environment.state) or {}
         facts = recorded["engine"]
         container = f"{facts['project']}-run-{uuid.uuid4().hex[:8]}"
-        command = _command(facts, environment.config, container, arguments, files)
-        return _follow(command, facts["url"], container, cancel)
+        ours = Project(facts["project"], tuple(map(Path, facts["files"])), environment.config, facts["url"])
+        return _follow(_command(ours, container, arguments, files), ours, container, cancel)
 
 
-def _command(
-    facts: Mapping[str, Any], folder: Path, container: str, arguments: Sequence[str], files: Sequence[Path]
-) -> list[str]:
-    ours = Project(facts["project"], tuple(map(Path, facts["files"])), folder, facts["url"])
+def _command(ours: Project, container: str, arguments: Sequence[str], files: Sequence[Path]) -> list[str]:
     volumes = [part for file in files for part in ("--volume", f"{file.absolute()}:{WORK}/{file.name}:ro")]
     # Without dependencies: what it needs runs, and compose shall touch nothing of it.
     options = ["--name", container, "--rm", "--no-deps", "--no-TTY", "--quiet-pull", *volumes]
     return ours.command("run", *options, "runner", *arguments, profiles=("core", "testing"))
 
 
-def _follow(command: Sequence[str], url: str, container: str, cancel: Callable[[], int]) -> int:
+def _follow(command: Sequence[str], ours: Project, container: str, cancel: Callable[[], int]) -> int:
     """Run it to its end. In a session of its own, and told to end through the engine: compose that is interrupted goes at
     once and leaves the container running."""
-    environ = {**os.environ, "DOCKER_HOST": url}
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, env=environ)
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, env=ours.environ())
     told = 0
     try:
         while process.poll() is None:
             if cancel() > told:
                 told += 1
-                _tell(url, container, "SIGINT")
+                _tell(ours.url, container, "SIGINT")
             time.sleep(_POLL_S)
     finally:
         if process.poll() is None:
-            _tell(url, container, "SIGKILL")
+            _tell(ours.url, container, "SIGKILL")
             process.terminate()
             process.wait()
     return process.returncode

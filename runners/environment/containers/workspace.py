@@ -78,6 +78,7 @@ def prepare(
         "urls": urls({name: numbers[name] for name in names if name in numbers}), "ports": numbers,
         "stores": selection.stores, "identity": identity,
         "engine": {"url": address(), "id": engine_id, "project": project, "images": chosen_source, "built": known.get("built") or {},
+            "knows": known.get("knows") or {},
             "files": list(map(str, files)),
         },
         "services": [

@@ -15,6 +15,7 @@ from runners.environment.images.recipe import RUNNER, SERVICE, Recipe
 from runners.lib.errors import NotReady
 
 IMAGES = "observastack/images"
+SHIPPED = ("compose", "local", "remote")
 ROOT = "rootfs"
 """Below it lies, in the context of a stand-in, what is copied to the image's root: each file once, so in one layer."""
 _MADE = {"__pycache__", "node_modules", "dist", ".vite", ".pytest_cache", ".mypy_cache", ".ruff_cache"}
@@ -68,8 +69,10 @@ def context(recipe: Recipe, *, prebuilt: bool = False) -> Context:
             files |= _binary(name, f"{ROOT}{place}")
     elif recipe.dockerfile == RUNNER:
         files |= {f"{IMAGES}/requirements-runner.txt": images / "requirements-runner.txt"}
-        for package in ("runners", "tui", "playbooks", "inventories"):
+        for package in ("runners", "tui", "playbooks"):
             files |= _below(_folder(package), package)
+        for name in SHIPPED:  # an inventory that was made beside them tells of somebody's hosts, and may hold a vault
+            files |= _below(_folder("inventories") / name, f"inventories/{name}", below=_MADE | {"vault.yml"})
         files |= _below(images / "runner", f"{IMAGES}/runner")
     else:
         files |= {f"{IMAGES}/requirements.txt": images / "requirements.txt"}
@@ -102,8 +105,8 @@ def _binary(name: str, place: str) -> dict[str, Path]:
     if found is not None and name != "kc.sh":
         return {place: found.folder / found.program}
     if found is not None and (home := keycloak.home_of(found.folder / found.program)) is not None:
-        # Data of an instance that ran there is nobody else's.
-        return _below(home, place, aside={"data"}, below=set())
+        # Data and settings of an instance that ran there are nobody else's: the latter may hold a password.
+        return _below(home, place, aside={"data"}, below={"keycloak.conf"})
     raise NotReady(f"{name} is not on this machine", remedy="put it into the folder that TESTBED_BIN_DIR names")
 
 

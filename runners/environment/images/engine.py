@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from runners.environment.containers.engine import address
 from runners.environment.images.context import Context
 from runners.environment.images.recipe import Recipe
 from runners.lib.errors import NotReady, TestbedError
@@ -36,11 +37,11 @@ class Fetching:
     ca: Path | None = None
 
 
-def base_image(chosen: str = "") -> str:
-    """The one that was chosen, else the stand-in where this engine has it, else Debian's official one."""
+def base_image(chosen: str = "", official: str = OFFICIAL_BASE) -> str:
+    """The one that was chosen, else the stand-in where this engine has it, else the official one."""
     if chosen:
         return chosen
-    return STAND_IN_BASE if image_id(STAND_IN_BASE) else OFFICIAL_BASE
+    return STAND_IN_BASE if image_id(STAND_IN_BASE) else official
 
 
 def image_id(reference: str) -> str | None:
@@ -140,7 +141,9 @@ def no_engine(said: str) -> NotReady:
 
 def _docker(*arguments: str, timeout_s: float = ASK_S) -> subprocess.CompletedProcess[str]:
     command: Sequence[str] = ("docker", *arguments)
-    environment = {**os.environ, "DOCKER_BUILDKIT": "1", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
+    # The engine that the SDK speaks to, and its own builder: a context or a builder that the user has chosen may be another.
+    chosen = {"DOCKER_HOST": address(), "BUILDX_BUILDER": "default"}
+    environment = {**os.environ, **chosen, "DOCKER_BUILDKIT": "1", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
     try:
         return subprocess.run(
             command, check=False, capture_output=True, text=True, errors="replace", timeout=timeout_s, env=environment

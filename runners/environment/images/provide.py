@@ -38,7 +38,7 @@ def provide(
     Raises FileError (names, descriptions), NotReady (engine, programs), BuildFailed.
     """
     recipes = [_find(name, described) for name in dict.fromkeys(names)]
-    chosen = engine.base_image(base)
+    chosen = engine.base_image(base, official_base(described))
     prebuilt = frontend == "prebuilt" or (frontend == "auto" and not can_build_frontend())
     base_id = engine.image_id(chosen) or chosen
 
@@ -71,6 +71,13 @@ def prune(current: Mapping[str, str], *, dry: bool = False) -> list[str]:
 def withdraw(names: Sequence[str]) -> list[str]:
     """Remove all images of these names that were built here; returns what is gone. Raises TestbedError: one is in use."""
     return [reference for name in names for reference in engine.tags(name) if engine.remove(reference)]
+
+
+def official_base(described: Mapping[str, Mapping[str, Any]]) -> str:
+    """What builds begin with where nothing else is chosen: by digest, once images-lock has run."""
+    if (entry := described.get("base")) is None:
+        return engine.OFFICIAL_BASE
+    return f"{entry['repository']}:{entry['tag']}" + (f"@{entry['digest']}" if entry.get("digest") else "")
 
 
 def _find(name: str, described: Mapping[str, Mapping[str, Any]]) -> Recipe:

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from runners.environment import service
-from runners.environment.containers import engine, usage
+from runners.environment.containers import bring_up, engine, usage
 from runners.environment.host import ports
 from runners.environment.inventory import find
 from runners.environment.provisioner import Provisioner
@@ -28,6 +28,7 @@ from runners.lib.errors import NotReady
 from runners.lib.files import read_json
 from runners.lib.home import Environment, Home
 from runners.lib.ids import new_run_id
+from runners.target import open_target
 from tests.command import ROOT
 from tests.engines import engine as engine_or_skip
 
@@ -44,7 +45,8 @@ def left(home: Home, name: str, state: dict[str, Any]) -> list[str]:
     """What there is of an environment: on the engine, on the machine, in its folder."""
     environment = home.env(name)
     found = engine.leftovers(engine.connect(), state["env_id"], state["engine"]["project"])
-    found += [f"port {port}" for port in state["ports"].values() if not ports.is_free(port)]
+    own = [item["port"] for item in state["services"] if item["port"]]  # of the others somebody else may make use
+    found += [f"port {port}" for port in own if not ports.is_free(port)]
     return found + [path.name for path in environment.root.iterdir() if path.name not in ("lease", "chaos")]
 
 
@@ -221,6 +223,21 @@ def test_a_missing_image_is_named_with_the_remedy_before_anything_starts(home: H
     service.down(home, "lacking")
 
 
+def test_an_image_that_no_registry_has_is_the_cause_with_the_registrys_words(
+    home: Home, client: Any, tmp_path: Path
+) -> None:
+    source = _inventory(tmp_path)
+    given = yaml.safe_load((source / "group_vars" / "engine.yml").read_text())
+    nowhere = {"repository": "127.0.0.1:1/nobody/redis", "tag": "7", "digest": "", "user": "10001:10001"}
+    given |= {"testbed_images_source": "official", "testbed_images": {**_images(), "redis": nowhere}}
+    (source / "group_vars" / "engine.yml").write_text(yaml.safe_dump(given))
+    with pytest.raises(NotReady, match=r"redis: its image 127\.0\.0\.1:1/nobody/redis:7 cannot be pulled: .*refused"):
+        up(home, "unpulled", source=str(source))
+    state = state_of(home, "unpulled")
+    service.down(home, "unpulled")
+    assert left(home, "unpulled", state) == []
+
+
 def test_an_unhealthy_container_is_the_cause_with_its_last_words(home: Home, client: Any, tmp_path: Path) -> None:
     broken = tmp_path / "compose.broken.yaml"
     broken.write_text(yaml.safe_dump({"services": {"redis": {"command": ["redis-server", "/no-such-file"]}}}))
@@ -247,24 +264,91 @@ def test_an_engine_that_is_away_is_said_so_and_leaves_nothing(
     assert not home.env("nowhere").state.exists()
 
 
-def test_the_whole_platform_is_the_target_that_it_is_as_processes(home: Home, client: Any) -> None:
+@pytest.fixture(scope="module")
+def whole(home: Home, client: Any) -> Iterator[Environment]:
     if missing := _to_build():
         pytest.skip(f"the images of {', '.join(missing)} would have to be built: ansible-playbook playbooks/images.yml")
-    done = up(home, "whole", only=["web", "ingest"])
-    try:
-        assert done.status["state"] == "ready"
-        verified = service.verify(home, "whole")
-        assert verified["ready"], [item for item in verified["operations"] if item["state"] == "failed"]
-        (migrate,) = [item for item in done.status["services"] if item["name"] == "migrate"]
-        assert (migrate["state"], migrate["health"]) == ("stopped", "healthy")
-    finally:
-        state = state_of(home, "whole")
-        service.down(home, "whole", force=True)
+    assert up(home, "whole", only=["web", "ingest"]).status["state"] == "ready"
+    yield home.env("whole")
+    service.down(home, "whole", force=True)
+
+
+def test_the_whole_platform_is_the_target_that_it_is_as_processes(home: Home, whole: Environment) -> None:
+    verified = service.verify(home, "whole")
+    assert verified["ready"], [item for item in verified["operations"] if item["state"] == "failed"]
+    (migrate,) = [item for item in service.status(home, "whole")["services"] if item["name"] == "migrate"]
+    assert (migrate["state"], migrate["health"]) == ("stopped", "healthy")
+
+
+def test_rotated_secrets_are_all_new_the_old_ones_are_refused_and_the_data_stays(
+    home: Home, whole: Environment
+) -> None:
+    _start_results(whole)
+    servers = {"postgres": "postgres", "results-db": "results"}  # each with its superuser
+    old = {path.name: path.read_text().strip() for path in whole.secrets.glob("*_password")}
+    login, cluster = _password(whole), {name: _system(home, name, user) for name, user in servers.items()}
+    # An earlier rotation was killed half-way, and the server that knew the password has ended since: nobody can ask it.
+    (whole.secrets / "postgres_password").write_text("of-a-rotation-that-was-killed")
+    engine.connect().containers.get(containers(home, "whole")["postgres"]).kill()
+    assert up(home, "whole", only=["web", "ingest"], rotate=True).status["state"] == "ready"
+    _start_results(whole)
+    now = {path.name: path.read_text().strip() for path in whole.secrets.glob("*_password")}
+    assert now.keys() == old.keys() and not set(now.values()) & set(old.values())
+    assert {name: _system(home, name, user) for name, user in servers.items()} == cluster
+    for name, user in {**servers, "postgres": "obs_app"}.items():
+        assert "password authentication failed" in _ask(home, name, user, old[f"{user}_password"])
+    with open_target(whole) as target:
+        assert target.call("auth.login", None, username="acme-viewer", password=login).status == 401
+        assert target.call("auth.login", None, username="acme-viewer", password=_password(whole)).status == 200
+    assert service.verify(home, "whole")["ready"]
+    assert up(home, "whole", only=["web", "ingest"]).changed == 0
+
+
+def test_the_whole_platform_goes_without_a_trace(home: Home, whole: Environment) -> None:
+    state = state_of(home, "whole")
+    service.down(home, "whole", force=True)
     assert left(home, "whole", state) == []
 
 
-def containers(home: Home) -> dict[str, str]:
-    return {box.service: box.id for box in engine.boxes(engine.connect(), state_of(home)["env_id"])}
+def _start_results(environment: Environment) -> None:
+    """As `testing.yml` does, without the runner's image."""
+    state = read_json(environment.state)
+    assert isinstance(state, dict)
+    images = {name: {**entry, "digest": ""} for name, entry in _images().items()}
+    bring_up.bring_up(environment, state, state["engine"]["files"], images, {}, patience_s=120, further=["results-db"])
+
+
+def _password(environment: Environment) -> str:
+    users = (read_json(environment.secrets / "identities.json") or {})["users"]
+    return next(str(user["password"]) for user in users if user["username"] == "acme-viewer")
+
+
+def _system(home: Home, name: str, user: str) -> str:
+    """What tells one data directory from all others."""
+    found = _ask(home, name, user, (home.env("whole").secrets / f"{user}_password").read_text().strip())
+    assert found.isdigit(), found
+    return found
+
+
+def _ask(home: Home, name: str, user: str, password: str) -> str:
+    """Over TCP, so that the server wants the password."""
+    question = [
+        "psql",
+        "-h",
+        "127.0.0.1",
+        "-U",
+        user,
+        "-d",
+        "postgres",
+        "-Atc",
+        "SELECT system_identifier FROM pg_control_system()",
+    ]
+    container = engine.connect().containers.get(containers(home, "whole")[name])
+    return str(container.exec_run(question, environment={"PGPASSWORD": password}).output.decode().strip())
+
+
+def containers(home: Home, name: str = NAME) -> dict[str, str]:
+    return {box.service: box.id for box in engine.boxes(engine.connect(), state_of(home, name)["env_id"])}
 
 
 def playbook(environment: Environment, *options: str) -> dict[str, int]:
@@ -305,5 +389,9 @@ def _inventory(folder: Path, *more: Path) -> Path:
 def _to_build() -> list[str]:
     from runners.environment.images import provide
 
-    described = yaml.safe_load((find("compose") / "group_vars" / "all" / "images.yml").read_text())["testbed_images"]
-    return sorted(provide.provide(["postgres", "redis", "backend", "ingest", "web"], described, dry=True).built)
+    return sorted(provide.provide(["postgres", "redis", "backend", "ingest", "web"], _images(), dry=True).built)
+
+
+def _images() -> dict[str, Any]:
+    described = yaml.safe_load((find("compose") / "group_vars" / "all" / "images.yml").read_text())
+    return dict(described["testbed_images"])

@@ -151,6 +151,15 @@ def test_a_container_that_takes_its_time_to_end_is_started_again_when_it_has(tmp
         assert Engine(record.access.url).inspect(stand.container()).started_at != before
 
 
+def test_what_an_engine_left_dead_because_it_was_paused_runs_again(faked: FakeStand) -> None:
+    """As engine 26 does with a paused container when it starts after a crash of its own, whatever the restart policy says."""
+    injector = injector_of(faked)
+    record = injector.inject("pause", "ingest", 20)
+    faked.state = "exited"
+    assert injector.end(record).state == "REVERTED" and faked.status() == "running"
+    _end_watchdog(injector)
+
+
 def test_an_engine_that_comes_back_finds_the_watchdog_waiting(faked: FakeStand) -> None:
     record = _killed(faked, "pause", "post", first=lambda: _away(faked))
     _wait(lambda: _now(faked, record) == "FAILED")
@@ -216,6 +225,7 @@ def test_a_record_of_a_container_survives_the_journal(faked: FakeStand) -> None:
     assert [item.describe("ingest") for item in (*record.inject, *record.revert)] == [
         "ask the engine to pause the container of ingest",
         "ask the engine to unpause the container of ingest if it is paused",
+        "ask the engine to start the container of ingest unless it runs",
     ]
 
 

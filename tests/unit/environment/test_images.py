@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,10 @@ import pytest
 import yaml
 
 from runners.config.lookup import PROJECT
+from runners.environment.images import context as contexts
 from runners.environment.images import lock
 from runners.environment.images.context import Context, context
-from runners.environment.images.provide import provide
+from runners.environment.images.provide import official_base, provide
 from runners.environment.images.recipe import Recipe, recipe
 from runners.lib.errors import FileError, NotReady
 
@@ -52,6 +54,41 @@ def test_an_image_is_built_from_what_it_needs_and_nothing_else() -> None:
     assert not any(part in path for path in web for part in ("node_modules", "/dist/"))
     assert {"runners/cli/main.py", "playbooks/provision.yml", "inventories/local/target.yml"} <= files("runner")
     assert all(path.startswith("observastack/images/") for path in files("redis"))
+
+
+def test_nobodys_own_hosts_and_secrets_are_in_an_image(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An inventory is made by copying a shipped one beside it, and a vault begins in clear text."""
+    inventories = tmp_path / "inventories"
+    shutil.copytree(PROJECT / "inventories", inventories)
+    shutil.copytree(inventories / "remote", inventories / "staging")
+    vault = inventories / "remote" / "group_vars" / "all" / "vault.yml"
+    vault.write_text("testbed_given_secrets: {postgres_password: in-clear-text}\n")
+    folder = contexts._folder
+    monkeypatch.setattr(contexts, "_folder", lambda name: inventories if name == "inventories" else folder(name))
+    found = {path for path in files("runner") if path.startswith("inventories/")}
+    assert {path.split("/")[1] for path in found} == {"compose", "local", "remote"}
+    assert "inventories/remote/group_vars/all/main.yml" in found
+    assert "inventories/remote/group_vars/all/vault.yml" not in found
+
+
+def test_a_keycloak_that_ran_here_gives_its_program_and_not_what_it_was_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in (
+        "bin/kc.sh",
+        "bin/java",
+        "lib/quarkus-run.jar",
+        "conf/keycloak.conf",
+        "conf/cache-ispn.xml",
+        "data/h2/db",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("TESTBED_BIN_DIR", str(tmp_path / "bin"))
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    found = {path.partition("/opt/keycloak/")[2] for path in files("keycloak")} - {""}
+    assert found == {"bin/kc.sh", "bin/java", "lib/quarkus-run.jar", "conf/cache-ispn.xml"}
 
 
 def test_a_program_that_is_not_here_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -106,6 +143,17 @@ def test_digests_are_written_once_and_read_by_the_inventory(tmp_path: Path) -> N
     assert lock.write(file, {})
     shipped = PROJECT / "inventories" / "compose" / "group_vars" / "all" / "images-lock.yml"
     assert shipped.read_text() == file.read_text()
+
+
+def test_what_builds_begin_with_is_pinned_as_all_that_is_pulled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock.engine, "pull", lambda reference, timeout_s: None)
+    monkeypatch.setattr(lock.engine, "repo_digest", lambda reference: f"sha256:{reference}")
+    found = lock.digests(IMAGES)
+    assert found["base"] == "sha256:docker.io/library/debian:bookworm-slim"
+    assert found.keys() == {name for name, entry in IMAGES.items() if entry.get("repository")}
+    assert official_base({"base": {**IMAGES["base"], "digest": ""}}) == "docker.io/library/debian:bookworm-slim"
+    pinned = {"base": {**IMAGES["base"], "digest": "sha256:1"}}
+    assert official_base(pinned) == "docker.io/library/debian:bookworm-slim@sha256:1"
 
 
 def test_a_recipe_without_a_target_is_a_stand_in() -> None:

@@ -153,8 +153,9 @@ def a_project(folder: Path, text: str, variables: dict[str, str]) -> Project:
 
 def test_values_reach_compose_as_they_are(folder: Path) -> None:
     text = "services: {a: {image: x, profiles: [p], labels: {l: '${TESTBED_SECRETS:?}'}}}\n"
-    ours = a_project(folder, text, {"TESTBED_SECRETS": "/a b/$HOME#x"})
-    assert project.plain(project.document_of(ours)["services"]["a"]["labels"]["l"]) == "/a b/$HOME#x"
+    for value in ("/a b/$HOME#x", "/home/o'brien/it's", "/a\\b", '/"quoted"'):
+        ours = a_project(folder, text, {"TESTBED_SECRETS": value, "TESTBED_ZZ": "the next one"})
+        assert project.plain(project.document_of(ours)["services"]["a"]["labels"]["l"]) == value
 
 
 def test_the_callers_own_variables_do_not_count(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
