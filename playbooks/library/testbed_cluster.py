@@ -13,7 +13,8 @@ DOCUMENTATION = r"""
 module: testbed_cluster
 short_description: Create or remove the PostgreSQL data directory of an environment
 description:
-  - Creates it whole or not at all; gives the superuser the password of the file when that is another one now.
+  - Creates it whole or not at all; gives the superuser the password of the file when that is another one now, and who may
+    log in back as it was.
   - Removing it also removes the shared memory of servers that were killed, and the environment's folders outside its home.
 options:
   environment: {description: Folder of the environment., type: path, required: true}
@@ -73,7 +74,8 @@ def main():
     account = pwd.getpwnam(given["account"]) if given["account"] else None
     path, password = Path(given["path"]), Path(given["password_file"])
     if module.check_mode:
-        module.exit_json(changed=not cluster.exists(path) or not cluster.knows(path, password))
+        as_made = cluster.exists(path) and cluster.knows(path, password) and not cluster.edited(path)
+        module.exit_json(changed=not as_made)
     try:
         made = cluster.create(path, Path(given["binaries"]), password, account)
         renewed = not cluster.knows(path, password)

@@ -62,9 +62,12 @@ def verify(home: Home, name: str) -> dict[str, Any]:
     from runners.target import verify as probe_operations
 
     environment = folder_of(home, name)
+    recorded = read_json(environment.state) or {}
+    if recorded.get("state") == "absent":  # its data is kept, and there is nobody to ask
+        raise NotReady(f"environment '{name}' is absent", remedy=f"provision it with: testbed up {name}")
     with open_target(environment) as target:
         document = probe_operations(target).to_json()
-    found = checks(environment, read_json(environment.state) or {})
+    found = checks(environment, recorded)
     return document | {
         "ready": document["ready"] and not failed(found), "checks": [check.to_json() for check in found],
     }  # fmt: skip

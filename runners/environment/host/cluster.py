@@ -15,6 +15,7 @@ from typing import Any
 from runners.environment.host.processes import remove_shared_memory, segments_of
 
 INCLUDE = "include = 'testbed.conf'"
+INITIAL = "testbed.initial"  # who may log in, and settings: as they were made, so that an edited one is mended
 STAMP = "testbed.password"  # the hash of the superuser's password as last set, beside PostgreSQL's own files
 SCRAM_ITERATIONS = 4096
 
@@ -64,13 +65,7 @@ def _stamp(password_file: Path) -> str:
 
 
 def _write_stamp(cluster: Path, password_file: Path, account: pwd.struct_passwd | None) -> None:
-    # The folder is PostgreSQL's, and this may be root: what lies there may be a link to somewhere else.
-    (cluster / STAMP).unlink(missing_ok=True)
-    fd = os.open(cluster / STAMP, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(fd, "w") as file:
-        file.write(_stamp(password_file))
-        if account is not None:
-            os.fchown(fd, account.pw_uid, account.pw_gid)
+    _put(cluster / STAMP, _stamp(password_file).encode(), account)
 
 
 def _as(account: pwd.struct_passwd | None) -> dict[str, Any]:
@@ -81,13 +76,16 @@ def _as(account: pwd.struct_passwd | None) -> dict[str, Any]:
 
 
 def create(cluster: Path, binaries: Path, password_file: Path, account: pwd.struct_passwd | None) -> bool:
-    """initdb with SCRAM passwords and the superuser `postgres`; False when the cluster exists and nothing keeps a server
-    from starting on it. Raises InitFailed.
+    """initdb with SCRAM passwords and the superuser `postgres`; False when the cluster exists as it was made, and nothing
+    keeps a server from starting on it. Raises InitFailed.
 
     It is made beside its place and renamed, so that an initdb that was killed leaves nothing that looks like a cluster.
     """
     if exists(cluster):
-        return forget_lock(cluster)
+        mended = edited(cluster)
+        for name, content in mended.items():
+            _put(cluster / name, content, account)
+        return forget_lock(cluster) or bool(mended)
     draft = cluster.with_name(cluster.name + ".new")
     password = draft.with_name(draft.name + ".password")
     remove_shared_memory(segments_of(draft))  # of an initdb that was killed
@@ -114,9 +112,35 @@ def create(cluster: Path, binaries: Path, password_file: Path, account: pwd.stru
         password.unlink(missing_ok=True)
     with (draft / "postgresql.conf").open("a") as file:
         file.write(f"\n{INCLUDE}\n")
+    initial = draft / INITIAL
+    initial.mkdir(mode=0o700)
+    if account is not None:  # a server that was killed looks through the whole of its folder
+        os.chown(initial, account.pw_uid, account.pw_gid)
+    for path in draft.glob("p*.conf"):
+        _put(initial / path.name, path.read_bytes(), account)
     _write_stamp(draft, password_file, account)
     draft.rename(cluster)
     return True
+
+
+def edited(cluster: Path) -> dict[str, bytes]:
+    """Files of initdb (pg_hba.conf decides who may log in) that are other ones than they were made: their first content."""
+    found = {}
+    for path in sorted((cluster / INITIAL).glob("p*.conf")):
+        content, own = path.read_bytes(), cluster / path.name
+        if not own.is_file() or own.read_bytes() != content:
+            found[path.name] = content
+    return found
+
+
+def _put(path: Path, content: bytes, account: pwd.struct_passwd | None) -> None:
+    """The folder is PostgreSQL's, and this may be root: what lies there may be a link to somewhere else."""
+    path.unlink(missing_ok=True)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(fd, "wb") as file:
+        file.write(content)
+        if account is not None:
+            os.fchown(fd, account.pw_uid, account.pw_gid)
 
 
 def forget_lock(cluster: Path) -> bool:

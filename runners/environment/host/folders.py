@@ -11,6 +11,7 @@ from runners.environment.host import accounts
 from runners.lib.home import Environment
 
 OUTSIDE = Path("/var/tmp")  # noqa: S108  (survives a reboot, as data should; the folder's name is a fresh UUID, mode 0711)
+PASSABLE = 0o711  # of such a folder: PostgreSQL's user must be able to pass, and nobody to lay anything into it
 KEPT = ("lease", "chaos")
 
 

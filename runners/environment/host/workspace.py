@@ -115,11 +115,11 @@ def prepare(
         if not dry:  # until all of it holds, nobody may take it for ready: this may be killed
             write_json(environment.state, state | {"state": "provisioning"})
     for path in outside:  # after state.json, which names them
-        if not path.is_dir():
+        if not path.is_dir() or path.stat().st_mode & 0o777 != folders.PASSABLE:
             changed.append(str(path))
             if not dry:
-                path.mkdir()
-                path.chmod(0o711)  # whatever the umask: PostgreSQL's user must be able to pass
+                path.mkdir(exist_ok=True)
+                path.chmod(folders.PASSABLE)  # whatever the umask
     # What is not there cannot be tried as another user.
     triable = not dry or all(path.is_dir() for path in outside)
     if account is not None and found.get("postgres") is not None and triable:
@@ -159,7 +159,8 @@ def _drift(
             items.append(item(path.stem, "configuration", str(path), "nothing", "a file"))
         else:
             found = f"mode {path.stat().st_mode & 0o777:04o}" if path.is_dir() else "nothing"
-            items.append(item(None, "configuration", str(path), "a folder with mode 0700", found))
+            right = folders.PASSABLE if folders.OUTSIDE in path.parents else 0o700
+            items.append(item(None, "configuration", str(path), f"a folder with mode {right:04o}", found))
     return items
 
 

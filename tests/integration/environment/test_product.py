@@ -156,6 +156,26 @@ def test_drift_is_what_check_mode_cannot_see_too_and_up_mends_it_all(stack: Stac
     assert (stack.environment.secrets / "postgres_password").read_text() != lost
 
 
+def test_who_may_log_in_to_the_database_is_as_it_was_made(stack: Stack) -> None:
+    outside = stack.state["outside"]
+    cluster = Path(outside[0]) / "postgres" if outside else stack.environment.data / "postgres"
+    rules = cluster / "pg_hba.conf"
+    good = rules.read_text()
+    rules.write_text("host all all 127.0.0.1/32 trust\n")
+    service.restart(stack.home, NAME, "postgres")  # it reads them
+    for path in map(Path, outside):
+        path.chmod(0o777)
+    found = drifted(stack)
+    assert ("postgres", "configuration", "postgres.conf") in found
+    assert {(None, "configuration", Path(path).name) for path in outside} <= found
+    assert stack.up().status["state"] == "ready"
+    assert rules.read_text() == good and drifted(stack) == set()
+    with pytest.raises(psycopg2.OperationalError, match="password"):
+        psycopg2.connect(
+            host="127.0.0.1", port=stack.state["ports"]["postgres"], user="postgres", dbname="postgres", password="no"
+        )
+
+
 def test_what_is_not_fit_for_tests_starts_none(stack: Stack) -> None:
     service.require_ready(stack.home, NAME)
     (stack.environment.secrets / "redis_password").chmod(0o640)

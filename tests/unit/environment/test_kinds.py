@@ -55,3 +55,9 @@ def test_a_deployment_is_not_attached_in_the_place_of_a_running_environment(
     with pytest.raises(NotReady, match="of kind local"):
         service.up(Home(tmp_path), "blue", source=str(tmp_path / "there"))
     assert read_json(environment.state) == recorded
+
+
+def test_kept_data_is_not_probed(environment: Environment, tmp_path: Path) -> None:
+    write_json(environment.state, {"kind": "local", "state": "absent", "target_file": "t"})
+    with pytest.raises(NotReady, match="is absent"):
+        service.verify(Home(tmp_path), "blue")
