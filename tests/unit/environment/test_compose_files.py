@@ -211,6 +211,18 @@ def test_old_engines_can_build_it(file: Path) -> None:
     assert not re.search(r"^ARG .*(PASSWORD|SECRET|TOKEN)", text, re.MULTILINE)
 
 
+@pytest.mark.parametrize("stage", ["development", "test", "runner"])
+def test_every_runner_knows_its_version(stage: str) -> None:
+    """Without it the command does not even start; where its sources come from outside, nothing is installed."""
+    known = dict(stages(PLATFORM / "images" / "Dockerfile.runner"))
+    needed, lines = [stage], list[str]()
+    while needed:
+        own = known.get(needed.pop(), [])
+        lines += own
+        needed += re.findall(r"(?:^FROM |--from=)(\w+)", "\n".join(own), re.MULTILINE)
+    assert any("dist-info/METADATA" in line for line in lines)
+
+
 @pytest.mark.parametrize("file", DOCKERFILES, ids=lambda file: file.name)
 def test_no_image_runs_as_root(file: Path) -> None:
     known = dict(stages(file))
