@@ -64,7 +64,7 @@ def _restarted(record: FaultRecord, found: Found) -> bool:
 def _order(record: FaultRecord, save: Save, what: str, landing_s: float, **query: object) -> FaultRecord:
     record = save(record.with_(landing_s=landing_s))
     _engine(record.access).do(_id(record), what, **query)
-    return record
+    return save(record.with_(landing_s=0.0))  # it answers when it is done
 
 
 class _OnContainer:
