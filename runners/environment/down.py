@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 from runners.config import lookup
 from runners.environment import external, lease
@@ -16,6 +17,7 @@ from runners.lib.files import read_json, write_json
 from runners.lib.home import Home
 from runners.playbook.job import OnEvent
 
+Removed = Literal["", "gone", "forgotten"]
 _DATA = ("data", "secrets", "releases", "state.json", "controller.json")
 
 
@@ -27,14 +29,15 @@ def down(
     force: bool = False,
     on_event: OnEvent = ignore,
     cancel: Callable[[], int] = never,
-) -> bool:
-    """Remove an environment; False when there was none. keep_data: data, secrets and ports stay for the next `up`.
+) -> Removed:
+    """Remove an environment; "" when there was none, "forgotten" when its host could not be asked (only with `force`) and still
+    has what was there. keep_data: data, secrets and ports stay for the next `up`.
 
     Raises Leased (unless `force`), NotReady when something cannot be removed, Cancelled.
     """
     environment = folder_of(home, name)
     if not environment.root.is_dir():
-        return False
+        return ""
     with lease.operation(home, environment, "down", force=force):
         recorded = read_json(environment.state)
         if recorded is None and (found := recollect(environment)) is not None:
@@ -57,13 +60,14 @@ def down(
             if there:
                 provisioner.settle_faults()
                 provisioner.forget("there is no whole state.json")
-            return there
+            return "gone" if there else ""
         if recorded.get("kind") == "external":
             external.detach(environment)
-            return True
+            return "gone"
         keep = _DATA if keep_data else ()
+        removed: Removed = "gone"
         if provisioner.remote:
-            remote.take_down(provisioner, keep, force=force)
+            removed = remote.take_down(provisioner, keep, force=force)
         else:
             provisioner.settle_faults()
             provisioner.clear_away(keep)
@@ -72,7 +76,7 @@ def down(
             supervisor = recorded.get("supervisor")
             idle = {**supervisor, "pid": None, "start": None} if supervisor else None
             write_json(environment.state, {**recorded, "state": "absent", "supervisor": idle})
-    return True
+    return removed
 
 
 def inventory_of(recorded: dict[str, object]) -> Path:

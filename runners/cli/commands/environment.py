@@ -230,14 +230,18 @@ def _down(session: Session, args: argparse.Namespace) -> int:
     name = session.environment_name(args.name)
     progress = Progress(session, name)
     with Interrupts(session, "stopping; run testbed down again for the rest") as interrupts:
-        existed = service.down(
+        removed = service.down(
             session.home, name, keep_data=args.keep_data, force=args.force, on_event=progress.take,
             cancel=interrupts.count,
         )  # fmt: skip
     progress.end(service.status(session.home, name))
     if not session.json:
-        kept = " (data, secrets and ports are kept)" if args.keep_data and existed else ""
-        session.result(None, f"environment {name} is gone{kept}" if existed else f"there is no environment {name}")
+        kept = " (data, secrets and ports are kept)" if args.keep_data and removed else ""
+        said = {
+            "": f"there is no environment {name}", "gone": f"environment {name} is gone{kept}",
+            "forgotten": f"environment {name} is forgotten here; its host was not asked and still has what was there",
+        }  # fmt: skip
+        session.result(None, said[removed])
     return 0
 
 

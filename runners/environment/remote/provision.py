@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 from runners.environment.host import folders, outcome
 from runners.environment.provisioner import Playbook, Provisioner, never
@@ -74,9 +74,10 @@ def _fail(provisioner: Provisioner, done: Outcome) -> NoReturn:
     )
 
 
-def take_down(provisioner: Provisioner, keep: tuple[str, ...], *, force: bool) -> None:
-    """Raises NotReady, also when the host cannot be asked; `force` then removes the copy here alone."""
+def take_down(provisioner: Provisioner, keep: tuple[str, ...], *, force: bool) -> Literal["gone", "forgotten"]:
+    """Raises NotReady, also when the host cannot be asked; `force` then removes the copy here alone: forgotten."""
     environment = provisioner.environment
+    removed: Literal["gone", "forgotten"] = "gone"
     try:
         provisioner.clear_away(keep)
     except NotReady as error:
@@ -91,8 +92,11 @@ def take_down(provisioner: Provisioner, keep: tuple[str, ...], *, force: bool) -
         provisioner.on_event(
             {"type": "phase", "name": "removal", "message": f"{known.what}: the host is left as it is"}
         )
+        # A host that nothing was ever put on has nothing to be forgotten.
+        removed = "gone" if mirror.untouched(environment) else "forgotten"
     forget(environment.root)
     folders.clear(environment, keep=keep)
+    return removed
 
 
 def _line(text: str | None) -> str:

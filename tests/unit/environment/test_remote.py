@@ -2,6 +2,7 @@
 
 import shutil
 import stat
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import pytest
 from runners.config.lookup import PROJECT
 from runners.environment import inventory
 from runners.environment.host import rolling, secrets
+from runners.environment.provisioner import Provisioner
 from runners.environment.recollect import recollect
 from runners.environment.remote import mirror, ssh, wheels
+from runners.environment.remote.provision import take_down
 from runners.lib.errors import FileError, NotReady
 from runners.lib.files import read_json
 from runners.lib.home import Environment
@@ -69,6 +72,29 @@ def test_the_copy_says_remote_and_leaves_the_hosts_folders_to_the_host(tmp_path:
     lost = recollect(environment)
     assert lost is not None and (lost["kind"], lost["inventory"]) == ("remote", "/i")
     assert lost["remote"]["ssh"] == ["ssh", "h"]
+
+
+class _Away(Provisioner):
+    """Its host does not answer."""
+
+    def clear_away(self, keep: Collection[str] = ()) -> None:
+        raise NotReady("ssh: connect to host 127.0.0.1 port 1: Connection refused")
+
+
+def test_a_host_that_cannot_be_asked_is_not_said_to_be_empty(tmp_path: Path) -> None:
+    environment = Environment(tmp_path / "env" / "staging")
+    assert mirror.intended(environment, tmp_path)
+    away = _Away(environment, tmp_path, remote=True)
+    assert take_down(away, (), force=False) == "gone"  # nothing was ever put there
+    host = {"host": "platform1", "ssh": ["ssh", "h"], "python": "/p", "environment": "/e"}
+    state: dict[str, Any] = {"environment": "x", "kind": "local", "state": "ready"}
+    mirror.intended(environment, tmp_path)
+    mirror.keep_state(environment, state, None, inventory="/i", target_file="/i/target.yml", remote=host)
+    with pytest.raises(NotReady, match="nothing was removed"):
+        take_down(away, (), force=False)
+    assert environment.state.exists()
+    assert take_down(away, (), force=True) == "forgotten"
+    assert not environment.state.exists()
 
 
 def test_the_copied_secrets_are_private_and_no_more_than_the_hosts(tmp_path: Path) -> None:
