@@ -1,7 +1,8 @@
 """Environments as they promise to be: repeatable, gone without a trace, cancelled at once, broken with a cause, discreet.
 
 Slow (an hour and a half on two cores); `--rounds` is the number of trials of each killed or spoiled case, and as many as
-there are task boundaries means every one of them.
+there are task boundaries means every one of them. The container engine is killed only where `DRILL_ENGINE_START` is the command
+that brings it back.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ CASES: dict[str, Callable[[Share, random.Random], Result]] = {
 
 def keys(rounds: int) -> list[str]:
     """`case/number of trials`: what is killed is tried so often, cancels twenty times, halves twice, all else once."""
-    many = dict.fromkeys((*killed.CASES, "compose killed"), rounds)
+    many = dict.fromkeys((*killed.CASES, "compose killed", "compose engine killed"), rounds)
     many |= dict.fromkeys(obstacles.TWICE, 2) | dict.fromkeys(cancelled.CASES, cancelled.TRIALS)
     found = []
     for case in CASES:

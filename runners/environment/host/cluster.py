@@ -12,7 +12,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from runners.environment.host.processes import remove_shared_memory, segments_of
+from runners.environment.host.processes import in_use, remove_shared_memory, segments_of
 
 INCLUDE = "include = 'testbed.conf'"
 INITIAL = "testbed.initial"  # who may log in, and settings: as they were made, so that an edited one is mended
@@ -151,8 +151,9 @@ def forget_lock(cluster: Path) -> bool:
     """
     lock = cluster / "postmaster.pid"
     segments = segments_of(cluster)
-    if not lock.exists() or segments - set(remove_shared_memory(segments)) or _lives(lock, cluster):
+    if not lock.exists() or in_use(segments) or _lives(lock, cluster):
         return False
+    remove_shared_memory(segments)
     lock.unlink()
     return True
 

@@ -9,7 +9,7 @@ import ctypes
 import os
 import signal
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -114,12 +114,21 @@ def segments_of(cluster: Path) -> set[int]:
     return found
 
 
-def remove_shared_memory(segments: Iterable[int]) -> list[int]:
+def in_use(segments: Collection[int]) -> bool:
+    """Is a process attached to one of these? One that is not there any more is used by nobody (a reboot takes them all)."""
+    return any(attached for _, attached in _there(segments))
+
+
+def remove_shared_memory(segments: Collection[int]) -> list[int]:
     """Remove the segments that nobody is attached to any more; a server that was killed leaves one behind."""
-    removed = []
-    for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]:
-        fields = line.split()
-        segment, attached = int(fields[1]), int(fields[6])
-        if segment in segments and attached == 0 and ctypes.CDLL(None).shmctl(segment, IPC_RMID, None) == 0:
-            removed.append(segment)
-    return removed
+    return [
+        segment
+        for segment, attached in _there(segments)
+        if attached == 0 and ctypes.CDLL(None).shmctl(segment, IPC_RMID, None) == 0
+    ]
+
+
+def _there(segments: Collection[int]) -> list[tuple[int, int]]:
+    """(segment, number of processes attached to it) of those that exist."""
+    found = [line.split() for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]]
+    return [(int(fields[1]), int(fields[6])) for fields in found if int(fields[1]) in segments]

@@ -109,6 +109,7 @@ def _a_cluster_was_half_made(testbed: Testbed) -> None:
     state = read_json(testbed.environment.state) or {}
     processes.end_all(processes.ENV_MARK, state["env_id"])
     cluster = Path(state["outside"][0]) / "postgres" if state["outside"] else testbed.environment.data / "postgres"
+    processes.remove_shared_memory(processes.segments_of(cluster))  # no power cut leaves any
     shutil.rmtree(cluster)
     (cluster.with_name("postgres.new") / "base").mkdir(parents=True)
     cluster.mkdir()
