@@ -118,7 +118,7 @@ def _provisioned(session: Session, name: str, work: Callable[[Progress, Interrup
     """Do what ends in an environment that is ready; tell how it ended, as events or for people."""
     from runners.cli.provisioning import Interrupts, Progress, summary
     from runners.environment import service
-    from runners.lib.errors import TestbedError
+    from runners.lib.errors import NotReady, TestbedError
 
     progress = Progress(session, name)
     try:
@@ -129,9 +129,15 @@ def _provisioned(session: Session, name: str, work: Callable[[Progress, Interrup
         progress.end(document, **({"failure": document["failure"]} if "failure" in document else {}))
         raise
     progress.end(done.status, changed=done.changed, modules=done.modules, seconds=done.seconds)
+    if done.status["state"] != "ready":  # something ended after the playbook had seen it healthy
+        reasons = dict.fromkeys(str(item["reason"]) for item in done.status["services"] if item.get("reason"))
+        raise NotReady(
+            f"environment '{name}' was provisioned, and is {done.status['state']} now: {'; '.join(reasons) or 'no reason is known'}",
+            remedy=f"testbed status {name} says how it is; testbed up {name} starts what ended, testbed down {name} removes it",
+        )
     if not session.json:
         session.result(done.status, summary(session.home.env(name), done))
-    return 0 if done.status["state"] == "ready" else 2
+    return 0
 
 
 def _reset(session: Session, args: argparse.Namespace) -> int:
