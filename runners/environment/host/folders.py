@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -18,7 +20,8 @@ KEPT = ("lease", "chaos")
 def make_folders(environment: Environment, names: Collection[str], *, dry: bool = False) -> list[str]:
     """The folders of an environment, each 0700; returns those that were made or got their mode back.
 
-    names: services that have a folder of their own under data. dry: only tell.
+    names: services that have a folder of their own under data. dry: only tell. Raises PermissionError, naming a folder that is
+    another user's.
     """
     made = []
     folders = [
@@ -36,6 +39,8 @@ def make_folders(environment: Environment, names: Collection[str], *, dry: bool 
             if not dry:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 folder.chmod(0o700)
+        elif not os.access(folder, os.R_OK | os.W_OK | os.X_OK):  # told here, not by whichever server stumbles over it
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
     return made
 
 
