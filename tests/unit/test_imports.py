@@ -18,7 +18,6 @@ HEAVY = (
     "gevent",
     "docker",
     "ansible_runner",
-    "faker",
     "pydantic",
     "yaml",
 )
