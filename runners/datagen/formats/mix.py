@@ -1,0 +1,31 @@
+"""Which service writes in which format: a service keeps to one, as in life; gateways and databases have their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from runners.ledger.identity import derive
+
+APPLICATION = ("json", "logfmt", "plain", "klog", "rfc5424")
+_USUAL: dict[str, tuple[str, ...]] = {
+    "go": ("json", "logfmt", "klog"),
+    "java": ("plain", "json"),
+    "python": ("plain", "json"),
+    "nodejs": ("json",),
+    "dotnet": ("json", "plain"),
+    "rust": ("logfmt", "json"),
+}
+
+
+def format_of(mix: Mapping[str, float], service: str, language: str) -> str:
+    """The format of a service's own lines. mix: weights; without a weight for any of these, what its language is used to."""
+    weights = {name: mix.get(name, 0.0) for name in APPLICATION}
+    if not any(weights.values()):
+        usual = _USUAL.get(language, ("json",))
+        return usual[derive("format", service) % len(usual)]
+    left = (derive("format", service) >> 32) / (1 << 32) * sum(weights.values())
+    for name, weight in weights.items():
+        left -= weight
+        if left < 0:
+            return name
+    return next(name for name, weight in reversed(weights.items()) if weight)
