@@ -7,14 +7,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from runners.datagen import auditing
 from runners.datagen import generate as generating
+from runners.datagen.labels import LABELS, labels
 from runners.datagen.plan import count
 from runners.datagen.scenario import load_scenario
 from runners.datagen.sinks import local_sinks, parse_sink, remote_sinks
 from runners.ledger.items import SIGNALS
 from runners.lib.errors import FileError, TestbedError
+from runners.lib.files import write_json
 from runners.lib.text import did_you_mean
 from runners.lib.units import parse_duration
 from runners.suite import Context, Verdict
@@ -25,9 +28,10 @@ Finish = Callable[[str, Verdict, str], None]
 
 
 def generate(context: Context) -> Verdict:
-    """Params: scenario (path), duration_s, sink. Raises TestbedError for what cannot be begun."""
+    """Params: scenario (path), duration_s, sink, start_ns (of a backfill: at full speed). Raises TestbedError for what
+    cannot be begun."""
     with _tests(context, [GENERATE]) as finish:
-        _only(context, "scenario", "duration_s", "sink")
+        _only(context, "scenario", "duration_s", "sink", "start_ns")
         params = context.params
         scenario = load_scenario(Path(params["scenario"]))
         duration_s = params.get("duration_s")
@@ -39,16 +43,21 @@ def generate(context: Context) -> Verdict:
                 sinks, sink = remote_sinks(url, scenario, target), url
             else:
                 sinks, sink = local_sinks(place), params["sink"]
+            length = None if duration_s is None else float(duration_s)
+            lasts_s = length or scenario.file.duration
+            backfill = params.get("start_ns")
+            paced = place.remote and backfill is None
+            back_ns = 0 if paced else round(lasts_s * 1e9)
+            start_ns = time.time_ns() - back_ns if backfill is None else int(backfill)
+            planned = sum(count(scenario, context.seed, length, start_ns).items.values())
+            if backfill is None and scenario.timeless:
+                start_ns = time.time_ns() - back_ns  # counting took its time
             order = generating.Order(
-                scenario=scenario,
-                seed=context.seed,
-                duration_s=None if duration_s is None else float(duration_s),
-                sink=sink,
-                sinks=sinks,
-                paced=place.remote,
-                environment=str(context.spec["environment"]),
-            )
-            planned = sum(count(scenario, context.seed, order.duration_s).items.values())
+                scenario=scenario, seed=context.seed, start_ns=start_ns, duration_s=length, sink=sink, sinks=sinks,
+                paced=paced, environment=str(context.spec["environment"]),
+            )  # fmt: skip
+            told = labels(scenario, run=context.run, seed=context.seed, start_ns=start_ns, duration_s=lasts_s)
+            _artifact(context, LABELS, told)
             verdict, why = generating.run(context, order, planned)
         context.reason = why or None
         finish(GENERATE, verdict, why)
@@ -68,14 +77,25 @@ def audit(context: Context) -> Verdict:
             progress=context.log,
         )
         for path, kind in auditing.write_artifacts(found, context.artifacts):
-            relative = str(path.relative_to(context.folder))
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            context.events.emit("artifact", path=relative, sha256=digest, kind=kind)
+            _tell_artifact(context, path, kind)
         context.events.emit("ledger", kind="audit", document=found.to_json())
         context.reason = found.reason or None
         for signal in SIGNALS:
             finish(f"audit.{signal}", found.verdict_of(signal), auditing.sentence(found, signal))
     return found.verdict
+
+
+def _artifact(context: Context, name: str, document: dict[str, Any]) -> None:
+    """Before a run begins: what it will do is known, whatever becomes of it."""
+    path = context.artifacts / name
+    write_json(path, document)
+    _tell_artifact(context, path, "labels")
+
+
+def _tell_artifact(context: Context, path: Path, kind: str) -> None:
+    relative = str(path.relative_to(context.folder))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    context.events.emit("artifact", path=relative, sha256=digest, kind=kind)
 
 
 @contextmanager

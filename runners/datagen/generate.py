@@ -32,10 +32,12 @@ _STOP_PATIENCE_S = 2.0
 
 @dataclass(frozen=True)
 class Order:
-    """What to play. sinks makes one sink per sender; paced: in real time from now, else at full speed, ending now."""
+    """What to play. sinks makes one sink per sender; start_ns: when the first tick begins; paced: in real time, else at
+    full speed."""
 
     scenario: Scenario
     seed: int
+    start_ns: int
     duration_s: float | None
     sink: str
     sinks: Callable[[], Sink]
@@ -51,11 +53,12 @@ class Player:
         scenario = order.scenario
         duration_s = order.duration_s or scenario.file.duration
         self._origin = time.monotonic()
-        start_ns = time.time_ns() - (0 if order.paced else round(duration_s * 1e9))
-        self._world = World(scenario, identity(context.run, scenario.tenants), order.seed, start_ns, order.duration_s)
+        self._world = World(
+            scenario, identity(context.run, scenario.tenants), order.seed, order.start_ns, order.duration_s
+        )
         header = Header(
             run=context.run, environment=order.environment, sink=order.sink, scenario=scenario.name,
-            scenario_sha256=scenario.sha256, seed=order.seed, start_ns=start_ns, duration_s=duration_s,
+            scenario_sha256=scenario.sha256, seed=order.seed, start_ns=order.start_ns, duration_s=duration_s,
             tenants=scenario.tenants, code=version("observastack-testbed"),
         )  # fmt: skip
         self._ledger = LedgerWriter(folder, header, scenario.source)

@@ -35,9 +35,12 @@ class Plan:
         }  # fmt: skip
 
 
-def count(scenario: Scenario, seed: int, duration_s: float | None = None) -> Plan:
-    """Items, requests and series are exact; bytes (before compression) are estimated from a few encoded slices."""
-    world = World(scenario, Identity("dry-run", scenario.tenants), seed, _ANY_START_NS, duration_s)
+def count(scenario: Scenario, seed: int, duration_s: float | None = None, start_ns: int = _ANY_START_NS) -> Plan:
+    """Items, requests and series are exact; bytes (before compression) are estimated from a few encoded slices.
+
+    start_ns: bears on the counts of scenarios that are not `timeless` only.
+    """
+    world = World(scenario, Identity("dry-run", scenario.tenants), seed, start_ns, duration_s)
     items: dict[Signal, int] = dict.fromkeys(SIGNALS, 0)
     requests = resent = 0
     for tick in range(world.ticks + 1):

@@ -10,7 +10,12 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from runners.config.document import Document, Rate, Seconds, Strict, check, parse
+from runners.datagen.anomaly import Anomaly
+from runners.datagen.incidents import AnomalyFile, Quiet, check_incidents
+from runners.datagen.rhythm import time_zone, week_time
+from runners.datagen.volume import requests_per_s
 from runners.lib.errors import FileError
+from runners.lib.units import parse_volume
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 
@@ -31,10 +36,20 @@ Share = Annotated[float, BeforeValidator(_share), Field(ge=0, le=1)]
 
 
 class TenantLoad(Strict):
-    """weight: the tenant's share of all requests is weight / sum of weights."""
+    """weight: the tenant's share of all requests is weight / sum of weights; rhythm: its week, by clocks in its zone."""
 
     id: Name
     weight: Annotated[float, Field(gt=0)] = 1.0
+    zone: Annotated[str, BeforeValidator(time_zone)] = "UTC"
+    rhythm: Literal["flat", "office", "evening"] = "flat"
+
+
+class WorldClock(Strict):
+    """begins: what time of the week (UTC) it is when the run starts; without it, the real one. speed: how many seconds
+    of the week pass in one of the run. Both bear on rhythms only: items carry the real time."""
+
+    begins: Annotated[int, BeforeValidator(week_time)] | None = None
+    speed: Annotated[float, Field(ge=1, le=100_000)] = 1.0
 
 
 class Wave(Strict):
@@ -53,11 +68,18 @@ class Spike(Strict):
 
 
 class Load(Strict):
-    """requests: user requests a second, all tenants together, before wave and spikes."""
+    """requests: user requests a second, all tenants together, before rhythm, wave and spikes; or else volume: of logs and
+    traces together, in bytes a second before compression."""
 
-    requests: Annotated[Rate, Field(gt=0)]
+    requests: Annotated[Rate, Field(gt=0)] | None = None
+    volume: Annotated[float, BeforeValidator(parse_volume), Field(gt=0)] | None = None
     wave: Wave = Wave()
     spikes: tuple[Spike, ...] = ()
+
+    @property
+    def rate(self) -> float:
+        """Requests a second."""
+        return self.requests if self.requests is not None else requests_per_s(self.volume or 0.0)
 
 
 class Metrics(Strict):
@@ -89,10 +111,13 @@ class ScenarioFile(Strict):
     tenants: Annotated[tuple[TenantLoad, ...], Field(min_length=1, max_length=200)]
     topology: Literal["shop"] = "shop"
     instances: Annotated[int, Field(ge=1, le=16)] = 2
+    clock: WorldClock = WorldClock()
     load: Load
     errors: Share = 0.01
     metrics: Metrics = Metrics()
     delivery: Delivery = Delivery()
+    anomalies: Annotated[tuple[AnomalyFile, ...], Field(max_length=200)] = ()
+    quiet: Annotated[tuple[Quiet, ...], Field(max_length=200)] = ()
 
 
 @dataclass(frozen=True)
@@ -110,6 +135,15 @@ class Scenario:
     @property
     def tenants(self) -> tuple[str, ...]:
         return tuple(tenant.id for tenant in self.file.tenants)
+
+    @property
+    def anomalies(self) -> tuple[Anomaly, ...]:
+        return tuple(one.anomaly for one in self.file.anomalies)
+
+    @property
+    def timeless(self) -> bool:
+        """Does it make the same number of items whenever it starts?"""
+        return self.file.clock.begins is not None or all(tenant.rhythm == "flat" for tenant in self.file.tenants)
 
     @property
     def sha256(self) -> str:
@@ -155,6 +189,10 @@ def _check_meaning(scenario: Scenario) -> None:
             f"metrics.interval ({file.metrics.interval:g}s) is no multiple of the tick ({file.tick:g}s)",
             ("metrics", "interval"), f"write for example {max(1, round(ticks)) * file.tick:g}s",
         )  # fmt: skip
+    if (file.load.requests is None) == (file.load.volume is None):
+        both = "both requests and volume" if file.load.requests else "neither requests nor volume"
+        raise document.error(f"load says {both}", ("load",), "keep one: requests: 2k/s, or volume: 50 GB/day")
+    check_incidents(document, file.anomalies, file.quiet, scenario.tenants, file.duration)
     for number, spike in enumerate(file.load.spikes):
         if spike.at >= file.duration:
             raise document.error(

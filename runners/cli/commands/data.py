@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runners.datagen.plan import Plan
+    from runners.datagen.window import Window
 
 SPARE_S = 180.0
 
@@ -34,7 +35,33 @@ def register(commands: Commands) -> None:
         "--seed", metavar="N", type=int, default=0, help="every random choice derives from it (default: 0)"
     )
     generate.add_argument("--duration", metavar="TIME", help="instead of the scenario's own, such as 40s or 5m")
+    generate.add_argument("--from", dest="begins", metavar="TIME", help="fill a past range, at full speed, from here")
+    generate.add_argument("--to", dest="ends", metavar="TIME", help="to here (default: now)")
     generate.add_argument("--dry-run", action="store_true", help="print exact counts and send nothing")
+    backfill = group.add(
+        "backfill", _generate, "write a past range of a scenario at full speed, with a ledger as `generate` keeps it",
+        examples="testbed data backfill migration-backfill --from 2d --to 1d\n"
+        "testbed data backfill smoke --from 2026-11-20T06:00Z --to 2026-11-20T07:00Z --dry-run",
+    )  # fmt: skip
+    backfill.add_argument(
+        "scenario", metavar="SCENARIO", help="a name (see `testbed data scenarios`), or a path to a file"
+    )
+    backfill.add_argument(
+        "--from",
+        dest="begins",
+        metavar="TIME",
+        required=True,
+        help="such as 2026-11-20T06:00Z, 2026-11-20, or 2d for two days ago",
+    )
+    backfill.add_argument("--to", dest="ends", metavar="TIME", help="the end, not included (default: now)")
+    backfill.add_argument(
+        "--sink", metavar="SINK", help="OTLP/HTTP base URL, file:PATH or null: (default: the environment's ingest)"
+    )
+    backfill.add_argument(
+        "--seed", metavar="N", type=int, default=0, help="every random choice derives from it (default: 0)"
+    )
+    backfill.add_argument("--dry-run", action="store_true", help="print exact counts and send nothing")
+    backfill.set_defaults(duration=None)
     audit = group.add(
         "audit", _audit, "read everything of a run back and say what is lost, duplicated, leaked, corrupt or forged",
         examples="testbed data audit last\ntestbed data audit 01964c --json\ntestbed data audit ./ledger --wait 60s",
@@ -51,6 +78,8 @@ def register(commands: Commands) -> None:
 
 def _generate(session: Session, args: argparse.Namespace) -> int:
     """The scenario is checked here, before anything is started."""
+    import time
+
     from runners.config import lookup
     from runners.datagen.plan import count
     from runners.datagen.scenario import load_scenario
@@ -60,20 +89,40 @@ def _generate(session: Session, args: argparse.Namespace) -> int:
     scenario = load_scenario(path)
     place = parse_sink(args.sink)
     duration_s = _duration("--duration", args.duration) if args.duration else None
+    window = _window(args)
+    if window is not None:
+        duration_s = window.duration_s
     if args.dry_run:
-        plan = count(scenario, args.seed, duration_s)
+        plan = count(scenario, args.seed, duration_s, window.start_ns if window else time.time_ns())
         session.result(plan.to_json(), _describe(path, plan))
         return 0
     from runners.cli.launch import run_stage
 
     length = duration_s or scenario.file.duration
+    start = {} if window is None else {"start_ns": window.start_ns}
     sink = f"file:{place.where}" if place.kind == "file" else args.sink  # the stage runs in a folder of its own
     code, _ = run_stage(
         session, suite="data", action="generate", name=scenario.name, environment=session.environment_name(),
-        params={"scenario": str(path), "duration_s": length, "sink": sink}, needs_environment=place.remote,
+        params={"scenario": str(path), "duration_s": length, "sink": sink, **start}, needs_environment=place.remote,
         seed=args.seed, timeout_s=length + scenario.file.delivery.give_up + SPARE_S,
     )  # fmt: skip
     return code
+
+
+def _window(args: argparse.Namespace) -> Window | None:
+    """The range of the past that is to be filled; None for a run in real time."""
+    import time
+
+    from runners.datagen.window import parse_window
+    from runners.lib.errors import UsageError
+
+    if args.begins is None:
+        if args.ends is not None:
+            raise UsageError("--to without --from", remedy="say where the range begins")
+        return None
+    if args.duration is not None:
+        raise UsageError("--duration together with --from", remedy="the range says how long it is")
+    return parse_window(args.begins, args.ends, time.time_ns())
 
 
 def _audit(session: Session, args: argparse.Namespace) -> int:
