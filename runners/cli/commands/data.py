@@ -71,6 +71,24 @@ def register(commands: Commands) -> None:
         "--wait", metavar="TIME", default="15s", help="how long acknowledged items may stay invisible (default: 15s)"
     )
     audit.add_argument("--findings", metavar="FILE", help="write one JSON line per item that is wrong")
+    score = group.add(
+        "score", _score, "compare the alerts that fired with what a run did on purpose: precision, recall, time to detect",
+        examples="testbed data score last\ntestbed data score last --alertmanager http://127.0.0.1:9093\n"
+        "testbed data score 01964c --min-recall 1 --json",
+    )  # fmt: skip
+    score.add_argument("of", metavar="RUN|LEDGER", help="a run (unique prefix, last, last~1) or a ledger's folder")
+    score.add_argument(
+        "--alertmanager",
+        metavar="URL",
+        help="read this Alertmanager, while the run lasts (default: the platform's alerts)",
+    )
+    score.add_argument(
+        "--min-recall", metavar="X", type=float, default=0.9, help="the least that passes (default: 0.9)"
+    )
+    score.add_argument(
+        "--min-precision", metavar="X", type=float, default=0.9, help="the least that passes (default: 0.9)"
+    )
+    score.add_argument("--no-wait", action="store_true", help="do not wait for deadlines that have not passed yet")
     group.add(
         "scenarios", _scenarios, "list the scenarios found here and the shipped ones", examples="testbed data scenarios"
     )
@@ -139,6 +157,23 @@ def _audit(session: Session, args: argparse.Namespace) -> int:
     )  # fmt: skip
     if args.findings:
         write_findings(Path(args.findings), found.findings)
+    session.result(found.to_json(), text(found))
+    return {"passed": 0, "failed": 1, "invalid": 2}[found.verdict]
+
+
+def _score(session: Session, args: argparse.Namespace) -> int:
+    from runners.datagen.scoring import score_run, text
+    from runners.ledger.find import find_ledger
+    from runners.lib.errors import UsageError
+
+    for option, value in (("--min-recall", args.min_recall), ("--min-precision", args.min_precision)):
+        if not 0 <= value <= 1:
+            raise UsageError(f"{option} {value:g}: must lie between 0 and 1")
+    found = score_run(
+        find_ledger(session.home.runs, args.of), session.home, environment=session.env, alertmanager=args.alertmanager,
+        recall=args.min_recall, precision=args.min_precision, wait=not args.no_wait,
+        progress=session.say if session.verbose else lambda _text: None,
+    )  # fmt: skip
     session.result(found.to_json(), text(found))
     return {"passed": 0, "failed": 1, "invalid": 2}[found.verdict]
 

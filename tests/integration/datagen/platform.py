@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
@@ -30,6 +31,7 @@ class Platform:
         self.keys: set[tuple[str, str]] = set()
         self.requests: list[dict[str, Any]] = []
         self.cut_export = False
+        self.alerts: dict[str, list[dict[str, Any]]] = {}
         self.lock = threading.Lock()
         self.url = ""
 
@@ -47,6 +49,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         return
+
+    def do_GET(self) -> None:
+        """The list of alerts, two a page."""
+        tenant, _, role = self.headers.get("Authorization", "").removeprefix("Bearer ").partition(":")
+        query = dict(parse_qsl(urlsplit(self.path).query))
+        begins = int(query.get("cursor", 0))
+        found = self.server.platform.alerts.get(tenant, [])
+        following = str(begins + 2) if begins + 2 < len(found) else None
+        document = {"items": found[begins : begins + 2], "next_cursor": following}
+        self._answer(200 if role == "viewer" else 403, json.dumps(document).encode())
 
     def do_POST(self) -> None:
         platform = self.server.platform
@@ -165,13 +177,14 @@ auth: {{flow: static_token}}
 ingest: {{idempotency: {idempotency}}}
 operations:
   search.export: {{post: /export, json: {{type: "{{type}}", from: "{{from}}", to: "{{to}}"}}}}
+  alerts.list: {{get: /alerts, query: {{cursor: "{{cursor?}}"}}, items: $.items, next: $.next_cursor}}
 required: []
 """
     )
     users = [
         {"username": f"{tenant}-{role}", "tenant": tenant, "roles": [role], "token": f"{tenant}:{role}"}
         for tenant in TENANTS
-        for role in ("agent", "analyst")
+        for role in ("agent", "analyst", "viewer")
     ]
     document = {"tenants": [{"id": tenant, "name": tenant} for tenant in TENANTS], "users": users}
     (folder / "secrets" / "identities.json").write_text(json.dumps(document))
