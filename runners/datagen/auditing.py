@@ -13,7 +13,7 @@ from runners.audit.run import audit as compare
 from runners.audit.sights import sights
 from runners.datagen.scenario import read_scenario
 from runners.datagen.world import World
-from runners.ledger.header import SCENARIO, Header, read_header
+from runners.ledger.header import FORMAT, SCENARIO, Header, read_header
 from runners.ledger.items import Signal
 from runners.ledger.reader import being_written, fates, read_attempts
 from runners.lib.errors import NotReady
@@ -26,7 +26,13 @@ _ITEMS: dict[Signal, str] = {"logs": "log records", "traces": "spans", "metrics"
 
 
 def world_of(folder: Path, header: Header) -> World:
-    """The world that wrote the ledger. Raises NotReady when the scenario beside it is not the one that ran."""
+    """The world that wrote the ledger. Raises NotReady when the scenario beside it is not the one that ran, or
+    another version of the generator ran it."""
+    if header.v != FORMAT:
+        raise NotReady(
+            f"the ledger in {folder} was written by version {header.code}, whose items this version does not make",
+            remedy="audit it with the version that wrote it",
+        )
     path = folder / SCENARIO
     try:
         source = path.read_bytes()

@@ -13,12 +13,14 @@ from runners.lib.files import read_json, write_json
 HEADER = "header.json"
 SCENARIO = "scenario.yaml"
 ROWS = "attempts.bin"
+FORMAT = 2
+"""Goes up when the same scenario and seed give other items. The rows of all formats are read alike."""
 
 
 @dataclass(frozen=True)
 class Header:
     """run: whose items these are; start_ns: when tick 0 began; sink: where they went (null:, file:… or a URL);
-    idempotent: whether every request carried an Idempotency-Key; code: version of the generator."""
+    idempotent: whether every request carried an Idempotency-Key; code: version of the generator; v: whose world it is."""
 
     run: str
     environment: str
@@ -31,7 +33,7 @@ class Header:
     tenants: tuple[str, ...]
     code: str
     idempotent: bool = True
-    v: int = 1
+    v: int = FORMAT
 
     @property
     def identity(self) -> Identity:
@@ -48,8 +50,8 @@ def read_header(folder: Path) -> Header:
         raise NotReady(
             f"{folder} holds no ledger", remedy="give a run of `testbed data generate`, or its ledger folder"
         )
-    if document.get("v") != 1:
-        raise NotReady(f"the ledger in {folder} has format {document.get('v')}; this version reads format 1")
+    if document.get("v") not in range(1, FORMAT + 1):
+        raise NotReady(f"the ledger in {folder} has format {document.get('v')}; this version reads 1 to {FORMAT}")
     try:
         return Header(**(document | {"tenants": tuple(document["tenants"])}))
     except (TypeError, KeyError) as error:

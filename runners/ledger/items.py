@@ -36,6 +36,14 @@ class SpanEvent(NamedTuple):
     attributes: Attributes
 
 
+class SpanLink(NamedTuple):
+    """To a span of another trace."""
+
+    trace_id: bytes
+    span_id: bytes
+    attributes: Attributes
+
+
 class Span(NamedTuple):
     """kind and status_code: the numbers of opentelemetry/proto/trace/v1; parent_span_id: empty for a root."""
 
@@ -52,6 +60,7 @@ class Span(NamedTuple):
     status_message: str
     attributes: Attributes
     events: tuple[SpanEvent, ...]
+    links: tuple[SpanLink, ...] = ()
 
     def key(self) -> dict[str, Any]:
         """How a person finds it in the platform."""

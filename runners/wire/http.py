@@ -6,7 +6,6 @@ client library; there is one connection for each sender thread.
 
 from __future__ import annotations
 
-import gzip
 import http.client
 import socket
 import ssl
@@ -16,6 +15,7 @@ from time import time
 from urllib.parse import urlsplit
 
 from google.protobuf.message import DecodeError
+from isal import igzip
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
@@ -61,10 +61,10 @@ class HttpSink:
             headers = self._headers(parcel)
         except Exception as error:  # no token, nothing sent: the answer of a sink that cannot be asked
             return Answer(401, error=f"no token for tenant {parcel.tenant}: {error}")
-        body = parcel.body
+        body: bytes | memoryview = parcel.body
         if self._gzip_level:
             # A fixed modification time keeps equal requests equal as bytes.
-            body = gzip.compress(body, self._gzip_level, mtime=0)
+            body = igzip.compress(body, self._gzip_level, mtime=0)
         try:
             connection = self._connect()
             connection.request("POST", self._base + PATHS[parcel.batch.signal], body=body, headers=headers)

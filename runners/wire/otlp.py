@@ -15,8 +15,10 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord as LogMessage
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality, Metric
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource as ResourceMessage
+from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 
 from runners.ledger.items import Attributes, Item, LogRecord, Resource, Sample, Signal, Span, Value
 
@@ -40,55 +42,70 @@ def encode_logs(records: Iterable[LogRecord]) -> bytes:
     request = ExportLogsServiceRequest()
     for resource, group in _by_resource(records):
         entry = request.resource_logs.add(schema_url=SCHEMA_URL)
-        entry.resource.CopyFrom(_resource(resource))
+        entry.resource.CopyFrom(resource_message(resource))
         scope = entry.scope_logs.add(scope=SCOPE)
         for record in group:
-            message = scope.log_records.add(
-                time_unix_nano=record.time,
-                observed_time_unix_nano=record.time,
-                severity_number=record.severity_number,
-                severity_text=record.severity_text,
-                trace_id=record.trace_id,
-                span_id=record.span_id,
-                flags=1 if record.trace_id else 0,
-            )
-            message.body.string_value = record.body
-            message.attributes.extend(_attributes(record.attributes))
+            scope.log_records.append(log_message(record))
     return request.SerializeToString(deterministic=True)
+
+
+def log_message(record: LogRecord) -> LogMessage:
+    """One record as OTLP's LogRecord."""
+    message = LogMessage(
+        time_unix_nano=record.time,
+        observed_time_unix_nano=record.time,
+        severity_number=record.severity_number,  # type: ignore[arg-type]
+        severity_text=record.severity_text,
+        trace_id=record.trace_id,
+        span_id=record.span_id,
+        flags=1 if record.trace_id else 0,
+    )
+    message.body.string_value = record.body
+    message.attributes.extend(_attributes(record.attributes))
+    return message
 
 
 def encode_traces(spans: Iterable[Span]) -> bytes:
     request = ExportTraceServiceRequest()
     for resource, group in _by_resource(spans):
         entry = request.resource_spans.add(schema_url=SCHEMA_URL)
-        entry.resource.CopyFrom(_resource(resource))
+        entry.resource.CopyFrom(resource_message(resource))
         scope = entry.scope_spans.add(scope=SCOPE)
         for span in group:
-            message = scope.spans.add(
-                trace_id=span.trace_id,
-                span_id=span.span_id,
-                parent_span_id=span.parent_span_id,
-                name=span.name,
-                kind=span.kind,
-                start_time_unix_nano=span.start,
-                end_time_unix_nano=span.end,
-                flags=0x101,  # sampled; the context-is-remote bits are known and say "not remote"
-            )
-            message.attributes.extend(_attributes(span.attributes))
-            if span.status_code:
-                message.status.code = span.status_code  # type: ignore[assignment]
-                message.status.message = span.status_message
-            for event in span.events:
-                added = message.events.add(time_unix_nano=event.time, name=event.name)
-                added.attributes.extend(_attributes(event.attributes))
+            scope.spans.append(span_message(span))
     return request.SerializeToString(deterministic=True)
+
+
+def span_message(span: Span) -> SpanMessage:
+    """One span as OTLP's Span."""
+    message = SpanMessage(
+        trace_id=span.trace_id,
+        span_id=span.span_id,
+        parent_span_id=span.parent_span_id,
+        name=span.name,
+        kind=span.kind,  # type: ignore[arg-type]
+        start_time_unix_nano=span.start,
+        end_time_unix_nano=span.end,
+        flags=0x101,  # sampled; the context-is-remote bits are known and say "not remote"
+    )
+    message.attributes.extend(_attributes(span.attributes))
+    if span.status_code:
+        message.status.code = span.status_code  # type: ignore[assignment]
+        message.status.message = span.status_message
+    for event in span.events:
+        added = message.events.add(time_unix_nano=event.time, name=event.name)
+        added.attributes.extend(_attributes(event.attributes))
+    for link in span.links:
+        to = message.links.add(trace_id=link.trace_id, span_id=link.span_id, flags=0x101)
+        to.attributes.extend(_attributes(link.attributes))
+    return message
 
 
 def encode_metrics(samples: Iterable[Sample]) -> bytes:
     request = ExportMetricsServiceRequest()
     for resource, group in _by_resource(samples):
         entry = request.resource_metrics.add(schema_url=SCHEMA_URL)
-        entry.resource.CopyFrom(_resource(resource))
+        entry.resource.CopyFrom(resource_message(resource))
         scope = entry.scope_metrics.add(scope=SCOPE)
         for (name, unit, instrument), points in groupby(
             group, key=lambda item: (item.name, item.unit, item.instrument)
@@ -129,7 +146,7 @@ def _by_resource(items: Iterable[_Item]) -> Iterator[tuple[Resource, list[_Item]
     return iter(groups.values())
 
 
-def _resource(resource: Resource) -> ResourceMessage:
+def resource_message(resource: Resource) -> ResourceMessage:
     return ResourceMessage(attributes=_attributes(resource.attributes))
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
+
+from isal import isal_zlib
 
 from runners.ledger.attempt import Attempt, Batch, Flag
 from runners.ledger.items import Item, moment
@@ -18,7 +19,7 @@ class Parcel:
 
     batch: Batch
     tenant: str
-    body: bytes
+    body: bytes | memoryview
     key: str
     flags: Flag
     items: int
@@ -31,18 +32,22 @@ class Parcel:
         """The ledger's row for one attempt to send it."""
         return Attempt(
             self.batch, number, self.flags, self.items, self.first_seq, self.last_seq, self.first_time,
-            self.last_time, len(self.body), zlib.crc32(self.body), sent_at,
+            self.last_time, len(self.body), isal_zlib.crc32(self.body), sent_at,
         )  # fmt: skip
+
+
+def key_of(run: str, batch: Batch) -> str:
+    """The Idempotency-Key of a batch."""
+    return f"{run}-{batch.tenant}-{batch.signal}-{batch.tick}-{batch.part}"
 
 
 def pack_parcel(run: str, tenant: str, batch: Batch, items: Sequence[Item], flags: Flag = Flag.NONE) -> Parcel:
     """Encode one batch; equal arguments give equal bytes and the same key."""
     numbers = [item.seq for item in items]
     times = [moment(item) for item in items]
-    key = f"{run}-{batch.tenant}-{batch.signal}-{batch.tick}-{batch.part}"
     return Parcel(
-        batch, tenant, encode(batch.signal, items), key, flags, len(items), min(numbers), max(numbers), min(times),
-        max(times),
+        batch, tenant, encode(batch.signal, items), key_of(run, batch), flags, len(items), min(numbers), max(numbers),
+        min(times), max(times),
     )  # fmt: skip
 
 

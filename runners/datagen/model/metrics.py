@@ -7,13 +7,14 @@ status: last count = number of spans, sum of the deltas = sum of their durations
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from runners.datagen.model.requests import Stream
-from runners.datagen.model.shapes import Shape, shapes
+import numpy as np
+
+from runners.datagen.model.requests import Integers, Stream
+from runners.datagen.model.tables import tables
 from runners.datagen.topology import SERVICES
 from runners.ledger.identity import derive, mix
 from runners.ledger.items import Attributes, Instrument, Resource, Sample
@@ -27,18 +28,11 @@ _LATTICE = 8
 _MASK = (1 << 64) - 1
 
 
-class SpanClass(NamedTuple):
-    """What request counts are split by, within one instance."""
-
-    name: str
-    kind: int
-    status_code: int
-
-
 class Series(NamedTuple):
     """low, high: range of a gauge's value, or the least and most that a counter grows in a tick.
 
-    scale: stored value = whole number / scale; 1 keeps it an integer.
+    scale: stored value = whole number / scale; 1 keeps it an integer. of: the class of spans (index into
+    `Tables.classes`) that it counts or times.
     """
 
     name: str
@@ -48,19 +42,12 @@ class Series(NamedTuple):
     low: int = 0
     high: int = 0
     scale: int = 1
-    of: SpanClass | None = None
+    of: int | None = None
 
 
-@lru_cache(maxsize=64)
-def span_classes(service: int) -> tuple[SpanClass, ...]:
-    """All classes of spans that a service can emit, in a fixed order."""
-    found: dict[SpanClass, None] = {}
-    for well, failing in shapes():
-        for shape in (well, *failing):
-            for visit in shape.visits:
-                if visit.service == service:
-                    found[SpanClass(visit.operation.name, visit.operation.kind, visit.status_code)] = None
-    return tuple(found)
+def span_classes(service: int) -> tuple[int, ...]:
+    """All classes of spans that a service can emit, in a fixed order: indexes into `Tables.classes`."""
+    return tuple(number for number, of in enumerate(tables().classes) if of.service == service)
 
 
 @lru_cache(maxsize=64)
@@ -70,7 +57,10 @@ def series_of(service: int, cpus: int) -> tuple[Series, ...]:
     instruments: tuple[tuple[str, str, Instrument], ...] = ((CALLS, "{call}", "counter"), (DURATION, "ns", "delta"))
     for name, unit, instrument in instruments:
         for of in span_classes(service):
-            attributes = {"span.name": of.name, "span.kind": _KINDS[of.kind], "status.code": _STATUS[of.status_code]}
+            told = tables().classes[of]
+            attributes = {
+                "span.name": told.name, "span.kind": _KINDS[told.kind], "status.code": _STATUS[told.status_code],
+            }  # fmt: skip
             found.append(Series(name, unit, instrument, attributes, of=of))
     return (*found, *_host_series(cpus))
 
@@ -115,7 +105,7 @@ class Meter:
     ) -> None:
         self._stream, self._fleet, self._interval, self._per, self._cpus = stream, fleet, interval, per, cpus
         self._keys = [derive(seed, "metrics", tenant, ordinal) for ordinal in range(len(fleet))]
-        self._tally = _Tally(stream, per)
+        self._tally = _Tally(stream, len(fleet))
         self._last_tick = stream.schedule.ticks - 1
 
     @property
@@ -158,10 +148,10 @@ class Meter:
             for index, series in enumerate(self.series_of(ordinal)):
                 value: int | float
                 start = started
-                if series.instrument == "delta":
-                    value, start = durations[ordinal, series.of], since
+                if series.of is not None and series.instrument == "delta":
+                    value, start = int(durations[ordinal, series.of]), since
                 elif series.of is not None:
-                    value = calls[ordinal, series.of]
+                    value = int(calls[ordinal, series.of])
                 else:
                     value = _value(series, mix(self._keys[ordinal] + index & _MASK), tick)
                     start = 0 if series.instrument == "gauge" else started
@@ -176,44 +166,40 @@ class Meter:
                 return earlier
         return None
 
-    def _durations(self, tick: int, reporting: Sequence[int]) -> Counter[tuple[int, SpanClass | None]]:
-        """Nanoseconds by instance and class since each instance last reported."""
-        since = {ordinal: self._reported_before(ordinal, tick) for ordinal in reporting}
-        result: Counter[tuple[int, SpanClass | None]] = Counter()
+    def _durations(self, tick: int, reporting: Sequence[int]) -> Integers:
+        """(instances, classes) nanoseconds since each instance last reported."""
+        since = np.full(len(self._fleet), tick)
+        for ordinal in reporting:
+            last = self._reported_before(ordinal, tick)
+            since[ordinal] = -1 if last is None else last
+        result = np.zeros((len(self._fleet), len(tables().classes)), np.int64)
         for earlier in range(max(0, tick - self._interval + 1), tick + 1):
-            wanted = {ordinal for ordinal, last in since.items() if last is None or last < earlier}
-            for request in self._stream.tick(earlier):
-                for position, (ordinal, of) in enumerate(_observed(request.shape, request.instances, self._per)):
-                    if ordinal in wanted:
-                        start, end = request.times[position]
-                        result[ordinal, of] += end - start
+            requests = self._stream.tick(earlier)
+            new = np.flatnonzero(since[requests.instance] < earlier)
+            took = (requests.end - requests.start)[new]
+            np.add.at(result, (requests.instance[new], requests.span_class[new]), took)
         return result
 
 
 class _Tally:
     """Running counts of spans by instance and class. Going forward costs what is new; going back starts over."""
 
-    def __init__(self, stream: Stream, per: int) -> None:
-        self._stream, self._per = stream, per
+    def __init__(self, stream: Stream, instances: int) -> None:
+        self._stream = stream
         self._done = 0
-        self._counts: Counter[tuple[int, SpanClass | None]] = Counter()
+        self._counts = np.zeros((instances, len(tables().classes)), np.int64)
 
-    def until(self, tick: int) -> Counter[tuple[int, SpanClass | None]]:
-        """Counts of all requests that ended in this tick or before. Valid until the next call."""
-        total = self._stream.schedule.cumulative[tick + 1]
-        if total < self._done:
-            self._done, self._counts = 0, Counter()
-        for number in range(self._done, total):
-            for key in _observed(self._stream.shape(number), self._stream.instances(number), self._per):
-                self._counts[key] += 1
-        self._done = total
+    def until(self, tick: int) -> Integers:
+        """(instances, classes) counts of all requests that ended in this tick or before. Valid until the next call."""
+        if tick + 1 < self._done:
+            self._done = 0
+            self._counts[:] = 0
+        for new in range(self._done, tick + 1):
+            requests = self._stream.tick(new)
+            key = requests.instance * self._counts.shape[1] + requests.span_class
+            self._counts += np.bincount(key, minlength=self._counts.size).reshape(self._counts.shape)
+        self._done = tick + 1
         return self._counts
-
-
-def _observed(shape: Shape, instances: Sequence[int], per: int) -> Iterator[tuple[int, SpanClass | None]]:
-    for visit in shape.visits:
-        of = SpanClass(visit.operation.name, visit.operation.kind, visit.status_code)
-        yield visit.service * per + instances[visit.service], of
 
 
 def _value(series: Series, key: int, tick: int) -> int | float:

@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runners.datagen.model.metrics import CALLS, DURATION
+from runners.datagen.model.tables import tables
 from runners.datagen.world import World
 from runners.ledger.attempt import Flag
 from runners.ledger.items import SIGNALS, LogRecord, Sample, Span, moment
 from tests.unit.datagen.worlds import RUN, START, TEXT, world
 
 SEEDS = st.integers(0, 2**31)
-KINDS = {"SPAN_KIND_SERVER": 2, "SPAN_KIND_CLIENT": 3, "SPAN_KIND_PRODUCER": 4}
+KINDS = {"SPAN_KIND_SERVER": 2, "SPAN_KIND_CLIENT": 3, "SPAN_KIND_PRODUCER": 4, "SPAN_KIND_CONSUMER": 5}
 STATUS = {"STATUS_CODE_UNSET": 0, "STATUS_CODE_ERROR": 2}
 
 
@@ -111,16 +112,64 @@ def test_traces_are_whole_and_children_lie_inside_their_parents(seed: int) -> No
         for item in of.slice(0, "traces", tick):
             span = cast("Span", item)
             traces[span.trace_id][span.span_id] = span
-        begins, ends = START + tick * of.tick_ns, START + (tick + 1) * of.tick_ns
+        ends = START + (tick + 1) * of.tick_ns
         for spans in traces.values():
             (root,) = [span for span in spans.values() if not span.parent_span_id]
-            assert begins < root.end <= ends
+            assert root.end <= ends
+            tried_again = {
+                span.parent_span_id for span in spans.values() if "http.request.resend_count" in span.attributes
+            }
             for span in spans.values():
                 if span.parent_span_id:
                     parent = spans[span.parent_span_id]
                     assert parent.start <= span.start <= span.end <= parent.end
-                    if span.status_code == 2:
+                    if span.status_code == 2 and parent.span_id not in tried_again:
                         assert parent.status_code == 2
+
+
+def test_what_a_message_caused_is_a_trace_of_its_own_that_links_to_the_sending_span() -> None:
+    of = world(text=TEXT.replace("20/s", "60/s"))
+    spans = {span.span_id: span for span in all_spans(of, 0)}
+    linked = [span for span in spans.values() if span.links]
+    assert linked and {span.kind for span in linked} == {5}
+    for span in linked:
+        (link,) = span.links
+        cause = spans[link.span_id]
+        assert (cause.kind, cause.trace_id, cause.status_code) == (4, link.trace_id, 0)
+        assert span.trace_id != cause.trace_id and not span.parent_span_id
+        assert span.start > cause.end
+        assert span.attributes["messaging.message.id"] == cause.attributes["messaging.message.id"]
+
+
+def test_calls_fan_out_and_failed_ones_are_tried_again() -> None:
+    of = world(text=TEXT.replace("20/s", "300/s").replace("15%", "2%"))
+    children: dict[bytes, list[Span]] = defaultdict(list)
+    for span in all_spans(of, 0):
+        children[span.parent_span_id].append(span)
+    assert any(len({span.start for span in of}) < len(of) for parent, of in children.items() if parent)
+    again = [span for of in children.values() for span in of if "http.request.resend_count" in span.attributes]
+    assert again
+    for span in again:
+        (first,) = [
+            other
+            for other in children[span.parent_span_id]
+            if other.attributes.get("url.full") == span.attributes["url.full"] and other is not span
+        ]
+        assert first.status_code == 2 and first.end <= span.start and not children[first.span_id]
+
+
+def test_errors_are_as_frequent_as_asked_and_come_in_bursts() -> None:
+    text = TEXT.replace("20/s", "200/s").replace("duration: 6s", "duration: 240s").replace("15%", "2%")
+    stream = world(7, text=text)._tenants[0].stream
+    shares = []
+    for tick in range(240):
+        shapes = stream.shapes(tick)
+        failing = {number for route in tables().failing for number in route}
+        shares.append(sum(shape in failing for shape in shapes.tolist()) / len(shapes))
+    mean = sum(shares) / len(shares)
+    assert 0.01 < mean < 0.03
+    variance = sum((share - mean) ** 2 for share in shares) / len(shares)
+    assert variance > 1.5 * mean * (1 - mean) / 150  # more than independent failures would have
 
 
 def test_records_lie_inside_their_spans_and_come_in_the_order_of_time() -> None:
