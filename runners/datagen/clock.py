@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from runners.datagen.anomaly import NEUTRAL, Effects
 from runners.datagen.rhythm import MONDAY_S, busy, local_week_s
@@ -15,11 +15,15 @@ _MICRO = 1_000_000
 
 @dataclass(frozen=True)
 class Schedule:
-    """cumulative[k]: requests that ended before tick k began; it has one entry more than there are ticks."""
+    """cumulative[k]: requests that ended before tick k began; it has one entry more than there are ticks.
+
+    effects: what anomalies do to the tenant meanwhile; those on its rate are in `cumulative` already.
+    """
 
     start_ns: int
     tick_ns: int
     cumulative: tuple[int, ...]
+    effects: Effects = field(default=Effects((), "", 1), compare=False)
 
     @property
     def ticks(self) -> int:
@@ -65,7 +69,7 @@ def schedule(file: ScenarioFile, tenant: int, start_ns: int, duration_s: float |
             micro = micro * effects.rate(tick) // NEUTRAL
         carried += micro
         cumulative.append(carried // _MICRO)
-    return Schedule(start_ns, tick_ns, tuple(cumulative))
+    return Schedule(start_ns, tick_ns, tuple(cumulative), effects)
 
 
 def _week_s(file: ScenarioFile, tenant: int, start_ns: int, after_ns: int) -> int:

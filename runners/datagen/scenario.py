@@ -102,10 +102,11 @@ class Delivery(Strict):
 
 
 class ScenarioFile(Strict):
-    """The grammar of a scenario."""
+    """The grammar of a scenario. question: what a run of it answers, a paragraph for people."""
 
     scenario: Name
     description: str = ""
+    question: str = ""
     duration: Annotated[Seconds, Field(gt=0)]
     tick: Annotated[Seconds, Field(ge=0.1, le=60)] = 1.0
     tenants: Annotated[tuple[TenantLoad, ...], Field(min_length=1, max_length=200)]

@@ -89,6 +89,17 @@ def register(commands: Commands) -> None:
         "--min-precision", metavar="X", type=float, default=0.9, help="the least that passes (default: 0.9)"
     )
     score.add_argument("--no-wait", action="store_true", help="do not wait for deadlines that have not passed yet")
+    explain = group.add(
+        "explain", _explain, "draw what a scenario will do over time, by signal and tenant, and say what it answers",
+        examples="testbed data explain production-day\ntestbed data explain black-friday --json",
+    )  # fmt: skip
+    explain.add_argument(
+        "scenario", metavar="SCENARIO", help="a name (see `testbed data scenarios`), or a path to a file"
+    )
+    explain.add_argument("--seed", metavar="N", type=int, default=0, help="as for `generate` (default: 0)")
+    explain.add_argument("--duration", metavar="TIME", help="instead of the scenario's own, such as 40s or 5m")
+    explain.add_argument("--from", dest="begins", metavar="TIME", help="as a backfill of a past range from here")
+    explain.add_argument("--to", dest="ends", metavar="TIME", help="to here (default: now)")
     group.add(
         "scenarios", _scenarios, "list the scenarios found here and the shipped ones", examples="testbed data scenarios"
     )
@@ -176,6 +187,24 @@ def _score(session: Session, args: argparse.Namespace) -> int:
     )  # fmt: skip
     session.result(found.to_json(), text(found))
     return {"passed": 0, "failed": 1, "invalid": 2}[found.verdict]
+
+
+def _explain(session: Session, args: argparse.Namespace) -> int:
+    import shutil
+    import time
+
+    from runners.config import lookup
+    from runners.datagen.explain import explain, text
+    from runners.datagen.scenario import load_scenario
+
+    scenario = load_scenario(lookup.find("scenarios", args.scenario))
+    window = _window(args)
+    duration_s = window.duration_s if window else _duration("--duration", args.duration) if args.duration else None
+    columns = 60 if session.json else max(20, min(96, shutil.get_terminal_size().columns - 40))
+    start_ns = window.start_ns if window else time.time_ns()
+    found = explain(scenario, args.seed, duration_s=duration_s, start_ns=start_ns, columns=columns)
+    session.result(found.to_json(), text(found))
+    return 0
 
 
 def _scenarios(session: Session, args: argparse.Namespace) -> int:

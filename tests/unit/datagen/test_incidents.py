@@ -11,7 +11,7 @@ from runners.datagen import incidents
 from runners.datagen.anomaly import Kind
 from runners.datagen.clock import schedule
 from runners.datagen.labels import labels
-from runners.datagen.scenario import Scenario, load_scenario, read_scenario
+from runners.datagen.scenario import Scenario, read_scenario
 from runners.lib.errors import FileError
 
 HEAD = """scenario: small
@@ -136,9 +136,8 @@ def test_a_volume_is_met_within_a_tenth() -> None:
     from runners.datagen.world import World
     from runners.ledger.identity import Identity
 
-    shipped = load_scenario(Path("runners/shipped/scenarios/drill.yaml"))
-    source = shipped.source.replace(b"{requests: 125/s}", b"{volume: 50 GB/day}")
-    of = read_scenario(source, Path("drill.yaml"))
+    text = "scenario: big\nduration: 8s\ntenants: [{id: acme}]\nload: {volume: 50 GB/day}\nerrors: 1%\n"
+    of = read_scenario(text.encode(), Path("big.yaml"))
     world = World(of, Identity("r", of.tenants), 42, 10**18)
     size = sum(
         len(world.parcel(batch).body)
