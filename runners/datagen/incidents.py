@@ -13,8 +13,9 @@ from runners.datagen.topology import SERVICES
 from runners.lib.text import did_you_mean
 
 # What the generator really does. A kind comes in here with the code that calls its function in `anomaly.Effects`.
-WIRED: frozenset[Kind] = RATES
-SERIES: frozenset[str] = frozenset()  # names of series that anomalies may change
+WIRED: frozenset[Kind] = RATES | {Kind.SATURATION}
+# Series that anomalies may change: gauges whose level means something by itself.
+SERIES = frozenset({"system.filesystem.utilization", "process.memory.usage", "process.thread.count"})
 _SHARES = frozenset({Kind.ERROR_BURST, Kind.LOG_NOVELTY, Kind.SATURATION})
 
 
@@ -111,7 +112,7 @@ def _wrong(
     if target.service and target.service not in services:
         yield ("target", "service"), f"there is no service '{target.service}'", did_you_mean(target.service, services)
     if target.series and target.series not in SERIES:
-        known = did_you_mean(target.series, SERIES) if SERIES else "take it out: no series can be changed yet"
+        known = did_you_mean(target.series, SERIES)
         yield ("target", "series"), f"there is no series '{target.series}' to change", known
     if kind in RATES and target.service and not target.series:
         yield ("target", "service"), "requests are a tenant's, a service has no rate of its own", "name a tenant"

@@ -106,6 +106,7 @@ class Meter:
         self._stream, self._fleet, self._interval, self._per, self._cpus = stream, fleet, interval, per, cpus
         self._keys = [derive(seed, "metrics", tenant, ordinal) for ordinal in range(len(fleet))]
         self._tally = _Tally(stream, len(fleet))
+        self._effects = stream.schedule.effects
         self._last_tick = stream.schedule.ticks - 1
 
     @property
@@ -153,12 +154,21 @@ class Meter:
                 elif series.of is not None:
                     value = int(calls[ordinal, series.of])
                 else:
-                    value = _value(series, mix(self._keys[ordinal] + index & _MASK), tick)
+                    whole = _whole(series, mix(self._keys[ordinal] + index & _MASK), tick)
+                    if not self._effects.none and series.instrument != "counter":
+                        whole = self._struck(resource.service, series, tick, whole)
+                    value = whole if series.scale == 1 else whole / series.scale
                     start = 0 if series.instrument == "gauge" else started
                 yield Sample(
                     self.number(ordinal, tick, index), resource, series.name, series.unit, series.instrument, start, time,
                     value, series.attributes,
                 )  # fmt: skip
+
+    def _struck(self, service: str, series: Series, tick: int, whole: int) -> int:
+        """The value after what anomalies do to it; nothing is more than full."""
+        full = series.high if series.scale == 1 else series.scale
+        found = self._effects.series(service, series.name, tick, whole, full)
+        return found if series.scale == 1 else min(full, found)
 
     def _reported_before(self, ordinal: int, tick: int) -> int | None:
         for earlier in range(tick - 1, max(-1, tick - 1 - self._interval), -1):
@@ -202,18 +212,14 @@ class _Tally:
         return self._counts
 
 
-def _value(series: Series, key: int, tick: int) -> int | float:
+def _whole(series: Series, key: int, tick: int) -> int:
     """Counters grow by low..high a tick on average and never fall; the rest drifts between low and high."""
     if series.instrument == "counter":
         room = series.high - series.low
-        whole = (tick + 1) * (series.low + series.high) // 2 + mix(key ^ tick) % room // 2
-    else:
-        lattice, within = divmod(tick, _LATTICE)
-        left, right = mix(key + lattice & _MASK) >> 32, mix(key + lattice + 1 & _MASK) >> 32
-        whole = series.low + (
-            (left * (_LATTICE - within) + right * within) // _LATTICE * (series.high - series.low) >> 32
-        )
-    return whole if series.scale == 1 else whole / series.scale
+        return (tick + 1) * (series.low + series.high) // 2 + mix(key ^ tick) % room // 2
+    lattice, within = divmod(tick, _LATTICE)
+    left, right = mix(key + lattice & _MASK) >> 32, mix(key + lattice + 1 & _MASK) >> 32
+    return series.low + ((left * (_LATTICE - within) + right * within) // _LATTICE * (series.high - series.low) >> 32)
 
 
 assert len(SERVICES) * 16 <= MAX_INSTANCES

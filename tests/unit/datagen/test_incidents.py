@@ -11,7 +11,11 @@ from runners.datagen import incidents
 from runners.datagen.anomaly import Kind
 from runners.datagen.clock import schedule
 from runners.datagen.labels import labels
+from runners.datagen.model.metrics import series_of
 from runners.datagen.scenario import Scenario, read_scenario
+from runners.datagen.world import World
+from runners.ledger.identity import Identity
+from runners.ledger.items import Sample
 from runners.lib.errors import FileError
 
 HEAD = """scenario: small
@@ -48,7 +52,7 @@ def test_without_anomalies_nothing_is_multiplied() -> None:
         (DIP.replace("acme", "acmee"), "there is no tenant 'acmee'", "did you mean 'acme'"),
         (DIP.replace("{tenant: acme}", "{service: paymnt}"), "there is no service 'paymnt'", "did you mean 'payment'"),
         (DIP.replace("{tenant: acme}", "{service: payment}"), "requests are a tenant's", "name a tenant"),
-        (DIP.replace("{tenant: acme}", "{series: nope}"), "there is no series 'nope'", ""),
+        (DIP.replace("{tenant: acme}", "{series: nope}"), "there is no series 'nope'", "process.memory.usage"),
         (DIP.replace("{tenant: acme}", "{host: x}"), "unknown key 'host'", "valid: series, service, tenant"),
         (DIP.replace("20s", "70s"), "after the end", "move it forward"),
         (DIP.replace("20%", "2"), "a dip by 2 is none", "20%"),
@@ -133,9 +137,6 @@ def test_labels_say_what_happens_and_which_alert_must_fire_by_when() -> None:
 
 
 def test_a_volume_is_met_within_a_tenth() -> None:
-    from runners.datagen.world import World
-    from runners.ledger.identity import Identity
-
     text = "scenario: big\nduration: 8s\ntenants: [{id: acme}]\nload: {volume: 50 GB/day}\nerrors: 1%\n"
     of = read_scenario(text.encode(), Path("big.yaml"))
     world = World(of, Identity("r", of.tenants), 42, 10**18)
@@ -144,3 +145,35 @@ def test_a_volume_is_met_within_a_tenth() -> None:
         for tick in range(world.ticks) for batch in world.batches(tick) if batch.signal != "metrics"
     )  # fmt: skip
     assert abs(size / 8 / (50e9 / 86_400) - 1) < 0.1
+
+
+def disks(text: str) -> dict[tuple[str, str, int], float]:
+    """Fill of each disk by service, instance and tick, of tenant acme."""
+    head = HEAD.replace("100/s", "3/s") + "metrics: {interval: 5s, cpus: 1}\ninstances: 1\n"
+    of = read_scenario((head + text).encode(), Path("small.yaml"))
+    world = World(of, Identity("r", of.tenants), 42, 10**18)
+    return {
+        (item.resource.service, f"{item.resource.instance_id} {item.attributes['system.filesystem.mountpoint']}", tick): float(item.value)
+        for tick in range(60) for item in world.slice(0, "metrics", tick)
+        if isinstance(item, Sample) and item.name == "system.filesystem.utilization"
+    }  # fmt: skip
+
+
+def test_a_disk_fills_up_at_the_service_that_is_struck_and_nowhere_else() -> None:
+    full = "{name: full, kind: saturation, target: {tenant: acme, service: payment, series: system.filesystem.utilization}, at: 15s, lasts: 30s, magnitude: 97%}"
+    plain, struck = disks(""), disks(f"anomalies: [{full}]")
+    assert plain.keys() == struck.keys()
+    hit = {key for key in plain if key[0] == "payment" and 15 <= key[2] < 45}
+    assert hit and all(struck[key] == plain[key] for key in plain.keys() - hit)
+    assert {struck[key] for key in hit if key[2] >= 21} == {0.97}
+    assert all(plain[key] < struck[key] < 0.97 for key in hit if 15 < key[2] < 21)
+
+
+def test_no_disk_is_more_than_full() -> None:
+    surge = "{name: surge, kind: level-shift, target: {series: system.filesystem.utilization}, at: 1s, lasts: 50s, magnitude: x9}"
+    assert max(disks(f"anomalies: [{surge}]").values()) == 1
+
+
+def test_series_that_can_be_changed_are_there_and_no_counters() -> None:
+    host = {series.name: series.instrument for series in series_of(0, 1)}
+    assert {host[name] for name in incidents.SERIES} <= {"gauge", "updown"}
