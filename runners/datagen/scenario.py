@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from runners.config.document import Document, Rate, Seconds, Strict, check, parse
+from runners.config.document import Document, Rate, Seconds, Share, Strict, check, parse
 from runners.datagen.anomaly import Anomaly
 from runners.datagen.incidents import AnomalyFile, Quiet, check_incidents
 from runners.datagen.rhythm import time_zone, week_time
@@ -18,21 +18,6 @@ from runners.lib.errors import FileError
 from runners.lib.units import parse_volume
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-
-
-def _share(value: str | float) -> float:
-    """`2%` or 0.02."""
-    if isinstance(value, str) and value.rstrip().endswith("%"):
-        try:
-            return float(value.rstrip().removesuffix("%")) / 100
-        except ValueError:
-            pass
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    raise ValueError(f"{value!r} is not a share; write for example 2% or 0.02")
-
-
-Share = Annotated[float, BeforeValidator(_share), Field(ge=0, le=1)]
 
 
 class TenantLoad(Strict):
