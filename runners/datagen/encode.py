@@ -14,8 +14,11 @@ import numpy as np
 from opentelemetry.proto.logs.v1.logs_pb2 import ResourceLogs, ScopeLogs
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource as ResourceMessage
 
+from runners.datagen.formats.columns import encode
+from runners.datagen.formats.holes import HOLES
+from runners.datagen.model.bodies import written
 from runners.datagen.model.fields import VARIANTS, WIDTHS, pools, variants
-from runners.datagen.model.logs import LogIds, Records, log
+from runners.datagen.model.logs import LogIds, Records, Said, log
 from runners.datagen.model.requests import Integers, Requests
 from runners.datagen.model.spans import SpanIds, span
 from runners.datagen.model.tables import tables
@@ -24,7 +27,7 @@ from runners.ledger.items import Resource
 from runners.ledger.mixing import U64, Identities, hex_words
 from runners.wire.frames import ITEM, Frames, field
 from runners.wire.otlp import SCHEMA_URL, SCOPE, log_message, resource_message, span_message
-from runners.wire.stencil import Stencil, Stencils, Words, cut, words
+from runners.wire.stencil import Sheet, Stencil, Stencils, Words, columns, cut, words
 
 Body = memoryview
 
@@ -46,8 +49,9 @@ SENTINELS: Mapping[str, bytes] = (
     | {"took": struct.pack("<d", _TOOK), "item": _text("item", _ITEM_ID).encode()}
     | {name: _bytes(name, width) for name, width in _IDS.items()}
     | {name: _text(name, width).encode() for name, width in WIDTHS.items()}
+    | {f"line.{hole.name}": _text(f"line.{hole.name}", hole.width).encode() for hole in HOLES}
 )
-"""By hole: numbers and ids as they lie in protobuf's fixed64, double and bytes; texts of the fields."""
+"""By hole: numbers and ids as they lie in protobuf's fixed64, double and bytes; texts of the fields, and (`line.`) what a format of log lines leaves open."""
 
 
 class _Fields(dict[str, str]):
@@ -102,7 +106,7 @@ class Encoder:
         of = tables()
         self._spans, self._logs = Stencils(widths), Stencils(widths)
         self._of_spans = _Variants(self._spans, len(of.kinds), _span)
-        self._of_logs = _Variants(self._logs, len(of.line_of), _log)
+        self._of_logs = _Variants(self._logs, 2 * len(of.line_of), _log)
         scope, tail = (
             ScopeLogs(scope=SCOPE).SerializeToString(),
             ResourceLogs(schema_url=SCHEMA_URL).SerializeToString(),
@@ -145,14 +149,31 @@ class Encoder:
         later = np.flatnonzero(of.tables.trace[row])
         trace[:, later] = self._ids.trace(tenant, of.trace_numbers[told.visit[later]])
         sheet.fill("trace", trace)
-        sheet.fill("span", self._ids.span(tenant, of.span_numbers)[:, told.visit])
+        span = self._ids.span(tenant, of.span_numbers)[:, told.visit]
+        sheet.fill("span", span)
         sheet.fill("item", self._ids.log(tenant, told.number))
         sheet.fill("time", told.time.view(np.uint64))
         took = (of.end[told.visit] - of.start[told.visit]) / 1e6
         sheet.fill("took", took.view(np.uint64))
         for name, values in self._fields(of).items():
             sheet.fill(name, values[:, owner])
+        self._fill_lines(sheet, of, told, trace, span)
         return _cut(sheet.raw, ends)
+
+    def _fill_lines(self, sheet: Sheet, of: Requests, told: Records, trace: U64, span: U64) -> None:
+        """What the formats left open in the bodies. trace, span: (k, L) words of the ids."""
+        for hole in HOLES:
+            if not len(items := sheet.holders(name := f"line.{hole.name}")):
+                continue
+            if hole.source == "trace":
+                values: Words = hex_words(trace[:, items])
+            elif hole.source == "span":
+                values = hex_words(span[:, items])
+            else:
+                visit = told.visit[items]
+                numbers = told.time[items] if hole.source == "time" else of.end[visit] - of.start[visit]
+                values = columns(encode(hole, numbers.view(np.uint64)))
+            sheet.fill_in(name, items, values)
 
     def _fields(self, of: Requests) -> dict[str, Words]:
         """(k, R) words of the fields of each request."""
@@ -175,9 +196,15 @@ def _span(kind: int, variant: int) -> Made:
 
 @cache
 def _log(line: int, variant: int) -> Made:
+    novel, line = divmod(line, len(tables().line_of))
     (visit, text), fields = tables().line_of[line], _Fields(variant)
     ids = LogIds(SENTINELS["trace"], SENTINELS["span"], SENTINELS["item"].decode())
-    made = log_message(log(visit, text, fields, ids, number=0, resource=_NOBODY, time=_NUMBERS["time"], took_ms=_TOOK))
+    wrote = written(visit, text, fields, novel=bool(novel))
+    body = bytearray(wrote.text)
+    for hole, at in wrote.holes:
+        body[at : at + hole.width] = SENTINELS[f"line.{hole.name}"]
+    said = Said(body.decode(), _NUMBERS["time"], _TOOK)
+    made = log_message(log(visit, text, fields, ids, said, number=0, resource=_NOBODY))
     return cut(field(ITEM, made.SerializeToString(deterministic=True)), SENTINELS), fields.told
 
 

@@ -13,7 +13,7 @@ from runners.datagen.topology import SERVICES
 from runners.lib.text import did_you_mean
 
 # What the generator really does. A kind comes in here with the code that calls its function in `anomaly.Effects`.
-WIRED: frozenset[Kind] = RATES | {Kind.SATURATION}
+WIRED: frozenset[Kind] = RATES | {Kind.SATURATION, Kind.ERROR_BURST, Kind.LATENCY, Kind.LOG_NOVELTY}
 # Series that anomalies may change: gauges whose level means something by itself.
 SERIES = frozenset({"system.filesystem.utilization", "process.memory.usage", "process.thread.count"})
 _SHARES = frozenset({Kind.ERROR_BURST, Kind.LOG_NOVELTY, Kind.SATURATION})

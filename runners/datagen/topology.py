@@ -203,7 +203,7 @@ _MAIL = Operation(
         "http.request.method": "POST", "url.full": "https://mail.provider.example/v3/send",
         "server.address": "mail.provider.example", "server.port": 443, "network.protocol.version": "2",
     },
-    (Line(0.95, INFO, "mail about order {order} handed over for {user}"),),
+    (Line(0.95, INFO, "mail about order {order} handed over for {email}"),),
     failure=("429", "too many requests, retry after 30 s"),
 )  # fmt: skip
 
@@ -245,7 +245,7 @@ _CHARGE = _call(
     _ACQUIRER, _sql("payment", "INSERT", "charges", "INSERT INTO charges (order_id, amount) VALUES ($1, $2)", 3100),
     self_us=4200,
     lines=(
-        Line(0.1, INFO, "authorizing order {order} with acquirer"),
+        Line(0.1, INFO, "authorizing order {order} with acquirer, card {card}"),
         Line(0.95, INFO, "charge of order {order} settled"),
     ),
     failure=("AcquirerUnavailable", "acquirer answered 96 system malfunction"),
@@ -313,7 +313,7 @@ ROUTES = (
         _call("gateway", "accounts", "POST", "/sessions", "/sessions",
               _sql("accounts", "SELECT", "users", "SELECT id, hash FROM users WHERE name = $1", 1400),
               _redis("accounts", "SETEX", "session:{user}"), self_us=41000,
-              lines=(Line(0.9, INFO, "user {user} signed in from {client}"),),
+              lines=(Line(0.9, INFO, "user {user} <{email}> signed in from {client}"),),
               failure=("PoolExhausted", "no worker is free to verify a password")),
     )),
     Route(8, _gateway(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from runners.datagen.anomaly import Effects
 from runners.datagen.clock import Schedule, schedule
 from runners.datagen.encode import Encoder
 from runners.datagen.model.fleet import fleet
@@ -47,7 +48,8 @@ class World:
         self._tenants: list[_Tenant] = []
         for number, name in enumerate(identity.tenants):
             plan = schedule(file, number, start_ns, duration_s)
-            stream = Stream(seed, name, plan, errors=file.errors, instances=file.instances)
+            effects = Effects(scenario.anomalies, name, plan.tick_ns)
+            stream = Stream(seed, name, plan, errors=file.errors, instances=file.instances, effects=effects)
             resources = fleet(identity, seed, number, file.instances)
             meter = Meter(
                 seed, name, stream, resources, interval=round(file.metrics.interval / file.tick), per=file.instances,

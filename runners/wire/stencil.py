@@ -65,9 +65,12 @@ def steps(width: int) -> tuple[int, tuple[int, ...]]:
 
 def words(texts: Sequence[bytes]) -> Words:
     """(k, n): each of n texts of one width as the k words that fill a hole, little-endian as they lie in memory."""
-    width = len(texts[0])
-    word, starts = steps(width)
-    table = np.frombuffer(b"".join(texts), np.uint8).reshape(len(texts), width)
+    return columns(np.frombuffer(b"".join(texts), np.uint8).reshape(len(texts), len(texts[0])))
+
+
+def columns(table: npt.NDArray[np.uint8]) -> Words:
+    """As `words`, of the rows of a table of bytes."""
+    word, starts = steps(table.shape[1])
     return np.stack([np.ascontiguousarray(table[:, at : at + word]).view(f"<u{word}")[:, 0] for at in starts])
 
 
@@ -148,6 +151,23 @@ class Sheet:
                 base = self._starts + inside
             for row, at in zip(rows, steps_in, strict=True):
                 view[base + at if at else base] = row if places is None else row[places]
+
+    def holders(self, name: str) -> Integers:
+        """The items that have the hole, in order."""
+        found = np.zeros(len(self._numbers), bool)
+        for column in self._table.offsets(name):
+            found |= column[self._numbers] >= 0
+        return np.flatnonzero(found)
+
+    def fill_in(self, name: str, items: Integers, values: Words) -> None:
+        """As `fill`, with values for these items only: those that `holders` gave."""
+        word, steps_in = steps(self._table.widths[name])
+        for column in self._table.offsets(name):
+            inside = column[self._numbers[items]]
+            places = np.flatnonzero(inside >= 0)
+            base = self._starts[items[places]] + inside[places]
+            for row, at in zip(values, steps_in, strict=True):
+                self._views[word][base + at] = row[places]
 
     def poke(self, offsets: Integers, values: Integers) -> None:
         """Write single bytes (values below 256) at offsets into the whole."""

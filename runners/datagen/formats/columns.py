@@ -12,6 +12,7 @@ from runners.datagen.formats.holes import LONGEST_US, Hole, render
 Column = NDArray[np.uint64]
 Matrix = NDArray[np.uint8]
 _NS = np.uint64(1_000_000_000)
+_MOST_SECONDS = 1_000
 _THREE = np.frombuffer("".join(f"{number:03d}" for number in range(1000)).encode(), np.uint8).reshape(1000, 3)
 _HEX = np.frombuffer("".join(f"{number:02x}" for number in range(256)).encode(), np.uint8).reshape(256, 2)
 
@@ -41,8 +42,13 @@ def words(matrix: Matrix) -> Iterator[tuple[int, Column]]:
 
 def _times(hole: Hole, ns: Column) -> Matrix:
     # The records of a tick lie within a few seconds: the calendar is asked once for each of these.
-    seconds, which = np.unique(ns // _NS, return_inverse=True)
-    texts = "".join(render(hole, int(second) * 1_000_000_000) for second in seconds).encode()
+    which = (ns // _NS).astype(np.int64)
+    first, last = (int(which.min()), int(which.max())) if len(which) else (0, 0)
+    if last - first < _MOST_SECONDS:
+        seconds, which = np.arange(first, last + 1), which - first
+    else:
+        seconds, which = np.unique(which, return_inverse=True)
+    texts = "".join(render(hole, second * 1_000_000_000) for second in seconds.tolist()).encode()
     out = np.frombuffer(texts, np.uint8).reshape(-1, hole.width)[which]
     at, digits = hole.fraction
     micros = ns % _NS // np.uint64(1000)

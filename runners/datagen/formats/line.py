@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -9,6 +10,9 @@ from typing import NamedTuple
 from runners.datagen.formats import pii
 from runners.datagen.formats.holes import Hole, Source, marked, render, sample
 from runners.datagen.formats.pii import Personal
+
+# Marks of holes and of private fields are private-use characters; most of a line is neither.
+_SPECIAL = re.compile("[\ue000-\uf8ff]")
 
 
 @dataclass(frozen=True)
@@ -65,8 +69,9 @@ def compile_line(written: str) -> Line:
     out, holes, private = bytearray(), list[Placed](), list[Private]()
     opened: tuple[Personal, int] | None = None
     at = 0
-    while at < len(written):
-        character = written[at]
+    while (special := _SPECIAL.search(written, at)) is not None:
+        out += written[at : special.start()].encode()
+        at, character = special.start(), special[0]
         if (hole := marked(character)) is not None:
             if written[at : at + hole.width] != character * hole.width:
                 raise ValueError(f"the hole {hole.name} is torn")
@@ -82,4 +87,5 @@ def compile_line(written: str) -> Line:
         else:
             out += character.encode()
         at += 1
+    out += written[at:].encode()
     return Line(bytes(out), tuple(holes), tuple(private))

@@ -12,6 +12,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from runners.datagen.formats.pii import personal
 from runners.ledger.identity import mix
 
 VARIANTS = 64
@@ -56,7 +57,8 @@ def pools() -> Mapping[str, tuple[str, ...]]:
 
 @lru_cache(maxsize=1)
 def variants() -> tuple[Mapping[str, str], ...]:
-    """What is baked in, by variant; the first ones are the most frequent."""
+    """What is baked in, by variant; the first ones are the most frequent. email and card stand between the marks of
+    `formats.pii`, for the bodies of log records only."""
     return tuple(
         {
             "agent": _AGENTS[number % len(_AGENTS)],
@@ -64,6 +66,9 @@ def variants() -> tuple[Mapping[str, str], ...]:
             "page": str(1 + (bits >> 20 & 0x1F).bit_length()),
             "quantity": str(1 + (bits >> 30) % 6),
             "worker": str(1 + (bits >> 40) % 16),
+            "variant": str(number),
+            "email": personal("email", number),
+            "card": personal("card", number),
         }
         for number, bits in enumerate(map(mix, range(1_001, 1_001 + VARIANTS)))
     )

@@ -8,20 +8,22 @@ from typing import NamedTuple
 
 import numpy as np
 
+from runners.datagen.model.bodies import written
 from runners.datagen.model.requests import Integers, Requests
 from runners.datagen.model.shapes import MAX_VISITS, Visit
 from runners.datagen.topology import Line
-from runners.ledger.identity import Identity
+from runners.ledger.identity import Identity, derive
 from runners.ledger.items import ITEM_ATTRIBUTE, LogRecord, Resource, Value
-from runners.ledger.mixing import U64
+from runners.ledger.mixing import U64, draw
 
 _INDEX_BITS = 24
+_NOVELTY = derive("novelty")
 
 
 @dataclass(frozen=True, eq=False)
 class Records:
     """The records of one tick in the order of time. By record (L): visit (index into the requests' visits), line (number
-    of the distinct line, see `Tables.line_of`), number, time (Unix nanoseconds)."""
+    of the distinct line, see `Tables.line_of`; that much plus the number of lines where it is of a novel pattern), number, time (Unix nanoseconds)."""
 
     visit: Integers
     line: Integers
@@ -37,6 +39,14 @@ class LogIds(NamedTuple):
     item: str
 
 
+class Said(NamedTuple):
+    """took_ms: how long the visit took."""
+
+    body: str
+    time: int
+    took_ms: float
+
+
 def records(requests: Requests) -> Records:
     """All records of these requests; of those at the same nanosecond, in the order of requests and visits."""
     of = requests.tables
@@ -50,7 +60,11 @@ def records(requests: Requests) -> Records:
     start = requests.start[visit]
     time = start + (requests.end[visit] - start) * of.at[line] // 100
     order = _by_time(time)
-    return Records(visit[order], of.line[line[order]], number[order], time[order])
+    visit, number, distinct = visit[order], number[order], of.line[line[order]]
+    if requests.novelty is not None:
+        chance = (draw(_NOVELTY, number) >> np.uint64(32)).astype(np.int64)
+        distinct += len(of.line_of) * (chance < requests.novelty[of.service[requests.row[visit]]])
+    return Records(visit, distinct, number, time[order])
 
 
 def _by_time(time: Integers) -> Integers:
@@ -76,34 +90,27 @@ def logs(requests: Requests, identity: Identity, tenant: int, fleet: Sequence[Re
             identity.trace_id(tenant, traces[at]), identity.span_id(tenant, spans[at]), identity.log_id(tenant, number)
         )
         took = int(requests.end[at]) - int(requests.start[at])
-        resource = fleet[int(requests.instance[at])]
+        resource, own = fleet[int(requests.instance[at])], fields[int(requests.request[at])]
+        novel, line = divmod(line, len(of.line_of))
         visit, text = of.line_of[line]
-        found.append(
-            log(
-                visit,
-                text,
-                fields[int(requests.request[at])],
-                ids,
-                number=number,
-                resource=resource,
-                time=time,
-                took_ms=took / 1e6,
-            )
-        )
+        body = written(visit, text, own, novel=bool(novel)).fill({
+            "time": time, "trace": int.from_bytes(ids.trace), "span": int.from_bytes(ids.span), "duration": took,
+        })  # fmt: skip
+        said = Said(body.decode(), time, took / 1e6)
+        found.append(log(visit, text, own, ids, said, number=number, resource=resource))
     return found
 
 
 def log(
-    visit: Visit, line: Line, fields: Mapping[str, str], ids: LogIds, *, number: int, resource: Resource, time: int,
-    took_ms: float,
-) -> LogRecord:  # fmt: skip
-    """What a line looks like as a record. took_ms: how long the visit took."""
+    visit: Visit, line: Line, fields: Mapping[str, str], ids: LogIds, said: Said, *, number: int, resource: Resource
+) -> LogRecord:
+    """What a line looks like as a record."""
     severity_number, severity_text = line.severity
     attributes: dict[str, Value] = {
         "code.function.name": f"{visit.operation.service}.handlers.{visit.operation.name.split(' ')[0].lower()}",
         "thread.name": f"worker-{fields['worker']}",
         "user.id": fields["user"],
-        "app.duration_ms": took_ms,
+        "app.duration_ms": said.took_ms,
         ITEM_ATTRIBUTE: ids.item,
     }
     if visit.http_status is not None:
@@ -112,6 +119,6 @@ def log(
         attributes["exception.type"] = visit.error[0]
         attributes["exception.message"] = visit.error[1].format_map(fields)
     return LogRecord(
-        number, resource, time, severity_number, severity_text, line.body.format_map(fields), ids.trace, ids.span,
+        number, resource, said.time, severity_number, severity_text, said.body, ids.trace, ids.span,
         attributes,
     )  # fmt: skip

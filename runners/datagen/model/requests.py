@@ -17,6 +17,7 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
+from runners.datagen.anomaly import NEUTRAL, Effects
 from runners.datagen.clock import Schedule
 from runners.datagen.model.fields import CLIENTS, PRODUCTS, USERS, VARIANTS, ZIPF_BITS, pools, variants, zipf
 from runners.datagen.model.shapes import MAX_VISITS
@@ -30,7 +31,11 @@ Integers = npt.NDArray[np.int64]
 TRACE_SHIFT = 38
 """The number of a trace is its request's, with the number of the trace within the request from this bit on."""
 
+NONE = Effects((), "", 1)
+"""No anomaly."""
+
 _LEAD_NS = 1_000_000
+_MASK = (1 << 64) - 1
 _QUEUE_NS = 1_800
 _LATENCY_BITS = 10
 _SICK_SHARE, _SICK_FACTOR, _MOST_SICK = 0.15, 10.0, 0.5
@@ -45,7 +50,8 @@ class Requests:
 
     By request (R): number, shape, variant, user, product, client (indexes into the pools), order (any 64 bits).
     By visit (V), request by request and in the order of the shape: request (index), row (of the tables), instance
-    (ordinal in the fleet), start, end (Unix nanoseconds), first (index of the request's first visit).
+    (ordinal in the fleet), start, end (Unix nanoseconds). By request: first (index of its first visit).
+    novelty: by service, the share of 2^32 of log records that are of a new pattern; None: of no service.
     """
 
     tables: Tables
@@ -60,6 +66,7 @@ class Requests:
     start: Integers
     end: Integers
     first: Integers
+    novelty: Integers | None = None
 
     def __len__(self) -> int:
         return len(self.number)
@@ -93,11 +100,13 @@ class Requests:
 class Stream:
     """All requests of one tenant."""
 
-    def __init__(self, seed: int, tenant: str, schedule: Schedule, *, errors: float, instances: int) -> None:
-        """errors: share of requests that fail, bursts included; instances: of each service."""
+    def __init__(
+        self, seed: int, tenant: str, schedule: Schedule, *, errors: float, instances: int, effects: Effects = NONE
+    ) -> None:
+        """errors: share of requests that fail, bursts included; instances: of each service; effects: of anomalies."""
         self.schedule = schedule
         self._keys = [derive(seed, "requests", tenant, use) for use in range(8)]
-        self._instances, self._tables = instances, tables()
+        self._instances, self._tables, self._effects = instances, tables(), effects
         self._weather = Weather(seed, tenant, len(SERVICES))
         self._always = round(errors * (1 - _SICK_SHARE) * (1 << 32))
         self._sick = round(min(_MOST_SICK, errors * _SICK_FACTOR) * (1 << 32))
@@ -124,7 +133,17 @@ class Stream:
             for index in np.flatnonzero(which).tolist():
                 if options := lists[route[index]]:
                     found[index] = options[choice[index] % len(options)]
-        return found
+        return found if self._effects.none else self._struck(tick, numbers, route, found)
+
+    def _struck(self, tick: int, numbers: U64, route: Integers, shapes: Integers) -> Integers:
+        """The shapes after what anomalies do to them: further requests fail at a service."""
+        for service, share in enumerate(self._effects.errors(each.name, tick) for each in SERVICES):
+            if share:
+                bits = draw(self._keys[6] + service & _MASK, numbers)
+                for index in np.flatnonzero((bits >> _U32).astype(np.int64) < share).tolist():
+                    if options := self._tables.victims[route[index]][service]:
+                        shapes[index] = options[int(bits[index]) % len(options)]
+        return shapes
 
     def spans(self, tick: int) -> int:
         """Number of spans of a tick."""
@@ -160,6 +179,9 @@ class Stream:
         chance = draw(self._keys[2], owned * np.uint64(MAX_VISITS) + position)
         latency = _latency()[(chance & np.uint64((1 << _LATENCY_BITS) - 1)).astype(np.int64)]
         own = of.own_us[row] * np.where(of.fixed[row] > 0, 1000, latency)  # µs · thousandths = ns
+        if not self._effects.none:
+            slower = [self._effects.latency(service.name, tick) for service in SERVICES]
+            own = own * np.array(slower, np.int64)[of.service[row]] // NEUTRAL
         begins, ends = self._times(shape, request, row, first, own)
         # One in each n-th part of the tick: even, yet not regular. Nothing ends in the first millisecond, where the
         # samples that count the tick before lie.
@@ -176,8 +198,12 @@ class Stream:
         pool = {"user": _pick(a, 0, USERS), "product": _pick(a, 16, PRODUCTS), "client": _pick(a, 32, CLIENTS)}
         return Requests(
             of, numbers, shape, _pick(a, 48, VARIANTS), pool, b, request, row, instance, begins + shift, ends + shift,
-            first,
+            first, self._novelty(tick),
         )  # fmt: skip
+
+    def _novelty(self, tick: int) -> Integers | None:
+        shares = [0 if self._effects.none else self._effects.novelty(service.name, tick) for service in SERVICES]
+        return np.array(shares, np.int64) if any(shares) else None
 
     def _times(
         self, shape: Integers, request: Integers, row: Integers, first: Integers, own: Integers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from typing import cast
 
@@ -14,6 +15,7 @@ from runners.datagen.model.tables import tables
 from runners.datagen.world import World
 from runners.ledger.attempt import Flag
 from runners.ledger.items import SIGNALS, LogRecord, Sample, Span, moment
+from runners.wire.otlp import encode
 from tests.unit.datagen.worlds import RUN, START, TEXT, world
 
 SEEDS = st.integers(0, 2**31)
@@ -271,3 +273,49 @@ def test_every_request_has_a_key_of_its_own_and_another_run_has_others() -> None
     assert not {parcel.key for parcel in parcels} & {
         other.parcel(batch).key for tick in range(other.ticks + 1) for batch in other.batches(tick)
     }
+
+
+STRUCK = """
+anomalies:
+  - {name: slow, kind: latency, target: {service: search}, at: 2s, lasts: 2s, magnitude: x5}
+  - {name: wrong, kind: error-burst, target: {service: cart}, at: 2s, lasts: 2s, magnitude: 80%}
+  - {name: new, kind: log-novelty, target: {service: accounts}, at: 2s, lasts: 2s, magnitude: 50%}
+"""
+
+
+def test_anomalies_strike_their_service_while_they_last_and_nothing_else() -> None:
+    text = TEXT.replace("20/s", "300/s").replace("15%", "1%")
+    calm, struck = world(text=text), world(text=text + STRUCK)
+    for tick in (1, 4):
+        assert calm.slice(0, "traces", tick) == struck.slice(0, "traces", tick)
+        assert calm.slice(0, "logs", tick) == struck.slice(0, "logs", tick)
+
+    def durations(of: World, name: str) -> int:
+        spans = [cast("Span", item) for item in of.slice(0, "traces", 2)]
+        return sum(span.end - span.start for span in spans if span.resource.service == name)
+
+    assert 3 < durations(struck, "search") / durations(calm, "search") < 5.5
+    carts = [
+        cast("Span", item).status_code
+        for item in struck.slice(0, "traces", 2)
+        if item.resource.service == "cart" and cast("Span", item).kind == 2
+    ]
+    assert 0.6 < carts.count(2) / len(carts) < 0.95
+    for of, least in ((calm, 0.0), (struck, 0.35)):
+        told = [
+            cast("LogRecord", i).body
+            for tick in (2, 3)
+            for i in of.slice(0, "logs", tick)
+            if i.resource.service == "accounts"
+        ]
+        before = {re.sub(r"[0-9a-f]+", "#", cast("LogRecord", i).body) for i in of.slice(0, "logs", 0)}
+        new = sum(
+            "quorum lost" in body or "certificate" in body or "Out of memory" in body or "assertion" in body
+            for body in told
+        )
+        assert before and least <= new / len(told) <= max(0.0, 2 * least)
+    for batch in struck.batches(2):
+        if batch.signal != "metrics":
+            items = struck.slice(batch.tenant, batch.signal, 2)
+            own = [item for index, item in enumerate(items) if struck.part_of(index, len(items)) == batch.part]
+            assert bytes(struck.parcel(batch).body) == encode(batch.signal, own)
