@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from runners.datagen import auditing
+from runners.datagen import auditing, scoring
 from runners.datagen import generate as generating
 from runners.datagen.labels import LABELS, labels
 from runners.datagen.plan import count
@@ -23,7 +23,7 @@ from runners.lib.units import parse_duration
 from runners.suite import Context, Verdict
 from runners.target import open_target
 
-GENERATE = "data.generate"
+GENERATE, SCORE = "data.generate", "data.score"
 Finish = Callable[[str, Verdict, str], None]
 
 
@@ -57,7 +57,7 @@ def generate(context: Context) -> Verdict:
                 paced=paced, environment=str(context.spec["environment"]),
             )  # fmt: skip
             told = labels(scenario, run=context.run, seed=context.seed, start_ns=start_ns, duration_s=lasts_s)
-            _artifact(context, LABELS, told)
+            _artifact(context, LABELS, told, "labels")  # before it begins: it is known, whatever becomes of the run
             verdict, why = generating.run(context, order, planned)
         context.reason = why or None
         finish(GENERATE, verdict, why)
@@ -85,17 +85,32 @@ def audit(context: Context) -> Verdict:
     return found.verdict
 
 
-def _artifact(context: Context, name: str, document: dict[str, Any]) -> None:
-    """Before a run begins: what it will do is known, whatever becomes of it."""
+def _artifact(context: Context, name: str, document: dict[str, Any], kind: str) -> None:
     path = context.artifacts / name
     write_json(path, document)
-    _tell_artifact(context, path, "labels")
+    _tell_artifact(context, path, kind)
 
 
 def _tell_artifact(context: Context, path: Path, kind: str) -> None:
     relative = str(path.relative_to(context.folder))
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     context.events.emit("artifact", path=relative, sha256=digest, kind=kind)
+
+
+def score(context: Context) -> Verdict:
+    """Params: of {stage, run, folder} of the generate stage; min_recall, min_precision: the least that passes (0.9)."""
+    with _tests(context, [SCORE]) as finish:
+        _only(context, "of", "min_recall", "min_precision")
+        context.steady()
+        found = scoring.score_run(
+            Path(context.params["of"]["folder"]) / "artifacts" / "ledger", context.home,
+            environment=str(context.spec["environment"]), recall=_least(context, "min_recall"),
+            precision=_least(context, "min_precision"), progress=context.log, stop=context.stop.wait,
+        )  # fmt: skip
+        _artifact(context, "score.json", found.to_json(), "score")
+        context.reason = found.reason or None
+        finish(SCORE, found.verdict, scoring.text(found))
+    return found.verdict
 
 
 @contextmanager
@@ -134,3 +149,13 @@ def _wait_s(context: Context) -> float:
         return parse_duration(context.params.get("wait", auditing.WAIT_S))
     except ValueError as error:
         raise FileError(f"stage {context.stage}: wait: {error}") from None
+
+
+def _least(context: Context, name: str) -> float:
+    """A share that the score must reach."""
+    value = context.params.get(name, scoring.GOOD_ENOUGH)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise FileError(
+            f"stage {context.stage}: {name}: {value!r} is not between 0 and 1", remedy="write for example 0.9"
+        )
+    return float(value)

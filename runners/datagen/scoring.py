@@ -18,6 +18,7 @@ from runners.lib.home import Home
 from runners.suite import Verdict
 from runners.target import open_target
 
+GOOD_ENOUGH = 0.9
 _EVERY_S = 2.0
 _SETTLE_S = 5.0  # an alert needs a moment from the Alertmanager to the platform
 
@@ -39,11 +40,18 @@ class Scored:
         }  # fmt: skip
 
 
+def _slept(seconds: float) -> bool:
+    time.sleep(seconds)
+    return False
+
+
 def score_run(
-    ledger: Path, home: Home, *, environment: str | None = None, alertmanager: str | None = None, recall: float = 0.9,
-    precision: float = 0.9, wait: bool = True, progress: Callable[[str], None] = lambda _text: None,
+    ledger: Path, home: Home, *, environment: str | None = None, alertmanager: str | None = None,
+    recall: float = GOOD_ENOUGH, precision: float = GOOD_ENOUGH, wait: bool = True,
+    progress: Callable[[str], None] = lambda _text: None, stop: Callable[[float], bool] = _slept,
 ) -> Scored:  # fmt: skip
-    """ledger: of the run; environment: None means the one that was written to. Raises NotReady when the run has no
+    """ledger: of the run; environment: None means the one that was written to; stop: waits that many seconds and says
+    whether to give up waiting. Raises NotReady when the run has no
     labels; alerts that cannot be read give the verdict invalid."""
     path = ledger.parent / LABELS
     labels = read_json(path)
@@ -53,7 +61,7 @@ def score_run(
     def judged(source: Alerts) -> Scored:
         began = time.time()
         try:
-            fired = _watch(source, labels, wait=wait, progress=progress)
+            fired = _watch(source, labels, wait=wait, progress=progress, stop=stop)
         except Unreadable as error:
             return Scored("invalid", str(error), source.name, labels)
         found = score(labels, fired, forgotten_before=None if source.remembers else began)
@@ -69,7 +77,14 @@ def score_run(
         return Scored("invalid", str(error), "none", labels)
 
 
-def _watch(source: Alerts, labels: dict[str, Any], *, wait: bool, progress: Callable[[str], None]) -> list[Fired]:
+def _watch(
+    source: Alerts,
+    labels: dict[str, Any],
+    *,
+    wait: bool,
+    progress: Callable[[str], None],
+    stop: Callable[[float], bool],
+) -> list[Fired]:
     """Every alert seen until the last deadline, whatever became of it meanwhile."""
     until = deadline(labels) + _SETTLE_S
     seen: dict[Any, Fired] = {}
@@ -80,7 +95,8 @@ def _watch(source: Alerts, labels: dict[str, Any], *, wait: bool, progress: Call
         if not wait or now >= until:
             return list(seen.values())
         progress(f"{len(seen)} alerts so far; the last deadline is in {until - now:.0f} s")
-        time.sleep(min(_EVERY_S, max(0.05, until - now)))
+        if stop(min(_EVERY_S, max(0.05, until - now))):
+            raise Unreadable("it was stopped before the last deadline")
 
 
 def text(found: Scored) -> str:

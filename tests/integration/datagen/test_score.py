@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.integration.datagen.platform import Platform, environment, serving
-from tests.integration.datagen.stage import SCENARIO, generate
+from tests.integration.datagen.stage import SCENARIO, Stage, generate
 from tests.integration.datagen.test_cli import testbed
 from tests.servers import free_port
 
@@ -60,6 +60,12 @@ def test_the_platforms_alerts_are_compared_with_the_labels(tmp_path: Path) -> No
         assert found["time_to_detect_s"]["max"] == pytest.approx(0.3, abs=0.002)
         shown = testbed(tmp_path, "data", "score", "last")
         assert "TrafficDropped" in shown.stdout and "detected" in shown.stdout
+
+        of = {"of": {"stage": "generate", "run": stage.run, "folder": str(stage.folder)}}
+        judged = Stage(tmp_path, "score", of)
+        assert judged.end() == 0 and judged.of("test.finished")[0]["outcome"] == "passed"
+        assert json.loads((judged.folder / "artifacts" / "score.json").read_text())["recall"] == 1
+        assert Stage(tmp_path, "score", of | {"min_recall": "most"}).end() == 2
 
         platform.alerts["globex"] = [alert(start + 0.2, "Odd")]
         done = testbed(tmp_path, "data", "score", stage.run, "--json")
