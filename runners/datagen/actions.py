@@ -14,7 +14,7 @@ from runners.datagen import generate as generating
 from runners.datagen.labels import LABELS, labels
 from runners.datagen.plan import count
 from runners.datagen.scenario import load_scenario
-from runners.datagen.sinks import local_sinks, parse_sink, remote_sinks
+from runners.datagen.sinks import outlet, parse_sinks
 from runners.ledger.items import SIGNALS
 from runners.lib.errors import FileError, TestbedError
 from runners.lib.files import write_json
@@ -28,37 +28,35 @@ Finish = Callable[[str, Verdict, str], None]
 
 
 def generate(context: Context) -> Verdict:
-    """Params: scenario (path), duration_s, sink, start_ns (of a backfill: at full speed). Raises TestbedError for what
-    cannot be begun."""
+    """Params: scenario (path), duration_s, sink (one or a list), start_ns (of a backfill: at full speed). Raises
+    TestbedError for what cannot be begun."""
     with _tests(context, [GENERATE]) as finish:
         _only(context, "scenario", "duration_s", "sink", "start_ns")
         params = context.params
         scenario = load_scenario(Path(params["scenario"]))
         duration_s = params.get("duration_s")
-        place = parse_sink(params.get("sink"))
+        given = params.get("sink") or []
+        places = parse_sinks([given] if isinstance(given, str) else given)
         with ExitStack() as stack:
-            if place.remote:
-                target = stack.enter_context(open_target(context.environment))
-                url = place.where or target.urls["ingest"]
-                sinks, sink = remote_sinks(url, scenario, target), url
-            else:
-                sinks, sink = local_sinks(place), params["sink"]
+            signing = any(place.signs_in for place in places)
+            target = stack.enter_context(open_target(context.environment)) if signing else None
+            outlets = tuple(outlet(place, scenario, target) for place in places)
             length = None if duration_s is None else float(duration_s)
             lasts_s = length or scenario.file.duration
             backfill = params.get("start_ns")
-            paced = place.remote and backfill is None
+            paced = any(place.remote for place in places) and backfill is None
             back_ns = 0 if paced else round(lasts_s * 1e9)
             start_ns = time.time_ns() - back_ns if backfill is None else int(backfill)
-            planned = sum(count(scenario, context.seed, length, start_ns).items.values())
+            plan = count(scenario, context.seed, length, start_ns)
             if backfill is None and scenario.timeless:
                 start_ns = time.time_ns() - back_ns  # counting took its time
             order = generating.Order(
-                scenario=scenario, seed=context.seed, start_ns=start_ns, duration_s=length, sink=sink, sinks=sinks,
+                scenario=scenario, seed=context.seed, start_ns=start_ns, duration_s=length, outlets=outlets,
                 paced=paced, environment=str(context.spec["environment"]),
             )  # fmt: skip
             told = labels(scenario, run=context.run, seed=context.seed, start_ns=start_ns, duration_s=lasts_s)
             _artifact(context, LABELS, told, "labels")  # before it begins: it is known, whatever becomes of the run
-            verdict, why = generating.run(context, order, planned)
+            verdict, why = generating.run(context, order, order.planned(plan.items))
         context.reason = why or None
         finish(GENERATE, verdict, why)
     return verdict

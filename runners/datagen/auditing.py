@@ -22,6 +22,7 @@ from runners.lib.home import Home
 from runners.target import open_target
 
 WAIT_S = 15.0
+_PLATFORM = ("http://", "https://")
 _ITEMS: dict[Signal, str] = {"logs": "log records", "traces": "spans", "metrics": "samples"}
 
 
@@ -54,7 +55,8 @@ def audit_ledger(
     header = read_header(folder)
     world = world_of(folder, header)
     writing = being_written(folder)  # asked first: a ledger that ends meanwhile was still read too early
-    attempts = fates(read_attempts(folder))
+    number = next((place for place, name in enumerate(header.outlets) if name.startswith(_PLATFORM)), 0)
+    attempts = fates(read_attempts(folder, number))
     if writing:
         return not_assessed(world, attempts, "the run is still writing: its ledger is no account of the store yet")
 
@@ -68,8 +70,9 @@ def audit_ledger(
                 world, attempts, reader, honoured=honoured, wait_s=wait_s, tick_s=world.tick_ns / 1e9, faults=faults,
                 progress=progress,
             )  # fmt: skip
-        if not header.sink.startswith(("http://", "https://")):
-            raise Unreadable(f"this run wrote to {header.sink}: there is no platform to read it back from")
+        if not header.outlets[number].startswith(_PLATFORM):
+            wrote = ", ".join(header.outlets)
+            raise Unreadable(f"this run wrote to {wrote}: there is no platform to read it back from")
         with open_target(home.env(environment or header.environment)) as target:
             export = ExportReader(target)
             try:

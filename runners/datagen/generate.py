@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 from runners.datagen.counters import Counters
 from runners.datagen.plan import resends
 from runners.datagen.scenario import Scenario
 from runners.datagen.selfstats import cpu_s, rss_mb
+from runners.datagen.sinks import Outlet
 from runners.datagen.world import World
 from runners.ledger.attempt import Flag, Outcome
 from runners.ledger.header import Header
@@ -22,8 +26,8 @@ from runners.ledger.items import SIGNALS, Signal
 from runners.ledger.reader import Totals, fates, read_attempts, totals
 from runners.ledger.writer import LedgerWriter
 from runners.suite import Context, Verdict
-from runners.wire.delivery import Delivery, Policy
-from runners.wire.parcel import Parcel, Sink
+from runners.wire.delivery import Count, Delivery, Policy
+from runners.wire.parcel import Parcel
 
 _RESEND_AFTER_S = 1.0
 _LATE_SHARE = 0.2
@@ -32,17 +36,27 @@ _STOP_PATIENCE_S = 2.0
 
 @dataclass(frozen=True)
 class Order:
-    """What to play. sinks makes one sink per sender; start_ns: when the first tick begins; paced: in real time, else at
-    full speed."""
+    """What to play. outlets: where to, all of them at once; start_ns: when the first tick begins; paced: in real time, else
+    at full speed."""
 
     scenario: Scenario
     seed: int
     start_ns: int
     duration_s: float | None
-    sink: str
-    sinks: Callable[[], Sink]
+    outlets: tuple[Outlet, ...]
     paced: bool
     environment: str
+
+    def planned(self, items: Mapping[Signal, int]) -> int:
+        """Items that all outlets together are sent, of a plan's by signal."""
+        return sum(items[signal] for outlet in self.outlets for signal in outlet.signals)
+
+
+class _Lane(NamedTuple):
+    """One outlet while it is written to."""
+
+    outlet: Outlet
+    delivery: Delivery
 
 
 class Player:
@@ -57,14 +71,17 @@ class Player:
             scenario, identity(context.run, scenario.tenants), order.seed, order.start_ns, order.duration_s
         )
         header = Header(
-            run=context.run, environment=order.environment, sink=order.sink, scenario=scenario.name,
+            run=context.run, environment=order.environment, sink=order.outlets[0].name, scenario=scenario.name,
             scenario_sha256=scenario.sha256, seed=order.seed, start_ns=order.start_ns, duration_s=duration_s,
             tenants=scenario.tenants, code=version("observastack-testbed"),
+            also=tuple(outlet.name for outlet in order.outlets[1:]),
         )  # fmt: skip
         self._ledger = LedgerWriter(folder, header, scenario.source)
         self._lock = threading.Lock()
-        self._waiting: list[Signal] = list(SIGNALS)  # of which nothing was acknowledged yet
-        self._again: deque[tuple[float, Parcel]] = deque()
+        carried = {signal for outlet in order.outlets for signal in outlet.signals}
+        self._waiting = [signal for signal in SIGNALS if signal in carried]  # of which nothing was acknowledged yet
+        self._lanes: list[_Lane] = []
+        self._again: deque[tuple[float, _Lane, Parcel]] = deque()
         self._give_up_at: float | None = None
         self.complaint = ""
         self.late_s = 0.0
@@ -73,54 +90,71 @@ class Player:
         """Send everything, then the sentinels. Raises TestbedError when the ledger or a file sink cannot be written."""
         given = self._order.scenario.file.delivery
         policy = Policy(given.senders, given.queue, given.give_up)
-        delivery = Delivery(self._order.sinks, self._ledger, policy, self._settled)
-        counters = Counters(self._context.events, delivery.take_counts, lambda: self.late_s)
-        try:
-            self._send_ticks(delivery)
-            self._drain(delivery)
-            self._send_sentinels(delivery)
-            self._drain(delivery)
-        finally:
-            try:
-                delivery.close()
-            finally:
-                counters.close()
-                self._ledger.close()
-                self.complaint = delivery.complaint
-        return totals(fates(read_attempts(self.folder)).values())
+        with ExitStack() as closing:
+            closing.callback(self._ledger.close)
+            counters = Counters(self._context.events, self._take_counts, lambda: self.late_s)
+            closing.callback(counters.close)
+            for number, outlet in enumerate(self._order.outlets):
+                done = partial(self._settled, number)
+                delivery = Delivery(outlet.make, self._ledger, policy, done, number=number)
+                closing.callback(delivery.close)
+                self._lanes.append(_Lane(outlet, delivery))
+            self._send_ticks()
+            self._drain()
+            self._send_sentinels()
+            self._drain()
+        self.complaint = "; ".join(lane.delivery.complaint for lane in self._lanes if lane.delivery.complaint)
+        by_sink = [fates(read_attempts(self.folder, number)) for number in range(len(self._lanes))]
+        return totals(fate for attempts in by_sink for fate in attempts.values())
 
-    def _send_ticks(self, delivery: Delivery) -> None:
+    def _take_counts(self) -> Mapping[Count, int]:
+        found: Counter[Count] = Counter()
+        for lane in self._lanes:
+            found.update(lane.delivery.take_counts())
+        return found
+
+    def _parcels(self, tick: int) -> list[tuple[_Lane, Parcel]]:
+        """All requests of a tick with the lane that each goes down."""
+        return [
+            (lane, self._world.parcel(batch, wire=lane.outlet.wire))
+            for batch in self._world.batches(tick)
+            for lane in self._lanes
+            if batch.signal in lane.outlet.signals and not lane.delivery.gave_up
+        ]
+
+    def _send_ticks(self) -> None:
         world, stop, tick_s = self._world, self._context.stop, self._world.tick_ns / 1e9
         for tick in range(world.ticks):
             began = time.monotonic()
             # Made before it is due: what a batch says depends on the schedule alone.
-            parcels = [world.parcel(batch) for batch in world.batches(tick)]
+            parcels = self._parcels(tick)
             if self._order.paced:
                 # How far behind this process would be with a sink that takes everything at once.
                 self.late_s = max(0.0, self.late_s + time.monotonic() - began - tick_s)
-                self._wait_until(self._origin + (tick + 1) * tick_s, delivery)
-            for parcel in parcels:
-                if not delivery.submit(parcel, stop):
-                    return
-            self._resend(delivery, time.monotonic())
+                self._wait_until(self._origin + (tick + 1) * tick_s)
+            for lane, parcel in parcels:
+                lane.delivery.submit(parcel, stop)
+            if stop.is_set() or all(lane.delivery.gave_up for lane in self._lanes):
+                return
+            self._resend(time.monotonic())
 
-    def _wait_until(self, due: float, delivery: Delivery) -> None:
+    def _wait_until(self, due: float) -> None:
         while (left := due - time.monotonic()) > 0 and not self._context.stop.wait(min(left, 0.05)):
-            self._resend(delivery, time.monotonic())
+            self._resend(time.monotonic())
 
-    def _send_sentinels(self, delivery: Delivery) -> None:
+    def _send_sentinels(self) -> None:
         """Also after a stop, as far as the patience reaches: then an audit need not wait for its deadline."""
         over = _Patience(self)
-        for batch in self._world.batches(self._world.ticks):
-            delivery.submit(self._world.parcel(batch), over)
+        for lane, parcel in self._parcels(self._world.ticks):
+            lane.delivery.submit(parcel, over)
 
-    def _drain(self, delivery: Delivery) -> None:
+    def _drain(self) -> None:
         """Wait until nothing is on its way, what is sent again included; after a stop, no longer than the patience."""
         while not self.out_of_patience():
-            if delivery.idle:
+            if all(lane.delivery.idle for lane in self._lanes):
                 if not self._again:
                     return
-                self._resend(delivery, float("inf"))
+                self._resend(float("inf"))
             time.sleep(0.01)
 
     def out_of_patience(self) -> bool:
@@ -131,18 +165,19 @@ class Player:
             self._give_up_at = time.monotonic() + _STOP_PATIENCE_S
         return time.monotonic() > self._give_up_at
 
-    def _resend(self, delivery: Delivery, now: float) -> None:
+    def _resend(self, now: float) -> None:
         over = _Patience(self)
         while self._again and self._again[0][0] <= now:
-            _, parcel = self._again.popleft()
-            delivery.submit(parcel, over)
+            _, lane, parcel = self._again.popleft()
+            lane.delivery.submit(parcel, over)
 
-    def _settled(self, parcel: Parcel, outcome: Outcome) -> None:
+    def _settled(self, number: int, parcel: Parcel, outcome: Outcome) -> None:
         """Called by sender threads, in the order of answers."""
         if outcome is not Outcome.ACKED or parcel.flags:
             return
         if resends(self._order.scenario, self._order.seed, parcel.batch):
-            self._again.append((time.monotonic() + _RESEND_AFTER_S, replace(parcel, flags=Flag.RESEND)))
+            again = replace(parcel, flags=Flag.RESEND)
+            self._again.append((time.monotonic() + _RESEND_AFTER_S, self._lanes[number], again))
         with self._lock:
             if parcel.batch.signal not in self._waiting:
                 return

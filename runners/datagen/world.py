@@ -22,7 +22,7 @@ from runners.ledger.attempt import Batch, Flag
 from runners.ledger.identity import Identity, derive
 from runners.ledger.items import ITEM_ATTRIBUTE, SIGNALS, Item, LogRecord, Resource, Sample, Signal, Span
 from runners.ledger.sight import WHOLE, Sight, labels, same_labels
-from runners.wire.parcel import Parcel, key_of, pack_parcel
+from runners.wire.parcel import Parcel, Wire, key_of, pack_parcel
 
 _SENTINEL_DELAY_NS = 1_000_000
 _KEPT_SLICES, _KEPT_PARCELS = 24, 8
@@ -113,16 +113,16 @@ class World:
         parts = -(-items // self.scenario.file.delivery.max_items)
         return index * parts // items
 
-    def parcel(self, batch: Batch, flags: Flag = Flag.NONE) -> Parcel:
+    def parcel(self, batch: Batch, flags: Flag = Flag.NONE, wire: Wire = "otlp") -> Parcel:
         """One request, encoded; equal whenever and wherever it is made."""
-        if batch.tick < self.ticks and batch.signal != "metrics":
+        if batch.tick < self.ticks and batch.signal != "metrics" and wire == "otlp":
             made = self._encoded(batch.tenant, batch.signal, batch.tick)[batch.part]
             return replace(made, flags=flags) if flags else made
         items = self.slice(batch.tenant, batch.signal, batch.tick)
         own = [item for index, item in enumerate(items) if self.part_of(index, len(items)) == batch.part]
         if batch.tick == self.ticks:
             flags |= Flag.SENTINEL
-        return pack_parcel(self.identity.run, self.tenants[batch.tenant], batch, own, flags)
+        return pack_parcel(self.identity.run, self.tenants[batch.tenant], batch, own, flags, wire=wire)
 
     def _encoded(self, tenant: int, signal: Signal, tick: int) -> list[Parcel]:
         """All requests of a slice, encoded in one pass. The last few are kept."""

@@ -19,7 +19,8 @@ FORMAT = 2
 
 @dataclass(frozen=True)
 class Header:
-    """run: whose items these are; start_ns: when tick 0 began; sink: where they went (null:, file:… or a URL);
+    """run: whose items these are; start_ns: when tick 0 began; sink: where they went (null:, file:…, a URL of OTLP/HTTP,
+    loki+ or prometheus+ a URL); also: where else they went;
     idempotent: whether every request carried an Idempotency-Key; code: version of the generator; v: whose world it is."""
 
     run: str
@@ -34,6 +35,12 @@ class Header:
     code: str
     idempotent: bool = True
     v: int = FORMAT
+    also: tuple[str, ...] = ()
+
+    @property
+    def outlets(self) -> tuple[str, ...]:
+        """All sinks; the rows name them by their place here."""
+        return (self.sink, *self.also)
 
     @property
     def identity(self) -> Identity:
@@ -53,6 +60,7 @@ def read_header(folder: Path) -> Header:
     if document.get("v") not in range(1, FORMAT + 1):
         raise NotReady(f"the ledger in {folder} has format {document.get('v')}; this version reads 1 to {FORMAT}")
     try:
-        return Header(**(document | {"tenants": tuple(document["tenants"])}))
+        lists = {"tenants": tuple(document["tenants"]), "also": tuple(document.get("also", ()))}
+        return Header(**(document | lists))
     except (TypeError, KeyError) as error:
         raise NotReady(f"the ledger header in {folder} is damaged: {error}") from None

@@ -14,8 +14,8 @@ from runners.lib.errors import NotReady
 _CHUNK_ROWS = 4096
 
 
-def read_attempts(folder: Path) -> Iterator[tuple[Attempt, Settled]]:
-    """Rows in the order of sending; a torn tail (short, or zeros: the generator was killed while writing it) was never
+def read_attempts(folder: Path, sink: int | None = None) -> Iterator[tuple[Attempt, Settled]]:
+    """Rows in the order of sending, of one sink only or of all. A torn tail (short, or zeros: the generator was killed while writing it) was never
     sent and ends the stream. Raises NotReady when a row is damaged that others follow, or an outcome: such a ledger proves nothing."""
     path = folder / ROWS
     try:
@@ -30,7 +30,8 @@ def read_attempts(folder: Path) -> Iterator[tuple[Attempt, Settled]]:
                 data = chunk[start : start + ROW_BYTES]
                 found = unpack(data, row) if torn is None else None
                 if found is not None:
-                    yield found
+                    if sink is None or found[0].sink == sink:
+                        yield found
                 elif torn is None and (len(data) < ROW_BYTES or not any(data)):
                     torn = row
                 else:
@@ -71,7 +72,7 @@ _RANK = {Outcome.ACKED: 4, Outcome.PARTIAL: 3, Outcome.UNKNOWN: 2, Outcome.REJEC
 
 
 def fates(attempts: Iterable[tuple[Attempt, Settled]]) -> dict[Batch, Fate]:
-    """Attempts folded by request, in the order of first sending."""
+    """Attempts at one sink folded by request, in the order of first sending."""
     result: dict[Batch, Fate] = {}
     for attempt, settled in attempts:
         fate = result.get(attempt.batch)

@@ -23,14 +23,13 @@ def register(commands: Commands) -> None:
     generate = group.add(
         "generate", _generate, "write a scenario's logs, traces and metrics, and record every request in a ledger",
         examples="testbed data generate smoke --dry-run\ntestbed data generate smoke --duration 2m --seed 7\n"
-        "testbed data generate smoke --sink http://127.0.0.1:4318\ntestbed data generate drill --sink file:drill.jsonl",
+        "testbed data generate smoke --sink http://127.0.0.1:4318\ntestbed data generate drill --sink file:drill.jsonl\n"
+        "testbed data generate smoke --sink loki+http://127.0.0.1:3100 --sink prometheus+http://127.0.0.1:9090",
     )  # fmt: skip
     generate.add_argument(
         "scenario", metavar="SCENARIO", help="a name (see `testbed data scenarios`), or a path to a file"
     )
-    generate.add_argument(
-        "--sink", metavar="SINK", help="OTLP/HTTP base URL, file:PATH or null: (default: the environment's ingest)"
-    )
+    _add_sinks(generate)
     generate.add_argument(
         "--seed", metavar="N", type=int, default=0, help="every random choice derives from it (default: 0)"
     )
@@ -54,9 +53,7 @@ def register(commands: Commands) -> None:
         help="such as 2026-11-20T06:00Z, 2026-11-20, or 2d for two days ago",
     )
     backfill.add_argument("--to", dest="ends", metavar="TIME", help="the end, not included (default: now)")
-    backfill.add_argument(
-        "--sink", metavar="SINK", help="OTLP/HTTP base URL, file:PATH or null: (default: the environment's ingest)"
-    )
+    _add_sinks(backfill)
     backfill.add_argument(
         "--seed", metavar="N", type=int, default=0, help="every random choice derives from it (default: 0)"
     )
@@ -105,6 +102,14 @@ def register(commands: Commands) -> None:
     )
 
 
+def _add_sinks(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--sink", dest="sinks", metavar="SINK", action="append", default=[],
+        help="OTLP/HTTP base URL, loki+URL, prometheus+URL, file:PATH, null: or platform: (the default: the environment's "
+        "ingest); several write to all at once",
+    )  # fmt: skip
+
+
 def _generate(session: Session, args: argparse.Namespace) -> int:
     """The scenario is checked here, before anything is started."""
     import time
@@ -112,11 +117,11 @@ def _generate(session: Session, args: argparse.Namespace) -> int:
     from runners.config import lookup
     from runners.datagen.plan import count
     from runners.datagen.scenario import load_scenario
-    from runners.datagen.sinks import parse_sink
+    from runners.datagen.sinks import parse_sinks
 
     path = lookup.find("scenarios", args.scenario)
     scenario = load_scenario(path)
-    place = parse_sink(args.sink)
+    places = parse_sinks(args.sinks)
     duration_s = _duration("--duration", args.duration) if args.duration else None
     window = _window(args)
     if window is not None:
@@ -129,10 +134,12 @@ def _generate(session: Session, args: argparse.Namespace) -> int:
 
     length = duration_s or scenario.file.duration
     start = {} if window is None else {"start_ns": window.start_ns}
-    sink = f"file:{place.where}" if place.kind == "file" else args.sink  # the stage runs in a folder of its own
+    # Paths are absolute in them: the stage runs in a folder of its own.
+    told = [place.text for place in places]
+    sink = (told[0] if len(told) == 1 else told) if args.sinks else None
     code, _ = run_stage(
         session, suite="data", action="generate", name=scenario.name, environment=session.environment_name(),
-        params={"scenario": str(path), "duration_s": length, "sink": sink, **start}, needs_environment=place.remote,
+        params={"scenario": str(path), "duration_s": length, "sink": sink, **start}, needs_environment=any(place.signs_in for place in places),
         seed=args.seed, timeout_s=length + scenario.file.delivery.give_up + SPARE_S,
     )  # fmt: skip
     return code
