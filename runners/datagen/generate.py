@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import threading
 import time
 from collections import Counter, deque
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
 from runners.datagen.counters import Counters
+from runners.datagen.mishaps import Refusal, complaint, due, held_back_s, spoil
 from runners.datagen.plan import resends
 from runners.datagen.scenario import Scenario
 from runners.datagen.selfstats import cpu_s, rss_mb
 from runners.datagen.sinks import Outlet
+from runners.datagen.spoiler import Spoiler
 from runners.datagen.world import World
 from runners.ledger.attempt import Flag, Outcome
 from runners.ledger.header import Header
@@ -25,6 +29,7 @@ from runners.ledger.identity import identity
 from runners.ledger.items import SIGNALS, Signal
 from runners.ledger.reader import Totals, fates, read_attempts, totals
 from runners.ledger.writer import LedgerWriter
+from runners.lib.files import write_json
 from runners.suite import Context, Verdict
 from runners.wire.delivery import Count, Delivery, Policy
 from runners.wire.parcel import Parcel
@@ -82,6 +87,10 @@ class Player:
         self._waiting = [signal for signal in SIGNALS if signal in carried]  # of which nothing was acknowledged yet
         self._lanes: list[_Lane] = []
         self._again: deque[tuple[float, _Lane, Parcel]] = deque()
+        self._faults = scenario.file.delivery.faults
+        self._held: list[tuple[float, int, _Lane, Parcel]] = []  # a heap, by when it is to be sent
+        self._order_held = itertools.count()
+        self._spoiler = Spoiler(order.outlets[0].make)
         self._give_up_at: float | None = None
         self.complaint = ""
         self.late_s = 0.0
@@ -99,6 +108,7 @@ class Player:
                 delivery = Delivery(outlet.make, self._ledger, policy, done, number=number)
                 closing.callback(delivery.close)
                 self._lanes.append(_Lane(outlet, delivery))
+            closing.callback(self._spoiler.close)
             self._send_ticks()
             self._drain()
             self._send_sentinels()
@@ -133,7 +143,13 @@ class Player:
                 self.late_s = max(0.0, self.late_s + time.monotonic() - began - tick_s)
                 self._wait_until(self._origin + (tick + 1) * tick_s)
             for lane, parcel in parcels:
-                lane.delivery.submit(parcel, stop)
+                if (wait_s := held_back_s(self._faults, self._order.seed, parcel.batch)) > 0:
+                    heapq.heappush(self._held, (time.monotonic() + wait_s, next(self._order_held), lane, parcel))
+                else:
+                    lane.delivery.submit(parcel, stop)
+            own = [parcel for lane, parcel in parcels if lane is self._lanes[0]]
+            for kind in due(self._faults, tick, tick_s) if own else ():
+                self._spoiler.send(kind, spoil(self._faults, kind, own, tick))
             if stop.is_set() or all(lane.delivery.gave_up for lane in self._lanes):
                 return
             self._resend(time.monotonic())
@@ -152,10 +168,15 @@ class Player:
         """Wait until nothing is on its way, what is sent again included; after a stop, no longer than the patience."""
         while not self.out_of_patience():
             if all(lane.delivery.idle for lane in self._lanes):
-                if not self._again:
+                if not self._again and not self._held:
                     return
                 self._resend(float("inf"))
             time.sleep(0.01)
+
+    @property
+    def refusals(self) -> list[Refusal]:
+        """What was answered to requests that no platform should take."""
+        return self._spoiler.refusals
 
     def out_of_patience(self) -> bool:
         """Has a stop been asked for so long ago that what is on its way must be left alone?"""
@@ -166,9 +187,13 @@ class Player:
         return time.monotonic() > self._give_up_at
 
     def _resend(self, now: float) -> None:
+        """What is to be sent again, and what was held back, by now."""
         over = _Patience(self)
         while self._again and self._again[0][0] <= now:
             _, lane, parcel = self._again.popleft()
+            lane.delivery.submit(parcel, over)
+        while self._held and self._held[0][0] <= now:
+            _, _, lane, parcel = heapq.heappop(self._held)
             lane.delivery.submit(parcel, over)
 
     def _settled(self, number: int, parcel: Parcel, outcome: Outcome) -> None:
@@ -218,6 +243,10 @@ def run(context: Context, order: Order, planned: int) -> tuple[Verdict, str]:
     verdict, why = verdict_of(sent, planned, player.late_s, duration_s, stopped=context.stop.is_set())
     if why and player.complaint:
         why += f" (last complaint: {player.complaint})"
+    if player.refusals:
+        write_json(context.artifacts / "spoilt.json", [asdict(one) for one in player.refusals])
+        if verdict == "passed" and (taken := complaint(player.refusals)):
+            verdict, why = "failed", taken
     context.events.emit(
         "ledger", kind="sent", ledger=str(player.folder), sent=sent.sent, acked=sent.acked, rejected=sent.rejected,
         unknown=sent.unknown, cpu_s=round(cpu_s(), 3), rss_mb=round(rss_mb(), 1),

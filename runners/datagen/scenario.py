@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field
 from runners.config.document import Document, Rate, Seconds, Share, Strict, check, parse
 from runners.datagen.anomaly import Anomaly
 from runners.datagen.incidents import AnomalyFile, Quiet, check_incidents
+from runners.datagen.mishaps import Faults
 from runners.datagen.rhythm import time_zone, week_time
 from runners.datagen.volume import requests_per_s
 from runners.lib.errors import FileError
@@ -75,7 +76,8 @@ class Metrics(Strict):
 
 
 class Delivery(Strict):
-    """resend: share of acknowledged requests that are sent a second time with the same Idempotency-Key."""
+    """resend: share of acknowledged requests that are sent a second time with the same Idempotency-Key; faults: what else
+    goes wrong on the way."""
 
     max_items: Annotated[int, Field(ge=1, le=10_000)] = 800
     gzip: bool = True
@@ -84,6 +86,7 @@ class Delivery(Strict):
     timeout: Annotated[Seconds, Field(gt=0)] = 5.0
     give_up: Annotated[Seconds, Field(gt=0)] = 60.0
     resend: Share = 0.0
+    faults: Faults = Faults()
 
 
 class ScenarioFile(Strict):

@@ -8,12 +8,12 @@ from runners.ledger.identity import derive
 
 APPLICATION = ("json", "logfmt", "plain", "klog", "rfc5424")
 _USUAL: dict[str, tuple[str, ...]] = {
-    "go": ("json", "logfmt", "klog"),
+    "go": ("logfmt", "json", "klog"),
     "java": ("plain", "json"),
     "python": ("plain", "json"),
     "nodejs": ("json",),
     "dotnet": ("json", "plain"),
-    "rust": ("logfmt", "json"),
+    "rust": ("logfmt", "rfc5424"),
 }
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -22,7 +23,7 @@ Script = Callable[[int], str]
 
 
 class Platform:
-    """script(n) says what becomes of the n-th write: ok, 429, 503, 400, 401, partial, drop (no answer, not stored),
+    """largest: body that is taken, in bytes; lenient: a broken body is acknowledged. script(n) says what becomes of the n-th write: ok, 429, 503, 400, 401, partial, drop (no answer, not stored),
     store-drop (stored, no answer), garbage. honours: does a repeated Idempotency-Key store nothing?"""
 
     def __init__(self, script: Script = lambda _n: "ok", *, honours: bool = True) -> None:
@@ -31,6 +32,7 @@ class Platform:
         self.keys: set[tuple[str, str]] = set()
         self.requests: list[dict[str, Any]] = []
         self.cut_export = False
+        self.largest, self.lenient = 1 << 30, False
         self.alerts: dict[str, list[dict[str, Any]]] = {}
         self.lock = threading.Lock()
         self.url = ""
@@ -78,8 +80,15 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
         what = platform.script(number)
+        if len(body) > platform.largest:
+            self._answer(413, b"too large")
+            return
         if what in ("ok", "store-drop", "garbage"):
-            platform.write(tenant, signal, key, body)
+            try:
+                platform.write(tenant, signal, key, body)
+            except DecodeError:
+                self._answer(200 if platform.lenient else 400, b"")
+                return
         if what in ("drop", "store-drop"):
             self.close_connection = True
             self.connection.close()

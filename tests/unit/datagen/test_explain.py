@@ -77,6 +77,7 @@ def test_the_scenarios_that_were_promised_are_shipped() -> None:
         "noisy-neighbour",
         "quiet-night",
         "migration-backfill",
+        "alert-storm",
     }
     assert promised <= {path.stem for path in DATA}
 

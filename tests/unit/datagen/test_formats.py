@@ -15,6 +15,8 @@ from runners.datagen.formats import FORMATS, Facts, compile_format, compile_line
 from runners.datagen.formats.holes import HOLES, ORDER, TRACE, mark, render
 from runners.datagen.formats.mix import APPLICATION, format_of
 from runners.datagen.formats.stacks import stack
+from runners.ledger.items import LogRecord
+from tests.unit.datagen.worlds import world
 
 NS = 1_795_671_748_123_456_789
 VALUES = {"time": NS, "trace": 0xABC << 96 | 5, "span": 0xFEDCBA9876543210, "duration": 12_345_678, "order": 0xBEEF}
@@ -247,3 +249,27 @@ def test_a_value_fills_its_hole_exactly(hole: object) -> None:
     for value in (0, 1, 999_999_999, 10**10, 1_795_671_748_999_999_999 if hole.source == "time" else 0xFFFF):  # type: ignore[attr-defined]
         text = render(hole, value)  # type: ignore[arg-type]
         assert len(text) == hole.width and text.isascii()  # type: ignore[attr-defined]
+
+
+def test_the_shop_writes_in_every_format() -> None:
+    of = world()
+    bodies = {
+        (item.resource.service, item.body) for tick in range(of.ticks) for tenant in (0, 1)
+        for item in of.slice(tenant, "logs", tick) if isinstance(item, LogRecord)
+    }  # fmt: skip
+    found = {
+        "json": [body for _, body in bodies if body.startswith("{")],
+        "logfmt": [body for _, body in bodies if body.startswith("time=")],
+        "nginx": [body for _, body in bodies if COMBINED.fullmatch(body)],
+        "rfc5424": [body for _, body in bodies if RFC5424.fullmatch(body)],
+        "klog": [body for _, body in bodies if KLOG.fullmatch(body)],
+        "postgres": [body for _, body in bodies if POSTGRES.match(body)],
+        "plain": [body for service, body in bodies if re.match(rf"\S+ \S+ \w+ +\[{service}\]", body)],
+    }
+    assert {name: len(lines) for name, lines in found.items() if len(lines) < 20} == {}
+    assert sum(map(len, found.values())) == len(bodies)
+    for line in found["json"]:
+        json.loads(line)
+    for line in found["logfmt"]:
+        assert {"time", "level", "msg", "trace_id"} <= logfmt(line).keys()
+    assert any("\nTraceback" in body or "\n\tat " in body for body in found["plain"])
