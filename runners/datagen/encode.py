@@ -119,44 +119,46 @@ class Encoder:
     def traces(self, tenant: int, of: Requests, parts: Integers) -> list[Body]:
         """parts: (V,) the request of each span, as `Frames.lay` wants it. One body for each request."""
         kind = of.tables.kind[of.row]
-        numbers = self._of_spans.numbers(kind, of.variant[of.request])
+        numbers = self._of_spans.numbers(kind, of.variant[of.request] % of.tables.variants[kind])
         sheet, ends = self._span_frames[tenant].lay(numbers, of.instance, parts, int(parts[-1]) + 1)
         trace = self._ids.trace(tenant, of.number)[:, of.request]
         later = np.flatnonzero(of.tables.trace[of.row])
         trace[:, later] = self._ids.trace(tenant, of.trace_numbers[later])
         span = self._ids.span(tenant, of.span_numbers)
         first = of.first[of.request]
-        sheet.fill("trace", trace)
-        sheet.fill("span", span)
-        sheet.fill("parent", span[:, first + np.maximum(of.tables.parent[of.row], 0)])
+        sheet.fill("trace", trace, everywhere=True)
+        sheet.fill("span", span, everywhere=True)
+        sheet.fill("parent", span, first + np.maximum(of.tables.parent[of.row], 0))
         if len(later):
             cause = first + np.maximum(of.tables.link[of.row], 0)
-            sheet.fill("cause_trace", trace[:, cause])
-            sheet.fill("cause_span", span[:, cause])
-        sheet.fill("start", of.start.view(np.uint64))
-        sheet.fill("end", of.end.view(np.uint64))
+            sheet.fill("cause_trace", trace, cause)
+            sheet.fill("cause_span", span, cause)
+        sheet.fill("start", of.start.view(np.uint64), everywhere=True)
+        sheet.fill("end", of.end.view(np.uint64), everywhere=True)
         for name, values in self._fields(of).items():
-            sheet.fill(name, values[:, of.request])
+            sheet.fill(name, values, of.request)
         return _cut(sheet.raw, ends)
 
     def logs(self, tenant: int, of: Requests, told: Records, parts: Integers) -> list[Body]:
         """parts: (L,) the request of each record. One body for each request."""
         owner = of.request[told.visit]
-        numbers = self._of_logs.numbers(told.line, of.variant[owner])
+        numbers = self._of_logs.numbers(
+            told.line, of.variant[owner] % of.tables.line_variants[told.line % len(of.tables.line_of)]
+        )
         sheet, ends = self._log_frames[tenant].lay(numbers, of.instance[told.visit], parts, int(parts[-1]) + 1)
         row = of.row[told.visit]
         trace = self._ids.trace(tenant, of.number)[:, owner]
         later = np.flatnonzero(of.tables.trace[row])
         trace[:, later] = self._ids.trace(tenant, of.trace_numbers[told.visit[later]])
-        sheet.fill("trace", trace)
+        sheet.fill("trace", trace, everywhere=True)
         span = self._ids.span(tenant, of.span_numbers)[:, told.visit]
-        sheet.fill("span", span)
-        sheet.fill("item", self._ids.log(tenant, told.number))
-        sheet.fill("time", told.time.view(np.uint64))
+        sheet.fill("span", span, everywhere=True)
+        sheet.fill("item", self._ids.log(tenant, told.number), everywhere=True)
+        sheet.fill("time", told.time.view(np.uint64), everywhere=True)
         took = (of.end[told.visit] - of.start[told.visit]) / 1e6
-        sheet.fill("took", took.view(np.uint64))
+        sheet.fill("took", took.view(np.uint64), everywhere=True)
         for name, values in self._fields(of).items():
-            sheet.fill(name, values[:, owner])
+            sheet.fill(name, values, owner)
         self._fill_lines(sheet, of, told, trace, span)
         return _cut(sheet.raw, ends)
 

@@ -13,7 +13,7 @@ from runners.datagen.encode import Encoder
 from runners.datagen.model.fleet import fleet
 from runners.datagen.model.logs import logs, records
 from runners.datagen.model.metrics import MAX_INSTANCES, MAX_SERIES, Meter
-from runners.datagen.model.requests import Stream
+from runners.datagen.model.requests import Requests, Stream
 from runners.datagen.model.shapes import MAX_VISITS
 from runners.datagen.model.spans import spans
 from runners.datagen.scenario import Scenario
@@ -56,7 +56,7 @@ class World:
                 cpus=file.metrics.cpus,
             )  # fmt: skip
             self._tenants.append(_Tenant(plan, resources, stream, meter))
-        self._encoder = Encoder(identity, [entry.fleet for entry in self._tenants])
+        self.encoder = Encoder(identity, [entry.fleet for entry in self._tenants])
         self._slices: OrderedDict[tuple[int, Signal, int], list[Item]] = OrderedDict()
         self._parcels: OrderedDict[tuple[int, Signal, int], list[Parcel]] = OrderedDict()
         self._instances = {
@@ -93,6 +93,10 @@ class World:
         if signal == "metrics":
             return entry.meter.count(tick)
         return entry.stream.logs(tick) if signal == "logs" else entry.stream.spans(tick)
+
+    def requests(self, tenant: int, tick: int) -> Requests:
+        """The requests of a tick, in columns."""
+        return self._tenants[tenant].stream.tick(tick)
 
     def slice(self, tenant: int, signal: Signal, tick: int) -> list[Item]:
         """All items of a tenant and signal that belong to a tick, in the order in which they are sent."""
@@ -143,9 +147,9 @@ class World:
             return []
         parts = np.arange(size) * -(-size // self.scenario.file.delivery.max_items) // size
         if told is None:
-            bodies = self._encoder.traces(tenant, requests, parts)
+            bodies = self.encoder.traces(tenant, requests, parts)
         else:
-            bodies = self._encoder.logs(tenant, requests, told, parts)
+            bodies = self.encoder.logs(tenant, requests, told, parts)
         first = np.flatnonzero(np.diff(parts, prepend=-1))
         counts = np.diff(first, append=size).tolist()
         extremes = [

@@ -132,25 +132,27 @@ class Sheet:
             if len(raw) >= size
         }
 
-    def fill(self, name: str, values: Words) -> None:
+    def fill(self, name: str, values: Words, of: Integers | None = None, *, everywhere: bool = False) -> None:
         """Fill the hole in all items that have it.
 
-        values: (n,) a word as wide as the hole for each item, or (k, n) the k words of a wider one, as `words` makes them.
+        values: (n,) a word as wide as the hole for each item, or (k, n) the k words of a wider one, as `words` makes them;
+        with `of` (n,) there are any number of values, and item i has the one at of[i]. everywhere: every item has the hole,
+        which then need not be found out.
         """
         rows = values if values.ndim == 2 else values[None, :]
         word, steps_in = steps(self._table.widths[name])
-        for column in self._table.offsets(name):
-            inside = column[self._numbers]
-            if not len(inside) or int(inside.max()) < 0:
-                continue
-            view, places = self._views[word], None
-            if int(inside.min()) < 0:
+        for occurrence, column in enumerate(self._table.offsets(name)):
+            inside, items = column[self._numbers], of
+            base = self._starts + inside
+            if occurrence or not everywhere:
                 places = np.flatnonzero(inside >= 0)
-                base = self._starts[places] + inside[places]
-            else:
-                base = self._starts + inside
+                if not len(places):
+                    continue
+                if len(places) < len(inside):
+                    base, items = base[places], places if of is None else of[places]
+            view = self._views[word]
             for row, at in zip(rows, steps_in, strict=True):
-                view[base + at if at else base] = row if places is None else row[places]
+                view[base + at if at else base] = row if items is None else row[items]
 
     def holders(self, name: str) -> Integers:
         """The items that have the hole, in order."""

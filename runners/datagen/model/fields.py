@@ -15,7 +15,8 @@ import numpy.typing as npt
 from runners.datagen.formats.pii import personal
 from runners.ledger.identity import mix
 
-VARIANTS = 64
+VARIANTS, FEW_VARIANTS = 64, 8
+"""Profiles; failed visits, of which there are many kinds and few spans, know the first few only."""
 USERS, PRODUCTS, CLIENTS = 5_000, 800, 4_096
 WIDTHS = {"user": 8, "product": 8, "client": 14, "order": 16}
 """Of each field in bytes; `order` is 16 hexadecimal digits of a number, the others come from pools."""

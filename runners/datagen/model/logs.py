@@ -90,9 +90,9 @@ def logs(requests: Requests, identity: Identity, tenant: int, fleet: Sequence[Re
             identity.trace_id(tenant, traces[at]), identity.span_id(tenant, spans[at]), identity.log_id(tenant, number)
         )
         took = int(requests.end[at]) - int(requests.start[at])
-        resource, own = fleet[int(requests.instance[at])], fields[int(requests.request[at])]
         novel, line = divmod(line, len(of.line_of))
         visit, text = of.line_of[line]
+        resource, own = fleet[int(requests.instance[at])], fields[int(requests.request[at])].of(visit)
         body = written(visit, text, own, novel=bool(novel)).fill({
             "time": time, "trace": int.from_bytes(ids.trace), "span": int.from_bytes(ids.span), "duration": took,
         })  # fmt: skip

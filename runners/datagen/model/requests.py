@@ -13,14 +13,25 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import exp
 from statistics import NormalDist
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from runners.datagen.anomaly import NEUTRAL, Effects
 from runners.datagen.clock import Schedule
-from runners.datagen.model.fields import CLIENTS, PRODUCTS, USERS, VARIANTS, ZIPF_BITS, pools, variants, zipf
-from runners.datagen.model.shapes import MAX_VISITS
+from runners.datagen.model.fields import (
+    CLIENTS,
+    FEW_VARIANTS,
+    PRODUCTS,
+    USERS,
+    VARIANTS,
+    ZIPF_BITS,
+    pools,
+    variants,
+    zipf,
+)
+from runners.datagen.model.shapes import MAX_VISITS, Visit
 from runners.datagen.model.tables import ROUTE_BITS, Tables, tables
 from runners.datagen.model.weather import Weather
 from runners.datagen.topology import SERVICES
@@ -88,13 +99,24 @@ class Requests:
         """(V,) index into `tables.classes` of what metrics count a span under."""
         return self.tables.span_class[self.row]
 
-    def fields(self, request: int) -> dict[str, str]:
+    def fields(self, request: int) -> Fields:
         """The texts of the request at this index."""
-        found = dict(variants()[int(self.variant[request])])
+        variant = int(self.variant[request])
+        found: dict[str, str] = {}
         for name, texts in pools().items():
             found[name] = texts[int(self.pool[name][request])]
         found["order"] = f"{int(self.order[request]):016x}"
-        return found
+        return Fields({**variants()[variant], **found}, {**variants()[variant % FEW_VARIANTS], **found})
+
+
+class Fields(NamedTuple):
+    """The texts of a request, for visits that went well and for failed ones."""
+
+    well: Mapping[str, str]
+    failed: Mapping[str, str]
+
+    def of(self, visit: Visit) -> Mapping[str, str]:
+        return self.failed if visit.error else self.well
 
 
 class Stream:

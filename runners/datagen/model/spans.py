@@ -40,7 +40,15 @@ def spans(requests: Requests, identity: Identity, tenant: int, fleet: Sequence[R
         )  # fmt: skip
         visit = of.kinds[of.kind[row]]
         found.append(
-            span(visit, fields[owner], told, number=numbers[index], resource=fleet[instance], start=start, end=end)
+            span(
+                visit,
+                fields[owner].of(visit),
+                told,
+                number=numbers[index],
+                resource=fleet[instance],
+                start=start,
+                end=end,
+            )
         )
     return found
 

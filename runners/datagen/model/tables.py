@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from runners.datagen.model.fields import FEW_VARIANTS, VARIANTS
 from runners.datagen.model.shapes import Shape, Visit, shapes
 from runners.datagen.topology import ROUTES, SERVICES, Line
 
@@ -35,7 +36,8 @@ class Tables:
     parent (position, -1), level (0 for a root), service, stage (in the shape), own_us, fixed (1: always as long), kind,
     span_class, trace, link (position, -1), first_line, lines, logs_before (in the shape). By stage: stage_parent
     (position), stage_before (first stage of that visit, in the shape), stage_level (of the visits in it). By line row:
-    line (number among the distinct ones), at (percent of the duration).
+    line (number among the distinct ones), at (percent of the duration). By kind: variants, and by line: line_variants, how
+    many there are of it.
     """
 
     def __init__(self) -> None:
@@ -71,6 +73,7 @@ class Tables:
         self.stage_before = _array(stage.first for stage in stages)
         self.kinds: list[Visit] = []
         self.kind = _array(_numbers([_bare(visit) for visit in visits], self.kinds))
+        self.variants = _array(FEW_VARIANTS if visit.error else VARIANTS for visit in self.kinds)
         self.classes: list[SpanClass] = []
         of_visits = [SpanClass(v.service, v.operation.name, v.operation.kind, v.status_code) for v in visits]
         order = sorted(set(of_visits), key=lambda of: (of.service, of_visits.index(of)))
@@ -82,6 +85,7 @@ class Tables:
         self.logs_before = before - np.repeat(before[self.first_row], self.visits)
         self.line_of: list[tuple[Visit, Line]] = []
         self.line = _array(_numbers([(_bare(v), line) for v in visits for line in v.lines], self.line_of))
+        self.line_variants = _array(FEW_VARIANTS if visit.error else VARIANTS for visit, _ in self.line_of)
         self.at = _array(round(line.at * 100) for visit in visits for line in visit.lines)
 
     def _add(self, more: Iterable[Shape]) -> list[int]:
