@@ -15,6 +15,7 @@ from runners.datagen.labels import LABELS, labels
 from runners.datagen.plan import count
 from runners.datagen.scenario import load_scenario
 from runners.datagen.sinks import outlet, parse_sinks
+from runners.ledger.header import read_header
 from runners.ledger.items import SIGNALS
 from runners.lib.errors import FileError, TestbedError
 from runners.lib.files import write_json
@@ -23,6 +24,7 @@ from runners.lib.units import parse_duration
 from runners.suite import Context, Verdict
 from runners.target import open_target
 
+RESUME = "data.resume"
 GENERATE, SCORE = "data.generate", "data.score"
 Finish = Callable[[str, Verdict, str], None]
 
@@ -56,9 +58,33 @@ def generate(context: Context) -> Verdict:
             )  # fmt: skip
             told = labels(scenario, run=context.run, seed=context.seed, start_ns=start_ns, duration_s=lasts_s)
             _artifact(context, LABELS, told, "labels")  # before it begins: it is known, whatever becomes of the run
-            verdict, why = generating.run(context, order, order.planned(plan.items))
+            verdict, why = generating.run(context, order, order.planned(plan.items), context.artifacts / "ledger")
         context.reason = why or None
         finish(GENERATE, verdict, why)
+    return verdict
+
+
+def resume(context: Context) -> Verdict:
+    """Params: ledger (folder of an interrupted run). What was acknowledged, rejected or accepted in part is not sent again;
+    everything else of the run's plan is, with the keys it had. Raises TestbedError for what cannot be taken up again."""
+    with _tests(context, [RESUME]) as finish:
+        _only(context, "ledger")
+        folder = Path(context.params["ledger"])
+        header = read_header(folder)
+        scenario = auditing.scenario_of(folder, header)
+        places = parse_sinks(header.outlets)
+        with ExitStack() as stack:
+            signing = any(place.signs_in for place in places)
+            target = stack.enter_context(open_target(context.environment)) if signing else None
+            order = generating.Order(
+                scenario=scenario, seed=header.seed, start_ns=header.start_ns, duration_s=header.duration_s,
+                outlets=tuple(outlet(place, scenario, target) for place in places),
+                paced=any(place.remote for place in places), environment=header.environment, resumed=header,
+            )  # fmt: skip
+            plan = count(scenario, header.seed, header.duration_s, header.start_ns)
+            verdict, why = generating.run(context, order, order.planned(plan.items), folder)
+        context.reason = why or None
+        finish(RESUME, verdict, why)
     return verdict
 
 

@@ -11,7 +11,7 @@ from runners.audit.reader import ExportReader, Reader, Unreadable
 from runners.audit.run import FATAL, Audit, not_assessed, write_findings
 from runners.audit.run import audit as compare
 from runners.audit.sights import sights
-from runners.datagen.scenario import read_scenario
+from runners.datagen.scenario import Scenario, read_scenario
 from runners.datagen.world import World
 from runners.ledger.header import FORMAT, SCENARIO, Header, read_header
 from runners.ledger.items import Signal
@@ -26,8 +26,8 @@ _PLATFORM = ("http://", "https://")
 _ITEMS: dict[Signal, str] = {"logs": "log records", "traces": "spans", "metrics": "samples"}
 
 
-def world_of(folder: Path, header: Header) -> World:
-    """The world that wrote the ledger. Raises NotReady when the scenario beside it is not the one that ran, or
+def scenario_of(folder: Path, header: Header) -> Scenario:
+    """What the ledger's run played. Raises NotReady when the scenario beside it is not the one that ran, or
     another version of the generator ran it."""
     if header.v != FORMAT:
         raise NotReady(
@@ -41,8 +41,12 @@ def world_of(folder: Path, header: Header) -> World:
         raise NotReady(f"the ledger's scenario cannot be read: {error.strerror}", file=path) from None
     if hashlib.sha256(source).hexdigest() != header.scenario_sha256:
         raise NotReady("the scenario was changed after the run: its items cannot be made again", file=path)
-    scenario = read_scenario(source, path)
-    return World(scenario, header.identity, header.seed, header.start_ns, header.duration_s)
+    return read_scenario(source, path)
+
+
+def world_of(folder: Path, header: Header) -> World:
+    """The world that wrote the ledger. Raises NotReady as `scenario_of` does."""
+    return World(scenario_of(folder, header), header.identity, header.seed, header.start_ns, header.duration_s)
 
 
 def audit_ledger(

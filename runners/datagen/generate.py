@@ -23,7 +23,7 @@ from runners.datagen.selfstats import cpu_s, rss_mb
 from runners.datagen.sinks import Outlet
 from runners.datagen.spoiler import Spoiler
 from runners.datagen.world import World
-from runners.ledger.attempt import Flag, Outcome
+from runners.ledger.attempt import Batch, Flag, Outcome
 from runners.ledger.header import Header
 from runners.ledger.identity import identity
 from runners.ledger.items import SIGNALS, Signal
@@ -42,7 +42,7 @@ _STOP_PATIENCE_S = 2.0
 @dataclass(frozen=True)
 class Order:
     """What to play. outlets: where to, all of them at once; start_ns: when the first tick begins; paced: in real time, else
-    at full speed."""
+    at full speed; resumed: the header of an interrupted run that is to be brought to its end, in its own ledger."""
 
     scenario: Scenario
     seed: int
@@ -51,6 +51,7 @@ class Order:
     outlets: tuple[Outlet, ...]
     paced: bool
     environment: str
+    resumed: Header | None = None
 
     def planned(self, items: Mapping[Signal, int]) -> int:
         """Items that all outlets together are sent, of a plan's by signal."""
@@ -58,10 +59,11 @@ class Order:
 
 
 class _Lane(NamedTuple):
-    """One outlet while it is written to."""
+    """One outlet while it is written to. settled: requests whose fate was known when an interrupted run was taken up."""
 
     outlet: Outlet
     delivery: Delivery
+    settled: frozenset[Batch]
 
 
 class Player:
@@ -72,16 +74,22 @@ class Player:
         scenario = order.scenario
         duration_s = order.duration_s or scenario.file.duration
         self._origin = time.monotonic()
-        self._world = World(
-            scenario, identity(context.run, scenario.tenants), order.seed, order.start_ns, order.duration_s
-        )
+        if (
+            order.resumed is not None
+        ):  # the schedule goes on as if nothing had happened; what is overdue is sent at once
+            self._origin -= (time.time_ns() - order.start_ns) / 1e9
+        run = context.run if order.resumed is None else order.resumed.run
+        self._world = World(scenario, identity(run, scenario.tenants), order.seed, order.start_ns, order.duration_s)
         header = Header(
             run=context.run, environment=order.environment, sink=order.outlets[0].name, scenario=scenario.name,
             scenario_sha256=scenario.sha256, seed=order.seed, start_ns=order.start_ns, duration_s=duration_s,
             tenants=scenario.tenants, code=version("observastack-testbed"),
             also=tuple(outlet.name for outlet in order.outlets[1:]),
         )  # fmt: skip
-        self._ledger = LedgerWriter(folder, header, scenario.source)
+        self._ledger = (
+            LedgerWriter(folder, header, scenario.source) if order.resumed is None else LedgerWriter.reopen(folder)
+        )
+        self._settled_before = [_settled(folder, number) for number in range(len(order.outlets))]
         self._lock = threading.Lock()
         carried = {signal for outlet in order.outlets for signal in outlet.signals}
         self._waiting = [signal for signal in SIGNALS if signal in carried]  # of which nothing was acknowledged yet
@@ -107,7 +115,7 @@ class Player:
                 done = partial(self._settled, number)
                 delivery = Delivery(outlet.make, self._ledger, policy, done, number=number)
                 closing.callback(delivery.close)
-                self._lanes.append(_Lane(outlet, delivery))
+                self._lanes.append(_Lane(outlet, delivery, self._settled_before[number]))
             closing.callback(self._spoiler.close)
             self._send_ticks()
             self._drain()
@@ -129,7 +137,7 @@ class Player:
             (lane, self._world.parcel(batch, wire=lane.outlet.wire))
             for batch in self._world.batches(tick)
             for lane in self._lanes
-            if batch.signal in lane.outlet.signals and not lane.delivery.gave_up
+            if batch.signal in lane.outlet.signals and batch not in lane.settled and not lane.delivery.gave_up
         ]
 
     def _send_ticks(self) -> None:
@@ -212,6 +220,12 @@ class Player:
             self._context.steady()
 
 
+def _settled(folder: Path, number: int) -> frozenset[Batch]:
+    """The requests to a sink that need no further attempt: what is unknown, refused or absent does."""
+    again = (Outcome.UNKNOWN, Outcome.REFUSED)
+    return frozenset(batch for batch, fate in fates(read_attempts(folder, number)).items() if fate.outcome not in again)
+
+
 class _Patience:
     """Looks like the stop flag to whoever waits, but is up only when the patience after a stop is over."""
 
@@ -235,9 +249,9 @@ def verdict_of(sent: Totals, planned: int, late_s: float, duration_s: float, *, 
     return "passed", ""
 
 
-def run(context: Context, order: Order, planned: int) -> tuple[Verdict, str]:
-    """Play the order and say what became of it; (verdict, why it is not passed)."""
-    player = Player(context, order, context.artifacts / "ledger")
+def run(context: Context, order: Order, planned: int, folder: Path) -> tuple[Verdict, str]:
+    """Play the order and say what became of it; (verdict, why it is not passed). folder: of its ledger."""
+    player = Player(context, order, folder)
     sent = player.play()
     duration_s = order.duration_s or order.scenario.file.duration
     verdict, why = verdict_of(sent, planned, player.late_s, duration_s, stopped=context.stop.is_set())

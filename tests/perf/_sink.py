@@ -28,7 +28,11 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        body = (
+            self._chunks()
+            if "Content-Length" not in self.headers
+            else self.rfile.read(int(self.headers["Content-Length"]))
+        )
         self._answer(b"")
         size = len(body)
         if self.headers.get("Content-Encoding") == "gzip":
@@ -47,6 +51,14 @@ class _Handler(BaseHTTPRequestHandler):
             told = json.dumps({"items": _counts["items"], "bytes": _counts["bytes"]}).encode()
             _counts.clear()
         self._answer(told)
+
+    def _chunks(self) -> bytes:
+        found = bytearray()
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            found += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return bytes(found)
 
     def _answer(self, body: bytes) -> None:
         self.send_response(200)

@@ -215,9 +215,9 @@ def spans_sdk(quick: bool) -> Iterator[Round]:
         sender, sdk = HttpSink(f"http://{to.address}", None, timeout_s=60), _Sdk(to)
         for _ in range(_rounds(quick)):
             sdk.send(10)
-            to.take()
+            assert _settled(to, 10) == 10
             reference = number / cpu_of(lambda: sdk.send(number))
-            assert _settled(to, number) == number
+            assert (came := _settled(to, number)) == number, came
             made: list[Parcel] = []
 
             def work(made: list[Parcel] = made) -> None:
@@ -301,7 +301,9 @@ def _peer(to: Sink, what: str, number: int, *, batch: int, attributes: int, gzip
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         points.append((_counted(to), after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime))
     (few, less), (many, more) = points
-    return (many - few) / max(1e-9, more - less)
+    if many <= few or more <= less:
+        raise RuntimeError(f"telemetrygen: {few} items in {less:.3f} CPU s, {many} in {more:.3f}: no rate can be told")
+    return (many - few) / (more - less)
 
 
 def _counted(to: Sink) -> int:

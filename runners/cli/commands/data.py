@@ -59,6 +59,13 @@ def register(commands: Commands) -> None:
     )
     backfill.add_argument("--dry-run", action="store_true", help="print exact counts and send nothing")
     backfill.set_defaults(duration=None)
+    resume = group.add(
+        "resume",
+        _resume,
+        "take up a run that was interrupted: send what has no known outcome, into the same ledger",
+        examples="testbed data resume last\ntestbed data resume 01964c",
+    )
+    resume.add_argument("of", metavar="RUN|LEDGER", help="a run (unique prefix, last, last~1) or a ledger's folder")
     audit = group.add(
         "audit", _audit, "read everything of a run back and say what is lost, duplicated, leaked, corrupt or forged",
         examples="testbed data audit last\ntestbed data audit 01964c --json\ntestbed data audit ./ledger --wait 60s",
@@ -141,6 +148,32 @@ def _generate(session: Session, args: argparse.Namespace) -> int:
         session, suite="data", action="generate", name=scenario.name, environment=session.environment_name(),
         params={"scenario": str(path), "duration_s": length, "sink": sink, **start}, needs_environment=any(place.signs_in for place in places),
         seed=args.seed, timeout_s=length + scenario.file.delivery.give_up + SPARE_S,
+    )  # fmt: skip
+    return code
+
+
+def _resume(session: Session, args: argparse.Namespace) -> int:
+    """What can be known of the ledger is checked here, before anything is started."""
+    import time
+
+    from runners.cli.launch import run_stage
+    from runners.datagen.auditing import scenario_of
+    from runners.datagen.sinks import parse_sinks
+    from runners.ledger.find import find_ledger
+    from runners.ledger.header import read_header
+    from runners.ledger.reader import being_written
+    from runners.lib.errors import NotReady
+
+    folder = find_ledger(session.home.runs, args.of)
+    header = read_header(folder)
+    scenario = scenario_of(folder, header)
+    if being_written(folder):
+        raise NotReady("this run is still going on", file=folder, remedy="cancel it, or let it end")
+    left_s = max(0.0, header.start_ns / 1e9 + header.duration_s - time.time())
+    code, _ = run_stage(
+        session, suite="data", action="resume", name=scenario.name, environment=session.env or header.environment,
+        params={"ledger": str(folder)}, needs_environment=any(place.signs_in for place in parse_sinks(header.outlets)),
+        seed=header.seed, timeout_s=left_s + header.duration_s + scenario.file.delivery.give_up + SPARE_S,
     )  # fmt: skip
     return code
 
