@@ -31,6 +31,18 @@ def test_a_dry_run_prints_exact_counts_and_sends_nothing(tmp_path: Path) -> None
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_scenario_is_drawn_with_what_it_answers(tmp_path: Path) -> None:
+    done = testbed(tmp_path, "data", "explain", "black-friday")
+    assert done.returncode == 0, done.stderr
+    assert "grows tenfold" in done.stdout and "doors-open" in done.stdout and "█" in done.stdout
+    done = testbed(tmp_path, "data", "explain", "drill", "--json", "--duration", "4s")
+    (line,) = done.stdout.splitlines()
+    found = json.loads(line)
+    assert (found["duration_s"], len(found["columns_s"])) == (4, 8)
+    plan = json.loads(testbed(tmp_path, "data", "generate", "drill", "--duration", "4s", "--dry-run", "--json").stdout)
+    assert {name: of["items"] + 3 for name, of in found["signals"].items()} == plan["items"]  # the sentinels
+
+
 def test_scenarios_lists_those_for_data_only(tmp_path: Path) -> None:
     (tmp_path / "scenarios").mkdir()
     (tmp_path / "scenarios" / "mine.yaml").write_text(SCENARIO)
