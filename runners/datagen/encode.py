@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 from opentelemetry.proto.logs.v1.logs_pb2 import ResourceLogs, ScopeLogs
@@ -16,6 +16,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource as ResourceMes
 
 from runners.datagen.formats.columns import encode
 from runners.datagen.formats.holes import HOLES
+from runners.datagen.formats.mix import USUAL, Mix
 from runners.datagen.model.bodies import written
 from runners.datagen.model.fields import VARIANTS, WIDTHS, pools, variants
 from runners.datagen.model.logs import LogIds, Records, Said, log
@@ -98,15 +99,15 @@ class _Variants:
 
 
 class Encoder:
-    """Of one run. fleets: the resources of each tenant."""
+    """Of one run. fleets: the resources of each tenant; mix: weights of the formats of logs among the services."""
 
-    def __init__(self, identity: Identity, fleets: Sequence[Sequence[Resource]]) -> None:
+    def __init__(self, identity: Identity, fleets: Sequence[Sequence[Resource]], mix: Mix = USUAL) -> None:
         widths = {name: len(sentinel) for name, sentinel in SENTINELS.items()}
         self._ids = Identities(identity)
         of = tables()
         self._spans, self._logs = Stencils(widths), Stencils(widths)
         self._of_spans = _Variants(self._spans, len(of.kinds), _span)
-        self._of_logs = _Variants(self._logs, 2 * len(of.line_of), _log)
+        self._of_logs = _Variants(self._logs, 2 * len(of.line_of), partial(_log, mix=mix))
         scope, tail = (
             ScopeLogs(scope=SCOPE).SerializeToString(),
             ResourceLogs(schema_url=SCHEMA_URL).SerializeToString(),
@@ -197,11 +198,11 @@ def _span(kind: int, variant: int) -> Made:
 
 
 @cache
-def _log(line: int, variant: int) -> Made:
+def _log(line: int, variant: int, mix: Mix = USUAL) -> Made:
     novel, line = divmod(line, len(tables().line_of))
     (visit, text), fields = tables().line_of[line], _Fields(variant)
     ids = LogIds(SENTINELS["trace"], SENTINELS["span"], SENTINELS["item"].decode())
-    wrote = written(visit, text, fields, novel=bool(novel))
+    wrote = written(visit, text, fields, novel=bool(novel), mix=mix)
     body = bytearray(wrote.text)
     for hole, at in wrote.holes:
         body[at : at + hole.width] = SENTINELS[f"line.{hole.name}"]

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field
 
 from runners.config.document import Document, Rate, Seconds, Share, Strict, check, parse
 from runners.datagen.anomaly import Anomaly
+from runners.datagen.formats.mix import Mix
 from runners.datagen.incidents import AnomalyFile, Quiet, check_incidents
 from runners.datagen.mishaps import Faults
 from runners.datagen.rhythm import time_zone, week_time
@@ -75,6 +76,18 @@ class Metrics(Strict):
     cpus: Annotated[int, Field(ge=1, le=128)] = 4
 
 
+class Logs(Strict):
+    """formats: weights among the services of a shop, each of which keeps to one; empty: what its language is used to."""
+
+    formats: dict[Literal["json", "logfmt", "plain", "klog", "rfc5424"], Annotated[float, Field(gt=0, le=1000)]] = (
+        Field(default_factory=dict)
+    )
+
+    @property
+    def mix(self) -> Mix:
+        return tuple(sorted(self.formats.items()))
+
+
 class Delivery(Strict):
     """resend: share of acknowledged requests that are sent a second time with the same Idempotency-Key; faults: what else
     goes wrong on the way."""
@@ -104,6 +117,7 @@ class ScenarioFile(Strict):
     load: Load
     errors: Share = 0.01
     metrics: Metrics = Metrics()
+    logs: Logs = Logs()
     delivery: Delivery = Delivery()
     anomalies: Annotated[tuple[AnomalyFile, ...], Field(max_length=200)] = ()
     quiet: Annotated[tuple[Quiet, ...], Field(max_length=200)] = ()

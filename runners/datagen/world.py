@@ -56,7 +56,7 @@ class World:
                 cpus=file.metrics.cpus,
             )  # fmt: skip
             self._tenants.append(_Tenant(plan, resources, stream, meter))
-        self.encoder = Encoder(identity, [entry.fleet for entry in self._tenants])
+        self.encoder = Encoder(identity, [entry.fleet for entry in self._tenants], file.logs.mix)
         self._slices: OrderedDict[tuple[int, Signal, int], list[Item]] = OrderedDict()
         self._parcels: OrderedDict[tuple[int, Signal, int], list[Parcel]] = OrderedDict()
         self._instances = {
@@ -224,7 +224,7 @@ class World:
         requests = entry.stream.tick(tick)
         if signal == "traces":
             return [*spans(requests, self.identity, tenant, entry.fleet)]
-        return [*logs(requests, self.identity, tenant, entry.fleet)]
+        return [*logs(requests, self.identity, tenant, entry.fleet, self.scenario.file.logs.mix)]
 
     def _sentinel(self, tenant: int, signal: Signal) -> Item:
         entry = self._tenants[tenant]

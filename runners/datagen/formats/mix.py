@@ -6,6 +6,9 @@ from collections.abc import Mapping
 
 from runners.ledger.identity import derive
 
+Mix = tuple[tuple[str, float], ...]
+"""Weights by the name of a format, to be hashed."""
+USUAL: Mix = ()
 APPLICATION = ("json", "logfmt", "plain", "klog", "rfc5424")
 _USUAL: dict[str, tuple[str, ...]] = {
     "go": ("logfmt", "json", "klog"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from runners.datagen.formats import Facts, compile_format
 from runners.datagen.formats import Line as Written
-from runners.datagen.formats.mix import format_of
+from runners.datagen.formats.mix import USUAL, Mix, format_of
 from runners.datagen.formats.novelty import novel_message
 from runners.datagen.model.shapes import Visit
 from runners.datagen.topology import CLIENT, SERVER, SERVICES, Line
@@ -14,14 +14,15 @@ from runners.datagen.topology import CLIENT, SERVER, SERVICES, Line
 LANGUAGES = {service.name: service.language for service in SERVICES}
 
 
-def written(visit: Visit, line: Line, fields: Mapping[str, str], *, novel: bool = False) -> Written:
-    """The line as its service writes it. novel: of a pattern that the service never wrote before."""
+def written(visit: Visit, line: Line, fields: Mapping[str, str], *, novel: bool = False, mix: Mix = USUAL) -> Written:
+    """The line as its service writes it. novel: of a pattern that the service never wrote before; mix: weights of the
+    formats among the services."""
     operation = visit.operation
     service, language = operation.service, LANGUAGES[operation.service]
     message = novel_message(service, "anomaly") if novel else line.body.format_map(fields)
     about: dict[str, str | int] = {"worker": int(fields["worker"])}
     error = None
-    name = format_of({}, service, language)
+    name = format_of(dict(mix), service, language)
     if line.severity[1] == "ERROR" and visit.error is not None and visit.origin:
         error = (visit.error[0], visit.error[1].format_map(fields))
     if service == "gateway" and operation.kind == SERVER and not novel:

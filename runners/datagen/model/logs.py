@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from runners.datagen.formats.mix import USUAL, Mix
 from runners.datagen.model.bodies import written
 from runners.datagen.model.requests import Integers, Requests
 from runners.datagen.model.shapes import MAX_VISITS, Visit
@@ -77,8 +78,10 @@ def _by_time(time: Integers) -> Integers:
     return np.sort(since << _INDEX_BITS | np.arange(len(time))) & ((1 << _INDEX_BITS) - 1)
 
 
-def logs(requests: Requests, identity: Identity, tenant: int, fleet: Sequence[Resource]) -> list[LogRecord]:
-    """The records of a tick in the order of time."""
+def logs(
+    requests: Requests, identity: Identity, tenant: int, fleet: Sequence[Resource], mix: Mix = USUAL
+) -> list[LogRecord]:
+    """The records of a tick in the order of time. mix: weights of the formats among the services."""
     of, told = requests.tables, records(requests)
     spans, traces = requests.span_numbers.tolist(), requests.trace_numbers.tolist()
     fields = [requests.fields(index) for index in range(len(requests))]
@@ -93,7 +96,7 @@ def logs(requests: Requests, identity: Identity, tenant: int, fleet: Sequence[Re
         novel, line = divmod(line, len(of.line_of))
         visit, text = of.line_of[line]
         resource, own = fleet[int(requests.instance[at])], fields[int(requests.request[at])].of(visit)
-        body = written(visit, text, own, novel=bool(novel)).fill({
+        body = written(visit, text, own, novel=bool(novel), mix=mix).fill({
             "time": time, "trace": int.from_bytes(ids.trace), "span": int.from_bytes(ids.span), "duration": took,
         })  # fmt: skip
         said = Said(body.decode(), time, took / 1e6)

@@ -10,13 +10,15 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from runners.datagen.formats import FORMATS, Facts, compile_format, compile_line, pii
 from runners.datagen.formats.holes import HOLES, ORDER, TRACE, mark, render
 from runners.datagen.formats.mix import APPLICATION, format_of
 from runners.datagen.formats.stacks import stack
 from runners.ledger.items import LogRecord
-from tests.unit.datagen.worlds import world
+from runners.lib.errors import FileError
+from tests.unit.datagen.worlds import TEXT, scenario, world
 
 NS = 1_795_671_748_123_456_789
 VALUES = {"time": NS, "trace": 0xABC << 96 | 5, "span": 0xFEDCBA9876543210, "duration": 12_345_678, "order": 0xBEEF}
@@ -273,3 +275,26 @@ def test_the_shop_writes_in_every_format() -> None:
     for line in found["logfmt"]:
         assert {"time", "level", "msg", "trace_id"} <= logfmt(line).keys()
     assert any("\nTraceback" in body or "\n\tat " in body for body in found["plain"])
+
+
+def test_a_scenario_says_in_which_formats_services_write() -> None:
+    text = TEXT + "logs: {formats: {rfc5424: 1}}\n"
+    of = world(text=text)
+    bodies = [item.body for tick in range(3) for item in of.slice(0, "logs", tick) if isinstance(item, LogRecord)]
+    assert all(RFC5424.fullmatch(body) or COMBINED.fullmatch(body) or POSTGRES.match(body) for body in bodies)
+    assert sum(RFC5424.fullmatch(body) is not None for body in bodies) > len(bodies) / 2
+    sent = [
+        record.body.string_value
+        for batch in of.batches(1) if (batch.signal, batch.tenant) == ("logs", 0)
+        for resource in ExportLogsServiceRequest.FromString(bytes(of.parcel(batch).body)).resource_logs
+        for record in resource.scope_logs[0].log_records
+    ]  # fmt: skip
+    assert sorted(sent) == sorted(item.body for item in of.slice(0, "logs", 1) if isinstance(item, LogRecord))
+    assert any(body.startswith("{") for item in world().slice(0, "logs", 1) if (body := getattr(item, "body", "")))
+
+
+@pytest.mark.parametrize("formats", ["{xml: 1}", "{json: 0}", "{json: -1}", "[json]"])
+def test_a_mix_of_what_there_is_not_is_refused(formats: str) -> None:
+    with pytest.raises(FileError) as caught:
+        scenario(TEXT + f"logs: {{formats: {formats}}}\n")
+    assert caught.value.line == 16
