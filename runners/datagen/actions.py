@@ -6,14 +6,17 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from runners.datagen import auditing, scoring
 from runners.datagen import generate as generating
+from runners.datagen.crew import Crew, die_with_parent
 from runners.datagen.labels import LABELS, labels
 from runners.datagen.plan import count
 from runners.datagen.scenario import load_scenario
+from runners.datagen.shard import WHOLE, Shard
 from runners.datagen.sinks import outlet, parse_sinks
 from runners.ledger.header import read_header
 from runners.ledger.items import SIGNALS
@@ -24,16 +27,17 @@ from runners.lib.units import parse_duration
 from runners.suite import Context, Verdict
 from runners.target import open_target
 
-RESUME = "data.resume"
+RESUME, MOST_SHARDS = "data.resume", 32
 GENERATE, SCORE = "data.generate", "data.score"
 Finish = Callable[[str, Verdict, str], None]
 
 
 def generate(context: Context) -> Verdict:
-    """Params: scenario (path), duration_s, sink (one or a list), start_ns (of a backfill: at full speed). Raises
-    TestbedError for what cannot be begun."""
+    """Params: scenario (path), duration_s, sink (one or a list), start_ns (of a backfill: at full speed), shards (how
+    many processes make it). Of a process that makes one of them also: shard ([index, of]), ledger (its folder), paced.
+    Raises TestbedError for what cannot be begun."""
     with _tests(context, [GENERATE]) as finish:
-        _only(context, "scenario", "duration_s", "sink", "start_ns")
+        _only(context, "scenario", "duration_s", "sink", "start_ns", "shards", "shard", "ledger", "paced")
         params = context.params
         scenario = load_scenario(Path(params["scenario"]))
         duration_s = params.get("duration_s")
@@ -49,16 +53,26 @@ def generate(context: Context) -> Verdict:
             paced = any(place.remote for place in places) and backfill is None
             back_ns = 0 if paced else round(lasts_s * 1e9)
             start_ns = time.time_ns() - back_ns if backfill is None else int(backfill)
-            plan = count(scenario, context.seed, length, start_ns)
+            shards = _shards(context)
+            shard = Shard(*params.get("shard", (0, shards)))
+            if shard.part:
+                die_with_parent()
+                paced = bool(params["paced"])
+            plan = count(scenario, context.seed, length, start_ns, shard if shard.part else WHOLE)
             if backfill is None and scenario.timeless:
                 start_ns = time.time_ns() - back_ns  # counting took its time
             order = generating.Order(
                 scenario=scenario, seed=context.seed, start_ns=start_ns, duration_s=length, outlets=outlets,
-                paced=paced, environment=str(context.spec["environment"]),
+                paced=paced, environment=str(context.spec["environment"]), shard=shard,
             )  # fmt: skip
+            folder = Path(params.get("ledger") or context.artifacts / "ledger")
+            crew = None
+            if shards > 1 and not shard.part:
+                complete = params | {"start_ns": start_ns, "paced": paced}
+                crew = partial(Crew, context, shards, folder, complete)
             told = labels(scenario, run=context.run, seed=context.seed, start_ns=start_ns, duration_s=lasts_s)
             _artifact(context, LABELS, told, "labels")  # before it begins: it is known, whatever becomes of the run
-            verdict, why = generating.run(context, order, order.planned(plan.items), context.artifacts / "ledger")
+            verdict, why = generating.run(context, order, order.planned(plan.items), folder, crew)
         context.reason = why or None
         finish(GENERATE, verdict, why)
     return verdict
@@ -166,6 +180,15 @@ def _only(context: Context, *known: str) -> None:
     for name in context.params:
         if name not in known:
             raise FileError(f"stage {context.stage}: unknown parameter '{name}'", remedy=did_you_mean(name, known))
+
+
+def _shards(context: Context) -> int:
+    shards = context.params.get("shards", 1)
+    if not isinstance(shards, int) or isinstance(shards, bool) or not 1 <= shards <= MOST_SHARDS:
+        raise FileError(
+            f"stage {context.stage}: shards: {shards!r}", remedy=f"write a whole number from 1 to {MOST_SHARDS}"
+        )
+    return shards
 
 
 def _wait_s(context: Context) -> float:

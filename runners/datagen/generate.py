@@ -7,7 +7,7 @@ import itertools
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from runners.datagen.counters import Counters
+from runners.datagen.crew import Crew
 from runners.datagen.mishaps import Refusal, complaint, due, held_back_s, spoil
 from runners.datagen.plan import resends
 from runners.datagen.scenario import Scenario
 from runners.datagen.selfstats import cpu_s, rss_mb
+from runners.datagen.shard import WHOLE, Shard
 from runners.datagen.sinks import Outlet
 from runners.datagen.spoiler import Spoiler
 from runners.datagen.world import World
@@ -42,7 +44,7 @@ _STOP_PATIENCE_S = 2.0
 @dataclass(frozen=True)
 class Order:
     """What to play. outlets: where to, all of them at once; start_ns: when the first tick begins; paced: in real time, else
-    at full speed; resumed: the header of an interrupted run that is to be brought to its end, in its own ledger."""
+    at full speed; resumed: the header of an interrupted run that is to be brought to its end, in its own ledger; shard: the part that this process makes."""
 
     scenario: Scenario
     seed: int
@@ -52,6 +54,7 @@ class Order:
     paced: bool
     environment: str
     resumed: Header | None = None
+    shard: Shard = WHOLE
 
     def planned(self, items: Mapping[Signal, int]) -> int:
         """Items that all outlets together are sent, of a plan's by signal."""
@@ -69,14 +72,14 @@ class _Lane(NamedTuple):
 class Player:
     """Plays one order; `play` returns when everything is settled or `stop` was set and the patience is over."""
 
-    def __init__(self, context: Context, order: Order, folder: Path) -> None:
+    def __init__(self, context: Context, order: Order, folder: Path, crew: Callable[[], Crew] | None = None) -> None:
+        """folder: of the ledger; crew: starts the processes that make the other shards."""
         self._context, self._order, self.folder = context, order, folder
         scenario = order.scenario
         duration_s = order.duration_s or scenario.file.duration
         self._origin = time.monotonic()
-        if (
-            order.resumed is not None
-        ):  # the schedule goes on as if nothing had happened; what is overdue is sent at once
+        if order.resumed is not None or order.shard.part:
+            # The schedule of the run holds, whenever this process came to it: what is overdue is sent at once.
             self._origin -= (time.time_ns() - order.start_ns) / 1e9
         run = context.run if order.resumed is None else order.resumed.run
         self._world = World(scenario, identity(run, scenario.tenants), order.seed, order.start_ns, order.duration_s)
@@ -100,15 +103,20 @@ class Player:
         self._order_held = itertools.count()
         self._spoiler = Spoiler(order.outlets[0].make)
         self._give_up_at: float | None = None
-        self.complaint = ""
+        self._start_crew = crew
+        self._crew: Crew | None = None
+        self.complaint = self.crew_complaint = ""
         self.late_s = 0.0
 
-    def play(self) -> Totals:
-        """Send everything, then the sentinels. Raises TestbedError when the ledger or a file sink cannot be written."""
+    def play(self) -> None:
+        """Send everything, then the sentinels; what the crew does is waited for. Raises TestbedError when the ledger or a file sink cannot be written."""
         given = self._order.scenario.file.delivery
         policy = Policy(given.senders, given.queue, given.give_up)
         with ExitStack() as closing:
             closing.callback(self._ledger.close)
+            if self._start_crew is not None:
+                self._crew = self._start_crew()
+                closing.callback(self._crew.close)
             counters = Counters(self._context.events, self._take_counts, lambda: self.late_s)
             closing.callback(counters.close)
             for number, outlet in enumerate(self._order.outlets):
@@ -121,7 +129,11 @@ class Player:
             self._drain()
             self._send_sentinels()
             self._drain()
+            self.crew_complaint = self._crew.end(self._context) if self._crew else ""
         self.complaint = "; ".join(lane.delivery.complaint for lane in self._lanes if lane.delivery.complaint)
+
+    def sent(self) -> Totals:
+        """What became of all items of the ledger."""
         by_sink = [fates(read_attempts(self.folder, number)) for number in range(len(self._lanes))]
         return totals(fate for attempts in by_sink for fate in attempts.values())
 
@@ -129,6 +141,8 @@ class Player:
         found: Counter[Count] = Counter()
         for lane in self._lanes:
             found.update(lane.delivery.take_counts())
+        if self._crew:
+            found.update(self._crew.take_counts())
         return found
 
     def _parcels(self, tick: int) -> list[tuple[_Lane, Parcel]]:
@@ -137,7 +151,10 @@ class Player:
             (lane, self._world.parcel(batch, wire=lane.outlet.wire))
             for batch in self._world.batches(tick)
             for lane in self._lanes
-            if batch.signal in lane.outlet.signals and batch not in lane.settled and not lane.delivery.gave_up
+            if self._order.shard.takes(batch.tenant, tick, len(self._world.tenants))
+            and batch.signal in lane.outlet.signals
+            and batch not in lane.settled
+            and not lane.delivery.gave_up
         ]
 
     def _send_ticks(self) -> None:
@@ -249,12 +266,17 @@ def verdict_of(sent: Totals, planned: int, late_s: float, duration_s: float, *, 
     return "passed", ""
 
 
-def run(context: Context, order: Order, planned: int, folder: Path) -> tuple[Verdict, str]:
+def run(
+    context: Context, order: Order, planned: int, folder: Path, crew: Callable[[], Crew] | None = None
+) -> tuple[Verdict, str]:
     """Play the order and say what became of it; (verdict, why it is not passed). folder: of its ledger."""
-    player = Player(context, order, folder)
-    sent = player.play()
+    player = Player(context, order, folder, crew)
+    player.play()
+    sent = player.sent()
     duration_s = order.duration_s or order.scenario.file.duration
     verdict, why = verdict_of(sent, planned, player.late_s, duration_s, stopped=context.stop.is_set())
+    if verdict == "passed" and player.crew_complaint:
+        verdict, why = "failed", player.crew_complaint
     if why and player.complaint:
         why += f" (last complaint: {player.complaint})"
     if player.refusals:

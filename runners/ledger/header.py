@@ -13,6 +13,8 @@ from runners.lib.files import read_json, write_json
 HEADER = "header.json"
 SCENARIO = "scenario.yaml"
 ROWS = "attempts.bin"
+SHARDS = "shard-*"
+"""Folders in a ledger: what further processes of the run, or other hosts, wrote; ledgers themselves."""
 FORMAT = 2
 """Goes up when the same scenario and seed give other items. The rows of all formats are read alike."""
 

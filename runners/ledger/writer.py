@@ -9,7 +9,7 @@ from typing import Self
 
 from runners.ledger.attempt import OUTCOME_OFFSET, ROW_BYTES, Attempt, Settled, pack, pack_outcome
 from runners.ledger.header import ROWS, SCENARIO, Header
-from runners.ledger.reader import read_attempts
+from runners.ledger.reader import read_rows
 from runners.lib import locks
 from runners.lib.errors import NotReady, TestbedError
 
@@ -48,7 +48,7 @@ class LedgerWriter:
         if not locks.try_lock(found._fd):
             os.close(found._fd)
             raise NotReady("the run is still writing this ledger", file=folder / ROWS, remedy="stop it, or let it end")
-        found._rows = sum(1 for _ in read_attempts(folder))
+        found._rows = sum(1 for _ in read_rows(folder / ROWS))
         os.ftruncate(found._fd, found._rows * ROW_BYTES)
         found._closed = False
         found._lock = threading.Lock()

@@ -29,7 +29,7 @@ ACTIONS: dict[str, dict[str, str]] = {
 
 # suite -> action -> what may stand in `with`
 PARAMETERS: dict[str, dict[str, tuple[str, ...]]] = {
-    "data": {"generate": ("sink",), "audit": ("wait",), "score": ("min_recall", "min_precision")},
+    "data": {"generate": ("sink", "shards"), "audit": ("wait",), "score": ("min_recall", "min_precision")},
     "load": {"run": ("users", "rate", "spawn_rate", "tenants", "roles", "limit", "window")},
     "chaos": {"run": ("allow_foreign_actions",)},
     "e2e": {"run": ("only", "kind", "workers")},

@@ -36,6 +36,7 @@ def register(commands: Commands) -> None:
     generate.add_argument("--duration", metavar="TIME", help="instead of the scenario's own, such as 40s or 5m")
     generate.add_argument("--from", dest="begins", metavar="TIME", help="fill a past range, at full speed, from here")
     generate.add_argument("--to", dest="ends", metavar="TIME", help="to here (default: now)")
+    _add_shards(generate)
     generate.add_argument("--dry-run", action="store_true", help="print exact counts and send nothing")
     backfill = group.add(
         "backfill", _generate, "write a past range of a scenario at full speed, with a ledger as `generate` keeps it",
@@ -57,6 +58,7 @@ def register(commands: Commands) -> None:
     backfill.add_argument(
         "--seed", metavar="N", type=int, default=0, help="every random choice derives from it (default: 0)"
     )
+    _add_shards(backfill)
     backfill.add_argument("--dry-run", action="store_true", help="print exact counts and send nothing")
     backfill.set_defaults(duration=None)
     resume = group.add(
@@ -109,6 +111,13 @@ def register(commands: Commands) -> None:
     )
 
 
+def _add_shards(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--shards", metavar="N", type=int, choices=range(1, 33), default=1,
+        help="processes that make it together, 1 to 32 (default: 1); what is sent does not depend on it",
+    )  # fmt: skip
+
+
 def _add_sinks(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--sink", dest="sinks", metavar="SINK", action="append", default=[],
@@ -141,6 +150,8 @@ def _generate(session: Session, args: argparse.Namespace) -> int:
 
     length = duration_s or scenario.file.duration
     start = {} if window is None else {"start_ns": window.start_ns}
+    if args.shards > 1:
+        start["shards"] = args.shards
     # Paths are absolute in them: the stage runs in a folder of its own.
     told = [place.text for place in places]
     sink = (told[0] if len(told) == 1 else told) if args.sinks else None

@@ -66,6 +66,13 @@ class Stage:
             assert self.process.poll() is None, (self.folder / "stderr").read_text()
             time.sleep(0.02)
 
+    def settle(self, true: Callable[[], bool], patience_s: float = 15) -> None:
+        """As `wait_for`, of a process that has ended."""
+        deadline = time.monotonic() + patience_s
+        while not true():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
     def end(self, patience_s: float = 40) -> int:
         try:
             return self.process.wait(patience_s)

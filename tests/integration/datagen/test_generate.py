@@ -13,7 +13,7 @@ import pytest
 from runners.datagen.plan import count
 from runners.datagen.scenario import read_scenario
 from runners.ledger.attempt import Flag, Outcome
-from runners.ledger.reader import fates, read_attempts, totals
+from runners.ledger.reader import being_written, fates, read_attempts, totals
 from tests.integration.datagen.platform import Platform, environment, serving
 from tests.integration.datagen.stage import SCENARIO, Stage, audit, generate, resume
 from tests.servers import free_port
@@ -141,6 +141,39 @@ def test_a_killed_generator_leaves_a_ledger_that_tells_the_truth(tmp_path: Path)
         code, document = audited(tmp_path, stage, wait="2s")
         assert (code, document["verdict"]) == (0, "passed")
         assert summed(document, "acked") <= summed(document, "found") == sum(stored(platform).values())
+
+
+def test_several_processes_make_one_run_and_their_ledgers_are_one(tmp_path: Path) -> None:
+    with serving(Platform(trouble)) as platform:
+        environment(tmp_path, platform.url)
+        stage = generate(tmp_path, shards=3)
+        assert stage.end() == 0, stage.of("run.finished")
+        assert dict(stored(platform)) == planned()
+        assert len(list(stage.ledger.glob("shard-*"))) == 2
+        (told,) = stage.of("ledger")
+        assert told["sent"] == told["acked"] == sum(planned().values())
+        points: Counter[str] = Counter()
+        for event in stage.of("metric.points"):
+            for item in event["many"]:
+                points[item["series"]] += sum(item["v"])
+        assert {name: points[f"data.acked{{signal={name}}}"] for name in SIGNALS} == planned()
+        code, document = audited(tmp_path, stage)
+        assert (code, document["verdict"]) == (0, "passed")
+        assert summed(document, "found") == sum(planned().values())
+
+
+def test_shards_die_with_the_run_and_are_resumed_with_it(tmp_path: Path) -> None:
+    with serving(Platform()) as platform:
+        environment(tmp_path, platform.url)
+        stage = generate(tmp_path, shards=2)
+        stage.wait_for(lambda: len(platform.requests) > 30)
+        stage.process.kill()
+        assert stage.end() == -signal.SIGKILL
+        stage.settle(lambda: not being_written(stage.ledger))
+        again = resume(tmp_path, stage)
+        assert again.end() == 0, again.of("run.finished")
+        assert audited(tmp_path, again)[0] == 0
+        assert dict(stored(platform)) == planned()
 
 
 @pytest.mark.parametrize("honours", [True, False])
