@@ -8,9 +8,12 @@ from runners.datagen.formats import Facts, compile_format
 from runners.datagen.formats import Line as Written
 from runners.datagen.formats.mix import USUAL, Mix, format_of
 from runners.datagen.formats.novelty import novel_message
+from runners.datagen.model.fields import VARIANTS
 from runners.datagen.model.shapes import Visit
-from runners.datagen.topology import CLIENT, SERVER, SERVICES, Line
+from runners.datagen.topology import CLIENT, DEBUG, SERVER, SERVICES, Line
 
+# The rarest variants of what only developers read: together one debug line in a hundred.
+_NOISY = VARIANTS - 4
 LANGUAGES = {service.name: service.language for service in SERVICES}
 
 
@@ -21,7 +24,7 @@ def written(visit: Visit, line: Line, fields: Mapping[str, str], *, novel: bool 
     service, language = operation.service, LANGUAGES[operation.service]
     message = novel_message(service, "anomaly") if novel else line.body.format_map(fields)
     about: dict[str, str | int] = {"worker": int(fields["worker"])}
-    error = None
+    error, variant = None, int(fields["variant"])
     name = format_of(dict(mix), service, language)
     if line.severity[1] == "ERROR" and visit.error is not None and visit.origin:
         error = (visit.error[0], visit.error[1].format_map(fields))
@@ -36,7 +39,9 @@ def written(visit: Visit, line: Line, fields: Mapping[str, str], *, novel: bool 
     elif operation.attributes.get("db.system.name") == "postgresql" and operation.kind == CLIENT and not novel:
         name = "postgres"
         about["statement"] = str(operation.attributes["db.query.text"])
+    elif line.severity is DEBUG and variant >= _NOISY and not novel:
+        name = "noise"
     facts = Facts(
-        service, language, operation.name, line.severity[1], message, about, error, int(fields["variant"])
+        service, language, operation.name, line.severity[1], message, about, error, variant
     )  # fmt: skip
     return compile_format(name, facts)
