@@ -18,19 +18,21 @@ _ANY_START_NS = 10**18
 
 @dataclass(frozen=True)
 class Plan:
-    """items: by signal, sentinels included, things sent twice on purpose counted once; requests: likewise."""
+    """items: by signal, sentinels included, things sent twice on purpose counted once; requests: likewise; series: that a
+    store counts after the run; active_series: at any moment of it."""
 
     items: dict[Signal, int]
     requests: int
     resent: int
     series: int
+    active_series: int
     bytes_estimate: int
     duration_s: float
     tenants: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "items": self.items, "series": self.series, "bytes_estimate": self.bytes_estimate,
+            "items": self.items, "series": self.series, "active_series": self.active_series, "bytes_estimate": self.bytes_estimate,
             "duration_s": self.duration_s, "tenants": list(self.tenants), "requests": self.requests,
             "resent": self.resent,
         }  # fmt: skip
@@ -55,7 +57,14 @@ def count(
             requests += 1
             resent += tick < world.ticks and resends(scenario, seed, batch)  # sentinels are sent once
     return Plan(
-        items, requests, resent, world.series(), _bytes(world, items), world.ticks * world.tick_ns / 1e9, world.tenants
+        items,
+        requests,
+        resent,
+        world.series(),
+        world.active_series(),
+        _bytes(world, items),
+        world.ticks * world.tick_ns / 1e9,
+        world.tenants,
     )
 
 

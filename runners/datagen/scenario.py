@@ -22,6 +22,19 @@ from runners.lib.units import parse_volume
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 
 
+def _churn(value: object) -> float:
+    """`5%/h`: share a second."""
+    share, _, unit = str(value).partition("/")
+    per = {"s": 1, "m": 60, "min": 60, "h": 3600, "day": 86_400, "d": 86_400}.get(unit.strip())
+    try:
+        number = float(share.strip().removesuffix("%")) / 100
+    except ValueError:
+        number = -1.0
+    if per is None or number < 0 or not share.strip().endswith("%"):
+        raise ValueError(f"{value!r} is not a churn; write for example 5%/h")
+    return number / per
+
+
 class TenantLoad(Strict):
     """weight: the tenant's share of all requests is weight / sum of weights; rhythm: its week, by clocks in its zone."""
 
@@ -70,10 +83,17 @@ class Load(Strict):
 
 
 class Metrics(Strict):
-    """interval: between two samples of a series, a multiple of the tick; cpus: logical CPUs of each host."""
+    """interval: between two samples of a series, a multiple of the tick; cpus: logical CPUs of each host; histograms: of
+    request durations, too; restart: how often each instance restarts, so that its counters begin anew; series: how many
+    a store counts at any moment, all tenants together, instead of as many as come of themselves; churn: share of those
+    added for it that are replaced by new ones, per time (share a second)."""
 
     interval: Annotated[Seconds, Field(gt=0)] = 10.0
     cpus: Annotated[int, Field(ge=1, le=128)] = 4
+    histograms: bool = False
+    restart: Annotated[Seconds, Field(gt=0)] | None = None
+    series: Annotated[int, Field(ge=1, le=20_000_000)] | None = None
+    churn: Annotated[float, BeforeValidator(_churn), Field(gt=0)] | None = None
 
 
 class Logs(Strict):
@@ -192,6 +212,10 @@ def _check_meaning(scenario: Scenario) -> None:
             f"metrics.interval ({file.metrics.interval:g}s) is no multiple of the tick ({file.tick:g}s)",
             ("metrics", "interval"), f"write for example {max(1, round(ticks)) * file.tick:g}s",
         )  # fmt: skip
+    if file.metrics.churn is not None and file.metrics.series is None:
+        raise document.error(
+            "metrics.churn without metrics.series", ("metrics", "churn"), "say how many series there are"
+        )
     if (file.load.requests is None) == (file.load.volume is None):
         both = "both requests and volume" if file.load.requests else "neither requests nor volume"
         raise document.error(f"load says {both}", ("load",), "keep one: requests: 2k/s, or volume: 50 GB/day")

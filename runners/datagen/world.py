@@ -10,6 +10,7 @@ import numpy as np
 from runners.datagen.anomaly import Effects
 from runners.datagen.clock import Schedule, schedule
 from runners.datagen.encode import Encoder
+from runners.datagen.gauging import gauged
 from runners.datagen.model.fleet import fleet
 from runners.datagen.model.logs import logs, records
 from runners.datagen.model.metrics import MAX_INSTANCES, MAX_SERIES, Meter
@@ -21,7 +22,7 @@ from runners.datagen.topology import INTERNAL
 from runners.ledger.attempt import Batch, Flag
 from runners.ledger.identity import Identity, derive
 from runners.ledger.items import ITEM_ATTRIBUTE, SIGNALS, Item, LogRecord, Resource, Sample, Signal, Span
-from runners.ledger.sight import WHOLE, Sight, labels, same_labels
+from runners.ledger.sight import WHOLE, Sight
 from runners.wire.parcel import Parcel, Wire, key_of, pack_parcel
 
 _SENTINEL_DELAY_NS = 1_000_000
@@ -46,15 +47,13 @@ class World:
         self.scenario, self.identity, self.seed, self.start_ns = scenario, identity, seed, start_ns
         file = scenario.file
         self._tenants: list[_Tenant] = []
+        gaugings = gauged(scenario)
         for number, name in enumerate(identity.tenants):
             plan = schedule(file, number, start_ns, duration_s)
             effects = Effects(scenario.anomalies, name, plan.tick_ns)
             stream = Stream(seed, name, plan, errors=file.errors, instances=file.instances, effects=effects)
             resources = fleet(identity, seed, number, file.instances)
-            meter = Meter(
-                seed, name, stream, resources, interval=round(file.metrics.interval / file.tick), per=file.instances,
-                cpus=file.metrics.cpus,
-            )  # fmt: skip
+            meter = Meter(seed, identity, number, stream, resources, per=file.instances, gauging=gaugings[number])
             self._tenants.append(_Tenant(plan, resources, stream, meter))
         self.encoder = Encoder(identity, [entry.fleet for entry in self._tenants], file.logs.mix)
         self._slices: OrderedDict[tuple[int, Signal, int], list[Item]] = OrderedDict()
@@ -82,8 +81,13 @@ class World:
         return self._tenants[0].schedule.end_ns
 
     def series(self) -> int:
-        """Metric series of all tenants, the sentinels' included."""
+        """Metric series of all tenants that a store has after the run: a histogram's are several, the sentinels' are
+        included."""
         return sum(entry.meter.series + 1 for entry in self._tenants)
+
+    def active_series(self) -> int:
+        """Those that are written at any moment; one that replaces another is no further one."""
+        return sum(entry.meter.active + 1 for entry in self._tenants)
 
     def count(self, tenant: int, signal: Signal, tick: int) -> int:
         """Items of a slice, without making them."""
@@ -203,17 +207,8 @@ class World:
             or not meter.reports(ordinal, tick)
         ):
             return None
-        resource = self._tenants[tenant].fleet[ordinal]
-        for index, series in enumerate(meter.series_of(ordinal)):
-            if series.name != name:
-                continue
-            if (
-                same_labels(attributes, labels(resource, series.attributes))
-                if sight.labels
-                else series.attributes == attributes
-            ):
-                return tenant, meter.number(ordinal, tick, index)
-        return None
+        index = meter.find(ordinal, tick, name, attributes, labelled=sight.labels)
+        return None if index is None else (tenant, meter.number(ordinal, tick, index))
 
     def _make(self, tenant: int, signal: Signal, tick: int) -> list[Item]:
         entry = self._tenants[tenant]

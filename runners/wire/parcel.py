@@ -9,7 +9,7 @@ from typing import Literal, Protocol, cast
 from isal import isal_zlib
 
 from runners.ledger.attempt import Attempt, Batch, Flag
-from runners.ledger.items import SIGNALS, Item, LogRecord, Sample, Signal, moment
+from runners.ledger.items import SIGNALS, Item, LogRecord, Point, Signal, moment
 from runners.wire.loki import encode_push
 from runners.wire.otlp import encode
 from runners.wire.remote_write import encode_write
@@ -64,7 +64,7 @@ def _encode(tenant: str, signal: Signal, items: Sequence[Item], wire: Wire) -> b
     if wire == "loki":
         return encode_push(cast("Sequence[LogRecord]", items))
     if wire == "remote_write":
-        return encode_write(tenant, cast("Sequence[Sample]", items))
+        return encode_write(tenant, cast("Sequence[Point]", items))
     return encode(signal, items)
 
 

@@ -9,9 +9,10 @@ They are those of `ledger.sight`, with the metric's name, its service and its te
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from runners.ledger.items import Sample
+from runners.ledger.items import Point, Sample
+from runners.ledger.shown import BOUND, shown
 from runners.ledger.sight import labels
 from runners.wire.frames import field, varint
 
@@ -22,15 +23,27 @@ _VALUE = struct.Struct("<cd")
 _MS = 1_000_000
 
 
-def encode_write(tenant: str, samples: Iterable[Sample]) -> bytes:
+def encode_write(tenant: str, points: Iterable[Point]) -> bytes:
     """One write request; series in the order of their first samples, the samples of each in theirs.
 
-    Milliseconds are cut off, as a store does that keeps them.
+    A histogram is the series in which it is shown. Milliseconds are cut off, as a store does that keeps them.
     """
     series: dict[bytes, list[bytes]] = {}
-    for sample in samples:
-        series.setdefault(_head(labels_of(tenant, sample)), []).append(_sample(sample.value, sample.time))
+    for point in points:
+        for of, value in samples_of(tenant, point):
+            series.setdefault(_head(of), []).append(_sample(value, point.time))
     return b"".join(field(_SERIES, head + b"".join(points)) for head, points in series.items())
+
+
+def samples_of(tenant: str, point: Point) -> Iterator[tuple[dict[str, str], float]]:
+    """(labels, value) of each sample that a data point becomes."""
+    if isinstance(point, Sample):
+        yield labels_of(tenant, point), float(point.value)
+        return
+    for one in shown(point):
+        attributes = point.attributes if one.le is None else {**point.attributes, BOUND: one.le}
+        named = {"__name__": point.name + one.suffix, "service": point.resource.service, "tenant": tenant}
+        yield labels(point.resource, attributes) | named, one.value
 
 
 def labels_of(tenant: str, sample: Sample) -> dict[str, str]:

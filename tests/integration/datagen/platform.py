@@ -18,6 +18,8 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from observastack.ingest.otlp.histograms import classic, exponential
+
 TENANTS = ("acme", "globex", "initech")
 Script = Callable[[int], str]
 
@@ -250,14 +252,27 @@ def _samples(body: bytes) -> Iterator[dict[str, Any]]:
             for metric in scope.metrics:
                 kind = metric.WhichOneof("data")
                 for point in getattr(metric, kind).data_points:
-                    yield {
-                        "time_unix_nano": str(point.time_unix_nano), "service": resource["service.name"], "trace_id": None,
-                        "content": {
-                            "name": metric.name, "unit": metric.unit, "type": kind,
-                            "value": getattr(point, point.WhichOneof("value")),
-                            "attributes": _attributes(point.attributes), "resource": resource,
-                        },
-                    }  # fmt: skip
+                    attributes = _attributes(point.attributes)
+                    for suffix, le, value in _values(kind, point):
+                        yield {
+                            "time_unix_nano": str(point.time_unix_nano), "service": resource["service.name"],
+                            "trace_id": None,
+                            "content": {
+                                "name": metric.name + suffix, "unit": metric.unit,
+                                "type": "gauge" if kind == "gauge" else "sum", "value": value,
+                                "attributes": attributes | ({} if le is None else {"le": le}), "resource": resource,
+                            },
+                        }  # fmt: skip
+
+
+def _values(kind: str, point: Any) -> Iterator[tuple[str, str | None, float]]:
+    """A histogram is shown as the platform shows it, by the platform's own code."""
+    if kind == "histogram":
+        yield from classic(point)
+    elif kind == "exponential_histogram":
+        yield from exponential(point)
+    else:
+        yield "", None, getattr(point, point.WhichOneof("value"))
 
 
 def _attributes(pairs: Any) -> dict[str, Any]:

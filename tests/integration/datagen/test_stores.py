@@ -21,16 +21,18 @@ from runners.datagen.scenario import read_scenario
 from runners.datagen.world import World
 from runners.ledger.attempt import Batch, Outcome
 from runners.ledger.header import read_header
-from runners.ledger.items import LogRecord, Resource, Sample, Signal
+from runners.ledger.items import Histogram, LogRecord, Resource, Signal
 from runners.ledger.reader import fates, read_attempts, totals
+from runners.ledger.shown import series_of
 from runners.wire.delivery import judge
 from runners.wire.loki import metadata_of
 from runners.wire.parcel import Parcel, Wire, pack_parcel
-from runners.wire.remote_write import labels_of
+from runners.wire.remote_write import samples_of
 from runners.wire.stores import LokiSink, PrometheusSink
 from tests.integration.datagen.stage import SCENARIO, Stage, generate
 
 TENANTS = ("acme", "globex", "initech")
+TEXT = SCENARIO.replace("cpus: 1", "cpus: 1, histograms: true, restart: 1s, series: 9000, churn: 50%/s")
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +52,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, loki: Server, prometheus: Serv
     """One run that writes to both stores and to a file, all at once."""
     home = tmp_path_factory.mktemp("home")
     sinks = [f"loki+{loki.url}", f"prometheus+{prometheus.url}", f"file:{home / 'all.jsonl'}"]
-    stage = generate(home, sink=sinks)
+    stage = generate(home, TEXT, sink=sinks, start_ns=time.time_ns() - 5 * 10**9)
     assert stage.end() == 0, (stage.folder / "stderr").read_text() + str(stage.events()[-3:])
     return stage
 
@@ -96,7 +98,7 @@ def query(prometheus: Server, expression: str, at: float) -> list[dict[str, Any]
 def test_every_sink_has_attempts_of_its_own_and_all_were_acknowledged(run: Stage, world: World) -> None:
     header = read_header(run.ledger)
     assert [name.split("+")[0].split(":")[0] for name in header.outlets] == ["loki", "prometheus", "file"]
-    plan = count(read_scenario(SCENARIO.encode(), Path("x")), 42)
+    plan = count(read_scenario(TEXT.encode(), Path("x")), 42)
     of = [totals(fates(read_attempts(run.ledger, number)).values()) for number in range(3)]
     assert [sums.acked for sums in of] == [plan.items["logs"], plan.items["metrics"], sum(plan.items.values())]
     assert {settled.status for _, settled in read_attempts(run.ledger, 0)} == {204}
@@ -127,11 +129,11 @@ def test_prometheus_has_exactly_the_series_and_samples_of_each_tenant(
     for number, tenant in enumerate(TENANTS):
         sent = [one for tick in range(world.ticks + 1) for one in world.slice(number, "metrics", tick)]
         expected = {
-            (json.dumps(labels_of(tenant, one), sort_keys=True), one.time // 10**6, float(one.value))
+            (json.dumps(labels, sort_keys=True), one.time // 10**6, value)
             for one in sent
-            if isinstance(one, Sample)
+            for labels, value in samples_of(tenant, one)  # type: ignore[arg-type]
         }
-        assert len(expected) == len(sent)
+        assert len(expected) == sum(series_of(one) if isinstance(one, Histogram) else 1 for one in sent)
         mine = f'{{tenant="{tenant}",testbed_run_id="{run.run}"}}'
         found = {
             (json.dumps(one["metric"], sort_keys=True), round(ts * 1000), float(value))
@@ -142,7 +144,7 @@ def test_prometheus_has_exactly_the_series_and_samples_of_each_tenant(
         (counted,) = query(prometheus, f"count(last_over_time({mine}[{span}s]))", at)
         assert int(counted["value"][1]) == len({labels for labels, *_ in expected})
     (all_series,) = query(prometheus, f'count(last_over_time({{testbed_run_id="{run.run}"}}[{span}s]))', at)
-    assert int(all_series["value"][1]) == world.series()
+    assert int(all_series["value"][1]) == world.series() > world.active_series() == 9000
 
 
 def test_what_a_store_refuses_is_rejected_and_never_acknowledged(

@@ -11,7 +11,7 @@ from runners.datagen import incidents
 from runners.datagen.anomaly import Kind
 from runners.datagen.clock import schedule
 from runners.datagen.labels import labels
-from runners.datagen.model.metrics import series_of
+from runners.datagen.model.series import series_of
 from runners.datagen.scenario import Scenario, read_scenario
 from runners.datagen.world import World
 from runners.ledger.identity import Identity
@@ -175,5 +175,5 @@ def test_no_disk_is_more_than_full() -> None:
 
 
 def test_series_that_can_be_changed_are_there_and_no_counters() -> None:
-    host = {series.name: series.instrument for series in series_of(0, 1)}
+    host = {series.name: series.instrument for series in series_of(0, 1, histograms=True)}
     assert {host[name] for name in incidents.SERIES} <= {"gauge", "updown"}
