@@ -7,7 +7,7 @@ import itertools
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -172,12 +172,18 @@ class Player:
                     heapq.heappush(self._held, (time.monotonic() + wait_s, next(self._order_held), lane, parcel))
                 else:
                     lane.delivery.submit(parcel, stop)
-            own = [parcel for lane, parcel in parcels if lane is self._lanes[0]]
-            for kind in due(self._faults, tick, tick_s) if own else ():
-                self._spoiler.send(kind, spoil(self._faults, kind, own, tick))
+            self._send_spoilt(tick, parcels)
             if stop.is_set() or all(lane.delivery.gave_up for lane in self._lanes):
                 return
             self._resend(time.monotonic())
+
+    def _send_spoilt(self, tick: int, parcels: Sequence[tuple[_Lane, Parcel]]) -> None:
+        """Made of requests of one tenant, another one each tick: so each is sent by one shard, whichever that is."""
+        kinds = due(self._faults, tick, self._world.tick_ns / 1e9)
+        turn, victim = divmod(tick, len(self._world.tenants))
+        own = [parcel for lane, parcel in parcels if lane is self._lanes[0] and parcel.batch.tenant == victim]
+        for kind in kinds if own else ():
+            self._spoiler.send(kind, spoil(self._faults, kind, own, turn))
 
     def _wait_until(self, due: float) -> None:
         while (left := due - time.monotonic()) > 0 and not self._context.stop.wait(min(left, 0.05)):

@@ -81,9 +81,9 @@ def due(faults: Faults, tick: int, tick_s: float) -> list[Spoilt]:
     ]
 
 
-def spoil(faults: Faults, kind: Spoilt, parcels: Sequence[Parcel], tick: int) -> Parcel:
-    """A request of this kind, made of one of the tick's; in turn of each tenant and signal."""
-    original = parcels[tick % len(parcels)]
+def spoil(faults: Faults, kind: Spoilt, parcels: Sequence[Parcel], turn: int) -> Parcel:
+    """A request of this kind, made of one of these in turn."""
+    original = parcels[turn % len(parcels)]
     body = bytes(original.body)
     if kind == "malformed":
         body = body[: len(body) * 2 // 3] + _NO_FIELD

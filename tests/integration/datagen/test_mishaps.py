@@ -43,6 +43,16 @@ def test_broken_and_oversized_requests_are_refused_and_leave_no_trace(tmp_path: 
         assert audit(tmp_path, stage).end() == 0
 
 
+def test_two_processes_send_as_many_broken_requests_as_one(tmp_path: Path) -> None:
+    with serving(Platform()) as platform:
+        environment(tmp_path, platform.url)
+        stage = generate(tmp_path, HELD.replace("faults: {", "faults: {malformed: {every: 200ms}, "), shards=2)
+        assert stage.end() == 0, stage.events()[-1]
+        told = [one for path in stage.folder.rglob("spoilt.json") for one in json.loads(path.read_text())]
+        assert len(told) == 10 and {one["tenant"] for one in told} == {"acme", "globex", "initech"}
+        assert audit(tmp_path, stage).end() == 0
+
+
 def test_a_platform_that_acknowledges_what_is_broken_fails_the_run(tmp_path: Path) -> None:
     with serving(Platform()) as platform:
         platform.largest, platform.lenient = 900_000, True
