@@ -78,6 +78,7 @@ def test_the_scenarios_that_were_promised_are_shipped() -> None:
         "quiet-night",
         "migration-backfill",
         "alert-storm",
+        "cardinality-bomb",
     }
     assert promised <= {path.stem for path in DATA}
 
