@@ -18,6 +18,7 @@ from runners.datagen.formats.columns import encode
 from runners.datagen.formats.holes import HOLES
 from runners.datagen.formats.mix import USUAL, Mix
 from runners.datagen.model.bodies import written
+from runners.datagen.model.clocks import time_words
 from runners.datagen.model.fields import VARIANTS, WIDTHS, pools, variants
 from runners.datagen.model.logs import LogIds, Records, Said, log
 from runners.datagen.model.requests import Integers, Requests
@@ -117,6 +118,13 @@ class Encoder:
         self._log_frames = [Frames(self._logs, each, scope, tail) for each in heads]
         self._pools = {name: words([text.encode() for text in texts]) for name, texts in pools().items()}
 
+    def complete(self) -> None:
+        """Make every stencil now, which a long run does little by little."""
+        of = tables()
+        for made, counts in ((self._of_spans, of.variants), (self._of_logs, of.line_variants)):
+            kind = np.repeat(np.arange(len(counts)), counts)
+            made.numbers(kind, np.arange(len(kind)) - np.repeat(np.cumsum(counts) - counts, counts))
+
     def traces(self, tenant: int, of: Requests, parts: Integers) -> list[Body]:
         """parts: (V,) the request of each span, as `Frames.lay` wants it. One body for each request."""
         kind = of.tables.kind[of.row]
@@ -160,22 +168,27 @@ class Encoder:
         sheet.fill("took", took.view(np.uint64), everywhere=True)
         for name, values in self._fields(of).items():
             sheet.fill(name, values, owner)
-        self._fill_lines(sheet, of, told, trace, span)
+        self._fill_lines(sheet, of, told, tenant, span)
         return _cut(sheet.raw, ends)
 
-    def _fill_lines(self, sheet: Sheet, of: Requests, told: Records, trace: U64, span: U64) -> None:
-        """What the formats left open in the bodies. trace, span: (k, L) words of the ids."""
+    def _fill_lines(self, sheet: Sheet, of: Requests, told: Records, tenant: int, span: U64) -> None:
+        """What the formats left open in the bodies. span: (1, L) words of the span ids."""
+        row = of.row[told.visit]
+        traces = hex_words(self._ids.trace(tenant, of.number))
         for hole in HOLES:
             if not len(items := sheet.holders(name := f"line.{hole.name}")):
                 continue
+            visit = told.visit[items]
             if hole.source == "trace":
-                values: Words = hex_words(trace[:, items])
+                values: Words = traces[:, of.request[visit]]
+                later = np.flatnonzero(of.tables.trace[row[items]])
+                values[:, later] = hex_words(self._ids.trace(tenant, of.trace_numbers[visit[later]]))
             elif hole.source == "span":
                 values = hex_words(span[:, items])
+            elif hole.source == "time":
+                values = time_words(hole, told.time[items])
             else:
-                visit = told.visit[items]
-                numbers = told.time[items] if hole.source == "time" else of.end[visit] - of.start[visit]
-                values = columns(encode(hole, numbers.view(np.uint64)))
+                values = columns(encode(hole, (of.end[visit] - of.start[visit]).view(np.uint64)))
             sheet.fill_in(name, items, values)
 
     def _fields(self, of: Requests) -> dict[str, Words]:

@@ -25,6 +25,7 @@ from isal import igzip
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord as LogMessage
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
@@ -59,11 +60,12 @@ _START = 1_795_000_000 * 10**9
 class Ours:
     """The generator; `next` makes the next tick of one signal."""
 
-    def __init__(self, *, requests: int = 1000, most: int = 800, warm: int = 60) -> None:
+    def __init__(self, *, requests: int = 1000, most: int = 800) -> None:
         text = _SCENARIO.format(requests=requests, most=most)
         self.world = World(read_scenario(text.encode(), Path("bench.yaml")), Identity("bench", ("acme",)), 1, _START)
         self._ticks = itertools.cycle(range(self.world.ticks))
-        for _ in range(warm):  # then nearly every stencil is made: a long run is what is measured
+        self.world.encoder.complete()  # as in a long run
+        for _ in range(4):
             self.next("logs", "traces")
 
     def tick(self) -> int:
@@ -291,7 +293,7 @@ def _peer(to: Sink, what: str, number: int, *, batch: int, attributes: int, gzip
         ]  # fmt: skip
         command += ["--traces", str(items // 2)] if what == "traces" else ["--logs", str(items)]
         for index in range(attributes):
-            command += ["--telemetry-attributes", f'app.attribute.{index}="value number {index} of a usual length"']
+            command += ["--telemetry-attributes", f'app.attribute.{index}="{_VALUE.format(index)}"']
         environment = os.environ | {"OTEL_BSP_MAX_QUEUE_SIZE": "2000000"}
         if gzip:
             environment["OTEL_EXPORTER_OTLP_COMPRESSION"] = "gzip"
@@ -315,28 +317,41 @@ def _counted(to: Sink) -> int:
     return found
 
 
-class _Plain:
-    """Telemetrygen's own span (two attributes, one resource), from a stencil: 512 a request."""
+_VALUE = "value number {} of a usual length"
 
-    def __init__(self, batch: int) -> None:
+
+class _Plain:
+    """Items as telemetrygen makes them: one resource, everything but ids and times constant."""
+
+    def __init__(self, signal: Signal, batch: int, attributes: int) -> None:
         names = ("trace_id", "span_id", "parent_span_id", "start", "end")
         marks = {name: bytes([0xA0 + index]) * 8 for index, name in enumerate(names)}
-        message = SpanMessage(
-            trace_id=marks["trace_id"] + b"\1" * 8, span_id=marks["span_id"], parent_span_id=marks["parent_span_id"],
-            name="lets-go", kind=SpanMessage.SPAN_KIND_CLIENT, flags=0x101,
-            start_time_unix_nano=int.from_bytes(marks["start"], "little"),
-            end_time_unix_nano=int.from_bytes(marks["end"], "little"),
-        )  # fmt: skip
-        for key, value in (("network.peer.address", "1.2.3.4"), ("peer.service", "telemetrygen-server")):
+        times = {name: int.from_bytes(marks[name], "little") for name in ("start", "end")}
+        message: SpanMessage | LogMessage
+        if signal == "traces":
+            message = SpanMessage(
+                trace_id=marks["trace_id"] + b"\1" * 8, span_id=marks["span_id"], parent_span_id=marks["parent_span_id"],
+                name="lets-go", kind=SpanMessage.SPAN_KIND_CLIENT, flags=0x101, start_time_unix_nano=times["start"],
+                end_time_unix_nano=times["end"],
+            )  # fmt: skip
+            own = {"network.peer.address": "1.2.3.4", "peer.service": "telemetrygen-server"}
+        else:
+            message = LogMessage(
+                time_unix_nano=times["start"], severity_number=LogMessage().severity_number, severity_text="Info",
+                body=AnyValue(string_value="the message"),
+            )  # fmt: skip
+            own = {"app": "server"}
+        for key, value in (own | {f"app.attribute.{n}": _VALUE.format(n) for n in range(attributes)}).items():
             message.attributes.add(key=key).value.string_value = value
         self._table = Stencils(dict.fromkeys(marks, 8))
         self._table.add(cut(field(ITEM, message.SerializeToString()), marks))
         entry = TracesData().resource_spans.add()
         entry.resource.attributes.add(key="service.name").value.string_value = "telemetrygen"
         self._frames = Frames(self._table, [entry.SerializeToString()], b"", b"")
-        self._batch, self._next = batch, 0
+        self._signal, self._batch, self._next = signal, batch, 0
 
-    def next(self, requests: int) -> list[Parcel]:
+    def next(self) -> list[Parcel]:
+        requests = max(1, 16_384 // self._batch)
         size = self._batch * requests
         parts = np.repeat(np.arange(requests), self._batch)
         zeros = np.zeros(size, np.int64)
@@ -344,24 +359,31 @@ class _Plain:
         numbers = np.arange(self._next, self._next + size, dtype=np.uint64)
         self._next += size
         times = numbers + np.uint64(_START)
-        sheet.fill("trace_id", draw(1, numbers >> np.uint64(1)))
-        sheet.fill("span_id", draw(2, numbers))
-        sheet.fill("parent_span_id", draw(2, numbers ^ np.uint64(1)))
-        sheet.fill("start", times)
-        sheet.fill("end", times + np.uint64(123_000))
+        if self._signal == "traces":
+            spans = draw(2, numbers)
+            sheet.fill("trace_id", draw(1, numbers >> np.uint64(1)), everywhere=True)
+            sheet.fill("span_id", spans, everywhere=True)
+            sheet.fill(
+                "parent_span_id", spans[(numbers - np.uint64(self._next - size)) ^ np.uint64(1)], everywhere=True
+            )
+            sheet.fill("end", times + np.uint64(123_000), everywhere=True)
+        sheet.fill("start", times, everywhere=True)
         raw = memoryview(sheet.raw)
         return [
-            Parcel(Batch(0, "traces", 0, part), "", raw[begin:end], "key", Flag.NONE, self._batch, 0, 0, 0, 0)
+            Parcel(Batch(0, self._signal, 0, part), "", raw[begin:end], "key", Flag.NONE, self._batch, 0, 0, 0, 0)
             for part, (begin, end) in enumerate(itertools.pairwise((0, *ends)))
         ]
 
 
-def _against_telemetrygen(quick: bool, *, what: str, batch: int, attributes: int, gzip: bool) -> Iterator[Round]:
+def _against_telemetrygen(
+    quick: bool, *, what: str, batch: int, attributes: int, gzip: bool, shop: bool
+) -> Iterator[Round]:
+    """shop: ours sends the simulated shop's own telemetry, and simulates it; else what telemetrygen sends."""
     _telemetrygen()
     number = 20_000 if quick else 100_000
-    plain = _Plain(batch) if not attributes else None
-    ours = Ours(most=batch) if plain is None else None
     signal: Signal = "traces" if what == "traces" else "logs"
+    ours = Ours(most=batch) if shop else None
+    plain = None if shop else _Plain(signal, batch, attributes)
     with sink() as to:
         sender = HttpSink(f"http://{to.address}", None, timeout_s=60, gzip_level=int(gzip))
         for _ in range(2 if quick else 5):
@@ -369,8 +391,8 @@ def _against_telemetrygen(quick: bool, *, what: str, batch: int, attributes: int
             made: list[Parcel] = []
 
             def work(made: list[Parcel] = made) -> None:
-                for _ in range(3):
-                    more = plain.next(64) if plain is not None else ours.next(signal) if ours is not None else []
+                for _ in range(4):
+                    more = plain.next() if plain is not None else ours.next(signal) if ours is not None else []
                     for parcel in more:
                         assert sender.send(parcel).status == 200
                     made += more
@@ -380,14 +402,19 @@ def _against_telemetrygen(quick: bool, *, what: str, batch: int, attributes: int
             yield Round(_items(made) / took, reference)
 
 
-for _name, _bar, _what, _batch, _attributes, _gzip in (
-    ("own_content", 20, "traces", 512, 0, False),
-    ("spans", 12, "traces", 768, 8, True),
-    ("small_requests", 12, "traces", 96, 8, False),
-    ("logs", 12, "logs", 768, 7, True),
+for _name, _bar, _what, _batch, _attributes, _gzip, _shop in (
+    ("spans", 20, "traces", 512, 0, False, False),
+    ("spans_attributes_gzip", 12, "traces", 768, 8, True, False),
+    ("spans_small", 12, "traces", 96, 8, False, False),
+    ("logs", 20, "logs", 512, 0, False, False),
+    ("logs_attributes_gzip", 12, "logs", 768, 7, True, False),
+    ("shop_spans_gzip", None, "traces", 768, 8, True, True),
+    ("shop_logs_gzip", None, "logs", 768, 7, True, True),
 ):
     case(f"datagen_telemetrygen_{_name}", unit="items/CPU s", against="telemetrygen, received", at_least=_bar)(
-        functools.partial(_against_telemetrygen, what=_what, batch=_batch, attributes=_attributes, gzip=_gzip)
+        functools.partial(
+            _against_telemetrygen, what=_what, batch=_batch, attributes=_attributes, gzip=_gzip, shop=_shop
+        )
     )
 
 
@@ -425,7 +452,7 @@ def start(quick: bool) -> Iterator[Round]:
 @case("datagen_regularity", unit=": 1", at_most=8)
 def regularity(quick: bool) -> Iterator[Round]:
     """How well gzip compresses what is generated: templates that are too alike would flatter every store."""
-    ours = Ours(warm=0)
+    ours = Ours()
     for signal in ("traces", "logs"):
         for _ in range(2):
             parcels = ours.next(signal)
