@@ -83,7 +83,8 @@ class _Variants:
     def numbers(self, kind: Integers, variant: Integers) -> Integers:
         found = self._numbers[kind, variant]
         if len(missing := np.flatnonzero(found < 0)):
-            for key in np.unique(kind[missing] * VARIANTS + variant[missing]).tolist():
+            # Not np.unique: it loads a part of numpy that costs as much as the stencils of the first request.
+            for key in sorted(set((kind[missing] * VARIANTS + variant[missing]).tolist())):
                 self._add(*divmod(key, VARIANTS))
             found = self._numbers[kind, variant]
         return found

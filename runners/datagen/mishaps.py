@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from runners.config.document import Bytes, Seconds, Share, Strict
 from runners.ledger.attempt import Batch, Flag
 from runners.ledger.identity import derive
-from runners.wire.parcel import Parcel
+
+if TYPE_CHECKING:
+    from runners.wire.parcel import Parcel
 
 Spoilt = Literal["malformed", "oversized"]
 _WHOLE = 1 << 32

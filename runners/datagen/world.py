@@ -26,7 +26,7 @@ from runners.ledger.sight import WHOLE, Sight
 from runners.wire.parcel import Parcel, Wire, key_of, pack_parcel
 
 _SENTINEL_DELAY_NS = 1_000_000
-_KEPT_SLICES, _KEPT_PARCELS = 24, 8
+_KEPT_SLICES, _KEPT_PARCELS = 24, 2  # of encoded ones few: memory that is written anew while it is in the cache
 
 
 @dataclass(frozen=True)
