@@ -19,7 +19,7 @@ from runners.datagen.formats.holes import HOLES
 from runners.datagen.formats.mix import USUAL, Mix
 from runners.datagen.model.bodies import written
 from runners.datagen.model.clocks import time_words
-from runners.datagen.model.fields import VARIANTS, WIDTHS, pools, variants
+from runners.datagen.model.fields import VARIANTS, placeholders, pools, variants
 from runners.datagen.model.logs import LogIds, Records, Said, log
 from runners.datagen.model.requests import Integers, Requests
 from runners.datagen.model.spans import SpanIds, span
@@ -50,7 +50,7 @@ SENTINELS: Mapping[str, bytes] = (
     {name: struct.pack("<Q", value) for name, value in _NUMBERS.items()}
     | {"took": struct.pack("<d", _TOOK), "item": _text("item", _ITEM_ID).encode()}
     | {name: _bytes(name, width) for name, width in _IDS.items()}
-    | {name: _text(name, width).encode() for name, width in WIDTHS.items()}
+    | {name: text.encode() for name, text in placeholders().items()}
     | {f"line.{hole.name}": _text(f"line.{hole.name}", hole.width).encode() for hole in HOLES}
 )
 """By hole: numbers and ids as they lie in protobuf's fixed64, double and bytes; texts of the fields, and (`line.`) what a format of log lines leaves open."""
@@ -61,7 +61,7 @@ class _Fields(dict[str, str]):
 
     def __init__(self, variant: int) -> None:
         self._baked = variants()[variant]
-        super().__init__({**self._baked} | {name: SENTINELS[name].decode() for name in WIDTHS})
+        super().__init__({**self._baked, **placeholders()})
         self.told = False
 
     def __getitem__(self, name: str) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from runners.datagen.formats.pii import personal
-from runners.ledger.identity import mix
+from runners.ledger.identity import derive, mix
 
 VARIANTS, FEW_VARIANTS = 64, 8
 """Profiles; failed visits, of which there are many kinds and few spans, know the first few only."""
@@ -53,6 +53,16 @@ def pools() -> Mapping[str, tuple[str, ...]]:
             f"198.{18 + (bits & 1)}.{100 + (bits >> 8) % 155}.{100 + (bits >> 24) % 155}"
             for bits in map(mix, range(1, CLIENTS + 1))
         ),
+    }
+
+
+@lru_cache(maxsize=1)
+def placeholders() -> Mapping[str, str]:
+    """A text for each field that stands in its place where something is made once for all requests: as wide, and such as
+    occurs nowhere by chance."""
+    return {
+        name: "".join(f"{derive('sentinel', name, part):016X}" for part in range(-(-width // 16)))[:width]
+        for name, width in WIDTHS.items()
     }
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 
+from runners.datagen.formats import Line as Written
 from runners.datagen.formats.mix import USUAL, Mix
 from runners.datagen.model.bodies import written
+from runners.datagen.model.fields import placeholders, variants
 from runners.datagen.model.requests import Integers, Requests
 from runners.datagen.model.shapes import MAX_VISITS, Visit
+from runners.datagen.model.tables import tables
 from runners.datagen.topology import Line
 from runners.ledger.identity import Identity, derive
 from runners.ledger.items import ITEM_ATTRIBUTE, LogRecord, Resource, Value
@@ -96,12 +100,25 @@ def logs(
         novel, line = divmod(line, len(of.line_of))
         visit, text = of.line_of[line]
         resource, own = fleet[int(requests.instance[at])], fields[int(requests.request[at])].of(visit)
-        body = written(visit, text, own, novel=bool(novel), mix=mix).fill({
+        body = _body(line, int(own["variant"]), mix, novel=bool(novel)).fill({
             "time": time, "trace": int.from_bytes(ids.trace), "span": int.from_bytes(ids.span), "duration": took,
         })  # fmt: skip
-        said = Said(body.decode(), time, took / 1e6)
+        said = Said(_named(body.decode(), own), time, took / 1e6)
         found.append(log(visit, text, own, ids, said, number=number, resource=resource))
     return found
+
+
+@cache
+def _body(line: int, variant: int, mix: Mix, *, novel: bool) -> Written:
+    """What a line says, with placeholders for the fields of the request: compiling it for each record would be most of
+    the cost of making records one by one."""
+    return written(*tables().line_of[line], {**variants()[variant], **placeholders()}, novel=novel, mix=mix)
+
+
+def _named(text: str, fields: Mapping[str, str]) -> str:
+    for name, placeholder in placeholders().items():
+        text = text.replace(placeholder, fields[name])
+    return text
 
 
 def log(

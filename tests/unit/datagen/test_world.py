@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runners.datagen.model.bodies import written
+from runners.datagen.model.logs import records
 from runners.datagen.model.metrics import CALLS, DURATION
 from runners.datagen.model.tables import tables
 from runners.datagen.world import World
@@ -273,6 +275,22 @@ def test_every_request_has_a_key_of_its_own_and_another_run_has_others() -> None
     assert not {parcel.key for parcel in parcels} & {
         other.parcel(batch).key for tick in range(other.ticks + 1) for batch in other.batches(tick)
     }
+
+
+def test_bodies_are_what_their_format_writes_of_the_very_request() -> None:
+    of = world(text=TEXT.replace("20/s", "60/s"))
+    for tick in range(of.ticks):
+        requests = of.requests(0, tick)
+        told = records(requests)
+        for record, at, line in zip(of.slice(0, "logs", tick), told.visit.tolist(), told.line.tolist(), strict=True):
+            assert isinstance(record, LogRecord)
+            visit, text = tables().line_of[line]
+            wrote = written(visit, text, requests.fields(int(requests.request[at])).of(visit))
+            body = wrote.fill({
+                "time": record.time, "trace": int.from_bytes(record.trace_id), "span": int.from_bytes(record.span_id),
+                "duration": int(requests.end[at] - requests.start[at]),
+            })  # fmt: skip
+            assert record.body == body.decode()
 
 
 STRUCK = """
