@@ -133,7 +133,7 @@ class Lane:
             self._answer(request, Answer(413, code="too_large", message=str(error)))
             return False
         sink.used(len(batch.rows))
-        decoded = len(batch.rows) + batch.rejected_items
+        decoded = batch.items + batch.rejected_items
         batch.keep_window(now - self._settings.oldest_s * 10**9, now + self._settings.newest_s * 10**9)
         if defects.active("drop_spans_late") and request.signal == "traces":
             batch.rows = [row for row in batch.rows if row_time(row) > now - 60 * 10**9]
@@ -144,7 +144,7 @@ class Lane:
             return False
         if defects.active("drop_acked_1pct"):
             request.dropped = dropping.drop(batch, self._dictionary)
-        request.batch, request.whole = batch, len(batch.rows) == decoded
+        request.batch, request.whole = batch, batch.items == decoded
         write = request.write = Write(tenant.number, batch.signal, batch.rows, batch.resources, batch.series)
         if request.key is not None and not defects.active("dup_on_retry"):
             write.key = request.key
@@ -161,7 +161,7 @@ class Lane:
             self._dictionary.committed(write.tenant, batch)
         dropping.report(batch, request.tenant, request.dropped)
         labels = {"signal": request.signal, "tenant": request.tenant}
-        accepted = len(batch.rows) - batch.refused + len(request.dropped)
+        accepted = batch.items - batch.refused + len(request.dropped)
         self._counters.add("observastack_ingest_items_total", accepted, outcome="accepted", **labels)
         if batch.rejected_items:
             self._counters.add("observastack_ingest_items_total", batch.rejected_items, outcome="rejected", **labels)

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from runners.audit.source import Source
-from runners.ledger.items import ITEM_ATTRIBUTE, RUN_ATTRIBUTE, Item, LogRecord, Sample, Signal, Span
+from runners.ledger.items import ITEM_ATTRIBUTE, RUN_ATTRIBUTE, Histogram, Item, LogRecord, Sample, Signal, Span
+from runners.ledger.shown import BOUND, series_of, shown
+from runners.ledger.shown import piece as piece_of
 from runners.ledger.sight import WHOLE, Sight, label_name, labels, same_labels
 
 Document = Mapping[str, Any]
@@ -47,6 +49,9 @@ def marked(source: Source, item: Document, sight: Sight = WHOLE) -> bool:
 def intact(stored: Document, sent: Item, sight: Sight = WHOLE) -> bool:
     """Does the stored item say exactly what was sent, as far as the store can show it?"""
     content = stored.get("content") or {}
+    if isinstance(sent, Histogram):
+        told = _piece(content, sent)
+        return told is not None and intact(stored, told, sight)
     if sight.labels and isinstance(sent, Sample):
         return bool(
             stored.get("service") == sent.resource.service
@@ -66,6 +71,32 @@ def intact(stored: Document, sent: Item, sight: Sight = WHOLE) -> bool:
     if isinstance(sent, Span):
         return _same_span(stored, content, sent)
     return _same_sample(stored, content, sent)
+
+
+def piece(stored: Document, sent: Item) -> tuple[int, int]:
+    """(which of the samples that a store shows the item as this one is, -1 for none of them; how many these are)."""
+    if not isinstance(sent, Histogram):
+        return 0, 1
+    name, le = _named(stored.get("content") or {}, sent)
+    found = piece_of(sent, name, le)
+    return -1 if found is None else found, series_of(sent)
+
+
+def _named(content: Document, sent: Histogram) -> tuple[str, object]:
+    return str(content.get("name")).removeprefix(sent.name), (content.get("attributes") or {}).get(BOUND)
+
+
+def _piece(content: Document, sent: Histogram) -> Sample | None:
+    """The sample that is expected in the place of this one."""
+    suffix, le = _named(content, sent)
+    place = piece_of(sent, suffix, le)
+    if place is None:
+        return None
+    one = shown(sent)[place]
+    attributes = sent.attributes if one.le is None else {**sent.attributes, BOUND: one.le}
+    return Sample(
+        sent.seq, sent.resource, sent.name + suffix, sent.unit, "counter", sent.start, sent.time, one.value, attributes
+    )
 
 
 def _same_log(stored: Document, content: Document, sent: LogRecord) -> bool:

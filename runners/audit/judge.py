@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from runners.audit.content import Document, claim, intact, marked
+from runners.audit.content import Document, claim, intact, marked, piece
 from runners.audit.source import Source
 from runners.ledger.attempt import Batch, Outcome
 from runners.ledger.items import SIGNALS, TENANT_ATTRIBUTE, Item, Signal, moment
@@ -109,6 +109,8 @@ class Judge:
         self._sights = dict.fromkeys(SIGNALS, WHOLE) | dict(sights or {})
         self._tenants = source.identity.tenants
         self._copies: dict[Slice, array[int]] = {}
+        self._pieces: dict[Slice, dict[int, array[int]]] = {}  # of items that are shown as several samples
+        self._torn: dict[Slice, set[int]] = {}  # those of which only some are there
         self._slices: OrderedDict[Slice, _Expected] = OrderedDict()
         self._findings: list[Finding] = []
         self._counts = {(tenant, signal): Counts() for tenant in self._tenants for signal in SIGNALS}
@@ -154,7 +156,13 @@ class Judge:
                 leaks["leaked"] += 1
             return
         copies = self._copies[owner, signal, tick]
-        copies[index] = min(copies[index] + 1, _MOST)
+        place, pieces = piece(item, sent)
+        if pieces == 1:
+            copies[index] = min(copies[index] + 1, _MOST)
+        else:
+            seen = self._pieces.setdefault((owner, signal, tick), {}).setdefault(index, array("H", bytes(2 * pieces)))
+            if place >= 0:
+                seen[place] = min(seen[place] + 1, _MOST)
         if not intact(item, sent, sight):
             self._add(Finding("corrupt", signal, name, sent.key(), moment(sent), batch))
 
@@ -165,6 +173,11 @@ class Judge:
             by_slice.setdefault((batch.tenant, batch.signal, batch.tick), []).append(fate)
         for key, fates in by_slice.items():
             copies = self._copies[key]
+            for index, seen in self._pieces.get(key, {}).items():
+                # All of it is there, or it is not there: the rest of an item is no item.
+                copies[index] = max(seen) if min(seen) else 0
+                if not min(seen) and max(seen):
+                    self._torn.setdefault(key, set()).add(index)
             for fate in fates:
                 part = self._indexes(len(copies), fate.batch.part)
                 self._settle(key, fate, [(index, copies[index]) for index in part])
@@ -187,8 +200,9 @@ class Judge:
             missing = 0
         else:
             missing = 0
-            if present:
-                self._name(key, fate, "stored_though_rejected", [index for index, number in copies if number])
+            torn = self._torn.get(key, set())
+            if there := [index for index, number in copies if number or index in torn]:
+                self._name(key, fate, "stored_though_rejected", there)
         if missing:
             # Which ones a partial success refused is not said: as many as are missing, from the first absent one.
             self._name(key, fate, "lost", [index for index, number in copies if not number][:missing])

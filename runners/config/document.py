@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from runners.lib.errors import FileError
 from runners.lib.text import did_you_mean
@@ -27,6 +27,21 @@ class _Ansible(yaml.SafeLoader):
 VAULTED = "(in the vault)"
 _Ansible.add_constructor("!vault", lambda _loader, _node: VAULTED)
 _Ansible.add_constructor("!unsafe", lambda _loader, node: str(node.value))
+
+
+def _share(value: str | float) -> float:
+    """`2%` or 0.02."""
+    if isinstance(value, str) and value.rstrip().endswith("%"):
+        try:
+            return float(value.rstrip().removesuffix("%")) / 100
+        except ValueError:
+            pass
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    raise ValueError(f"{value!r} is not a share; write for example 2% or 0.02")
+
+
+Share = Annotated[float, BeforeValidator(_share), Field(ge=0, le=1)]
 
 
 class Strict(BaseModel):

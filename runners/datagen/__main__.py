@@ -1,11 +1,11 @@
-"""`python -m runners.datagen`: the suite `data` with its actions generate and audit."""
+"""`python -m runners.datagen`: the suite `data` with its actions generate, resume, audit and score."""
 
 from __future__ import annotations
 
 import sys
 
-from runners.datagen.actions import audit, generate
+from runners.datagen.actions import audit, generate, resume, score
 from runners.suite import run_suite
 
 if __name__ == "__main__":
-    sys.exit(run_suite({"generate": generate, "audit": audit}))
+    sys.exit(run_suite({"generate": generate, "resume": resume, "audit": audit, "score": score}))

@@ -6,52 +6,99 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from runners.datagen import auditing
+from runners.datagen import auditing, scoring
 from runners.datagen import generate as generating
+from runners.datagen.crew import Crew, die_with_parent
+from runners.datagen.labels import LABELS, labels
 from runners.datagen.plan import count
 from runners.datagen.scenario import load_scenario
-from runners.datagen.sinks import local_sinks, parse_sink, remote_sinks
+from runners.datagen.shard import WHOLE, Shard
+from runners.datagen.sinks import outlet, parse_sinks
+from runners.ledger.header import read_header
 from runners.ledger.items import SIGNALS
 from runners.lib.errors import FileError, TestbedError
+from runners.lib.files import write_json
 from runners.lib.text import did_you_mean
 from runners.lib.units import parse_duration
 from runners.suite import Context, Verdict
 from runners.target import open_target
 
-GENERATE = "data.generate"
+RESUME, MOST_SHARDS = "data.resume", 32
+GENERATE, SCORE = "data.generate", "data.score"
 Finish = Callable[[str, Verdict, str], None]
 
 
 def generate(context: Context) -> Verdict:
-    """Params: scenario (path), duration_s, sink. Raises TestbedError for what cannot be begun."""
+    """Params: scenario (path), duration_s, sink (one or a list), start_ns (of a backfill: at full speed), shards (how
+    many processes make it). Of a process that makes one of them also: shard ([index, of]), ledger (its folder), paced.
+    Raises TestbedError for what cannot be begun."""
     with _tests(context, [GENERATE]) as finish:
-        _only(context, "scenario", "duration_s", "sink")
+        _only(context, "scenario", "duration_s", "sink", "start_ns", "shards", "shard", "ledger", "paced")
         params = context.params
         scenario = load_scenario(Path(params["scenario"]))
         duration_s = params.get("duration_s")
-        place = parse_sink(params.get("sink"))
+        given = params.get("sink") or []
+        places = parse_sinks([given] if isinstance(given, str) else given)
         with ExitStack() as stack:
-            if place.remote:
-                target = stack.enter_context(open_target(context.environment))
-                url = place.where or target.urls["ingest"]
-                sinks, sink = remote_sinks(url, scenario, target), url
-            else:
-                sinks, sink = local_sinks(place), params["sink"]
+            signing = any(place.signs_in for place in places)
+            target = stack.enter_context(open_target(context.environment)) if signing else None
+            outlets = tuple(outlet(place, scenario, target) for place in places)
+            length = None if duration_s is None else float(duration_s)
+            lasts_s = length or scenario.file.duration
+            backfill = params.get("start_ns")
+            paced = any(place.remote for place in places) and backfill is None
+            back_ns = 0 if paced else round(lasts_s * 1e9)
+            start_ns = time.time_ns() - back_ns if backfill is None else int(backfill)
+            shards = _shards(context)
+            shard = Shard(*params.get("shard", (0, shards)))
+            if shard.part:
+                die_with_parent()
+                paced = bool(params["paced"])
+            plan = count(scenario, context.seed, length, start_ns, shard if shard.part else WHOLE)
+            if backfill is None and scenario.timeless:
+                start_ns = time.time_ns() - back_ns  # counting took its time
             order = generating.Order(
-                scenario=scenario,
-                seed=context.seed,
-                duration_s=None if duration_s is None else float(duration_s),
-                sink=sink,
-                sinks=sinks,
-                paced=place.remote,
-                environment=str(context.spec["environment"]),
-            )
-            planned = sum(count(scenario, context.seed, order.duration_s).items.values())
-            verdict, why = generating.run(context, order, planned)
+                scenario=scenario, seed=context.seed, start_ns=start_ns, duration_s=length, outlets=outlets,
+                paced=paced, environment=str(context.spec["environment"]), shard=shard,
+            )  # fmt: skip
+            folder = Path(params.get("ledger") or context.artifacts / "ledger")
+            crew = None
+            if shards > 1 and not shard.part:
+                complete = params | {"start_ns": start_ns, "paced": paced}
+                crew = partial(Crew, context, shards, folder, complete)
+            told = labels(scenario, run=context.run, seed=context.seed, start_ns=start_ns, duration_s=lasts_s)
+            _artifact(context, LABELS, told, "labels")  # before it begins: it is known, whatever becomes of the run
+            verdict, why = generating.run(context, order, order.planned(plan.items), folder, crew)
         context.reason = why or None
         finish(GENERATE, verdict, why)
+    return verdict
+
+
+def resume(context: Context) -> Verdict:
+    """Params: ledger (folder of an interrupted run). What was acknowledged, rejected or accepted in part is not sent again;
+    everything else of the run's plan is, with the keys it had. Raises TestbedError for what cannot be taken up again."""
+    with _tests(context, [RESUME]) as finish:
+        _only(context, "ledger")
+        folder = Path(context.params["ledger"])
+        header = read_header(folder)
+        scenario = auditing.scenario_of(folder, header)
+        places = parse_sinks(header.outlets)
+        with ExitStack() as stack:
+            signing = any(place.signs_in for place in places)
+            target = stack.enter_context(open_target(context.environment)) if signing else None
+            order = generating.Order(
+                scenario=scenario, seed=header.seed, start_ns=header.start_ns, duration_s=header.duration_s,
+                outlets=tuple(outlet(place, scenario, target) for place in places),
+                paced=any(place.remote for place in places), environment=header.environment, resumed=header,
+            )  # fmt: skip
+            plan = count(scenario, header.seed, header.duration_s, header.start_ns)
+            verdict, why = generating.run(context, order, order.planned(plan.items), folder)
+        context.reason = why or None
+        finish(RESUME, verdict, why)
     return verdict
 
 
@@ -68,13 +115,39 @@ def audit(context: Context) -> Verdict:
             progress=context.log,
         )
         for path, kind in auditing.write_artifacts(found, context.artifacts):
-            relative = str(path.relative_to(context.folder))
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            context.events.emit("artifact", path=relative, sha256=digest, kind=kind)
+            _tell_artifact(context, path, kind)
         context.events.emit("ledger", kind="audit", document=found.to_json())
         context.reason = found.reason or None
         for signal in SIGNALS:
             finish(f"audit.{signal}", found.verdict_of(signal), auditing.sentence(found, signal))
+    return found.verdict
+
+
+def _artifact(context: Context, name: str, document: dict[str, Any], kind: str) -> None:
+    path = context.artifacts / name
+    write_json(path, document)
+    _tell_artifact(context, path, kind)
+
+
+def _tell_artifact(context: Context, path: Path, kind: str) -> None:
+    relative = str(path.relative_to(context.folder))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    context.events.emit("artifact", path=relative, sha256=digest, kind=kind)
+
+
+def score(context: Context) -> Verdict:
+    """Params: of {stage, run, folder} of the generate stage; min_recall, min_precision: the least that passes (0.9)."""
+    with _tests(context, [SCORE]) as finish:
+        _only(context, "of", "min_recall", "min_precision")
+        context.steady()
+        found = scoring.score_run(
+            Path(context.params["of"]["folder"]) / "artifacts" / "ledger", context.home,
+            environment=str(context.spec["environment"]), recall=_least(context, "min_recall"),
+            precision=_least(context, "min_precision"), progress=context.log, stop=context.stop.wait,
+        )  # fmt: skip
+        _artifact(context, "score.json", found.to_json(), "score")
+        context.reason = found.reason or None
+        finish(SCORE, found.verdict, scoring.text(found))
     return found.verdict
 
 
@@ -109,8 +182,27 @@ def _only(context: Context, *known: str) -> None:
             raise FileError(f"stage {context.stage}: unknown parameter '{name}'", remedy=did_you_mean(name, known))
 
 
+def _shards(context: Context) -> int:
+    shards = context.params.get("shards", 1)
+    if not isinstance(shards, int) or isinstance(shards, bool) or not 1 <= shards <= MOST_SHARDS:
+        raise FileError(
+            f"stage {context.stage}: shards: {shards!r}", remedy=f"write a whole number from 1 to {MOST_SHARDS}"
+        )
+    return shards
+
+
 def _wait_s(context: Context) -> float:
     try:
         return parse_duration(context.params.get("wait", auditing.WAIT_S))
     except ValueError as error:
         raise FileError(f"stage {context.stage}: wait: {error}") from None
+
+
+def _least(context: Context, name: str) -> float:
+    """A share that the score must reach."""
+    value = context.params.get(name, scoring.GOOD_ENOUGH)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise FileError(
+            f"stage {context.stage}: {name}: {value!r} is not between 0 and 1", remedy="write for example 0.9"
+        )
+    return float(value)

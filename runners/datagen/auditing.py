@@ -11,9 +11,9 @@ from runners.audit.reader import ExportReader, Reader, Unreadable
 from runners.audit.run import FATAL, Audit, not_assessed, write_findings
 from runners.audit.run import audit as compare
 from runners.audit.sights import sights
-from runners.datagen.scenario import read_scenario
+from runners.datagen.scenario import Scenario, read_scenario
 from runners.datagen.world import World
-from runners.ledger.header import SCENARIO, Header, read_header
+from runners.ledger.header import FORMAT, SCENARIO, Header, read_header
 from runners.ledger.items import Signal
 from runners.ledger.reader import being_written, fates, read_attempts
 from runners.lib.errors import NotReady
@@ -22,11 +22,18 @@ from runners.lib.home import Home
 from runners.target import open_target
 
 WAIT_S = 15.0
+_PLATFORM = ("http://", "https://")
 _ITEMS: dict[Signal, str] = {"logs": "log records", "traces": "spans", "metrics": "samples"}
 
 
-def world_of(folder: Path, header: Header) -> World:
-    """The world that wrote the ledger. Raises NotReady when the scenario beside it is not the one that ran."""
+def scenario_of(folder: Path, header: Header) -> Scenario:
+    """What the ledger's run played. Raises NotReady when the scenario beside it is not the one that ran, or
+    another version of the generator ran it."""
+    if header.v != FORMAT:
+        raise NotReady(
+            f"the ledger in {folder} was written by version {header.code}, whose items this version does not make",
+            remedy="audit it with the version that wrote it",
+        )
     path = folder / SCENARIO
     try:
         source = path.read_bytes()
@@ -34,8 +41,12 @@ def world_of(folder: Path, header: Header) -> World:
         raise NotReady(f"the ledger's scenario cannot be read: {error.strerror}", file=path) from None
     if hashlib.sha256(source).hexdigest() != header.scenario_sha256:
         raise NotReady("the scenario was changed after the run: its items cannot be made again", file=path)
-    scenario = read_scenario(source, path)
-    return World(scenario, header.identity, header.seed, header.start_ns, header.duration_s)
+    return read_scenario(source, path)
+
+
+def world_of(folder: Path, header: Header) -> World:
+    """The world that wrote the ledger. Raises NotReady as `scenario_of` does."""
+    return World(scenario_of(folder, header), header.identity, header.seed, header.start_ns, header.duration_s)
 
 
 def audit_ledger(
@@ -48,7 +59,8 @@ def audit_ledger(
     header = read_header(folder)
     world = world_of(folder, header)
     writing = being_written(folder)  # asked first: a ledger that ends meanwhile was still read too early
-    attempts = fates(read_attempts(folder))
+    number = next((place for place, name in enumerate(header.outlets) if name.startswith(_PLATFORM)), 0)
+    attempts = fates(read_attempts(folder, number))
     if writing:
         return not_assessed(world, attempts, "the run is still writing: its ledger is no account of the store yet")
 
@@ -62,8 +74,9 @@ def audit_ledger(
                 world, attempts, reader, honoured=honoured, wait_s=wait_s, tick_s=world.tick_ns / 1e9, faults=faults,
                 progress=progress,
             )  # fmt: skip
-        if not header.sink.startswith(("http://", "https://")):
-            raise Unreadable(f"this run wrote to {header.sink}: there is no platform to read it back from")
+        if not header.outlets[number].startswith(_PLATFORM):
+            wrote = ", ".join(header.outlets)
+            raise Unreadable(f"this run wrote to {wrote}: there is no platform to read it back from")
         with open_target(home.env(environment or header.environment)) as target:
             export = ExportReader(target)
             try:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from runners.datagen.anomaly import NEUTRAL, Effects
+from runners.datagen.rhythm import MONDAY_S, busy, local_week_s
 from runners.datagen.scenario import Load, ScenarioFile
 
 _MICRO = 1_000_000
@@ -13,11 +15,15 @@ _MICRO = 1_000_000
 
 @dataclass(frozen=True)
 class Schedule:
-    """cumulative[k]: requests that ended before tick k began; it has one entry more than there are ticks."""
+    """cumulative[k]: requests that ended before tick k began; it has one entry more than there are ticks.
+
+    effects: what anomalies do to the tenant meanwhile; those on its rate are in `cumulative` already.
+    """
 
     start_ns: int
     tick_ns: int
     cumulative: tuple[int, ...]
+    effects: Effects = field(default=Effects((), "", 1), compare=False)
 
     @property
     def ticks(self) -> int:
@@ -51,12 +57,26 @@ def schedule(file: ScenarioFile, tenant: int, start_ns: int, duration_s: float |
     tick_ns = round(file.tick * 1e9)
     ticks = max(1, math.ceil(round((duration_s or file.duration) / file.tick, 6)))
     weights = sum(item.weight for item in file.tenants)
-    per_tick = file.load.requests * file.tick * file.tenants[tenant].weight / weights
+    mine = file.tenants[tenant]
+    per_tick = file.load.rate * file.tick * mine.weight / weights
+    effects = Effects([one.anomaly for one in file.anomalies], mine.id, tick_ns)
     carried, cumulative = 0, [0]
     for tick in range(ticks):
-        carried += round(per_tick * _factor(file.load, tick * file.tick) * _MICRO)
+        micro = round(per_tick * _factor(file.load, tick * file.tick) * _MICRO)
+        if mine.rhythm != "flat":
+            micro = micro * busy(mine.rhythm, _week_s(file, tenant, start_ns, tick * tick_ns)) // NEUTRAL
+        if not effects.none:
+            micro = micro * effects.rate(tick) // NEUTRAL
+        carried += micro
         cumulative.append(carried // _MICRO)
-    return Schedule(start_ns, tick_ns, tuple(cumulative))
+    return Schedule(start_ns, tick_ns, tuple(cumulative), effects)
+
+
+def _week_s(file: ScenarioFile, tenant: int, start_ns: int, after_ns: int) -> int:
+    """What the tenant's clocks show, as a second of the week, that long after the start."""
+    begins, speed = file.clock.begins, round(file.clock.speed * 1000)
+    start_s = start_ns // 1_000_000_000 if begins is None else MONDAY_S + begins
+    return local_week_s(start_s + after_ns * speed // 1_000_000_000_000, file.tenants[tenant].zone)
 
 
 def _factor(load: Load, at_s: float) -> float:

@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import threading
 import time
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 from runners.datagen.counters import Counters
+from runners.datagen.crew import Crew
+from runners.datagen.mishaps import Refusal, complaint, due, held_back_s, spoil
 from runners.datagen.plan import resends
 from runners.datagen.scenario import Scenario
 from runners.datagen.selfstats import cpu_s, rss_mb
+from runners.datagen.shard import WHOLE, Shard
+from runners.datagen.sinks import Outlet
+from runners.datagen.spoiler import Spoiler
 from runners.datagen.world import World
-from runners.ledger.attempt import Flag, Outcome
+from runners.ledger.attempt import Batch, Flag, Outcome
 from runners.ledger.header import Header
 from runners.ledger.identity import identity
 from runners.ledger.items import SIGNALS, Signal
 from runners.ledger.reader import Totals, fates, read_attempts, totals
 from runners.ledger.writer import LedgerWriter
+from runners.lib.files import write_json
 from runners.suite import Context, Verdict
-from runners.wire.delivery import Delivery, Policy
-from runners.wire.parcel import Parcel, Sink
+from runners.wire.delivery import Count, Delivery, Policy
+from runners.wire.parcel import Parcel
 
 _RESEND_AFTER_S = 1.0
 _LATE_SHARE = 0.2
@@ -32,93 +43,171 @@ _STOP_PATIENCE_S = 2.0
 
 @dataclass(frozen=True)
 class Order:
-    """What to play. sinks makes one sink per sender; paced: in real time from now, else at full speed, ending now."""
+    """What to play. outlets: where to, all of them at once; start_ns: when the first tick begins; paced: in real time, else
+    at full speed; resumed: the header of an interrupted run that is to be brought to its end, in its own ledger; shard: the part that this process makes."""
 
     scenario: Scenario
     seed: int
+    start_ns: int
     duration_s: float | None
-    sink: str
-    sinks: Callable[[], Sink]
+    outlets: tuple[Outlet, ...]
     paced: bool
     environment: str
+    resumed: Header | None = None
+    shard: Shard = WHOLE
+
+    def planned(self, items: Mapping[Signal, int]) -> int:
+        """Items that all outlets together are sent, of a plan's by signal."""
+        return sum(items[signal] for outlet in self.outlets for signal in outlet.signals)
+
+
+class _Lane(NamedTuple):
+    """One outlet while it is written to. settled: requests whose fate was known when an interrupted run was taken up."""
+
+    outlet: Outlet
+    delivery: Delivery
+    settled: frozenset[Batch]
 
 
 class Player:
     """Plays one order; `play` returns when everything is settled or `stop` was set and the patience is over."""
 
-    def __init__(self, context: Context, order: Order, folder: Path) -> None:
+    def __init__(self, context: Context, order: Order, folder: Path, crew: Callable[[], Crew] | None = None) -> None:
+        """folder: of the ledger; crew: starts the processes that make the other shards."""
         self._context, self._order, self.folder = context, order, folder
         scenario = order.scenario
         duration_s = order.duration_s or scenario.file.duration
         self._origin = time.monotonic()
-        start_ns = time.time_ns() - (0 if order.paced else round(duration_s * 1e9))
-        self._world = World(scenario, identity(context.run, scenario.tenants), order.seed, start_ns, order.duration_s)
+        if order.resumed is not None or order.shard.part:
+            # The schedule of the run holds, whenever this process came to it: what is overdue is sent at once.
+            self._origin -= (time.time_ns() - order.start_ns) / 1e9
+        run = context.run if order.resumed is None else order.resumed.run
+        self._world = World(scenario, identity(run, scenario.tenants), order.seed, order.start_ns, order.duration_s)
         header = Header(
-            run=context.run, environment=order.environment, sink=order.sink, scenario=scenario.name,
-            scenario_sha256=scenario.sha256, seed=order.seed, start_ns=start_ns, duration_s=duration_s,
+            run=context.run, environment=order.environment, sink=order.outlets[0].name, scenario=scenario.name,
+            scenario_sha256=scenario.sha256, seed=order.seed, start_ns=order.start_ns, duration_s=duration_s,
             tenants=scenario.tenants, code=version("observastack-testbed"),
+            also=tuple(outlet.name for outlet in order.outlets[1:]),
         )  # fmt: skip
-        self._ledger = LedgerWriter(folder, header, scenario.source)
+        self._ledger = (
+            LedgerWriter(folder, header, scenario.source) if order.resumed is None else LedgerWriter.reopen(folder)
+        )
+        self._settled_before = [_settled(folder, number) for number in range(len(order.outlets))]
         self._lock = threading.Lock()
-        self._waiting: list[Signal] = list(SIGNALS)  # of which nothing was acknowledged yet
-        self._again: deque[tuple[float, Parcel]] = deque()
+        carried = {signal for outlet in order.outlets for signal in outlet.signals}
+        self._waiting = [signal for signal in SIGNALS if signal in carried]  # of which nothing was acknowledged yet
+        self._lanes: list[_Lane] = []
+        self._again: deque[tuple[float, _Lane, Parcel]] = deque()
+        self._faults = scenario.file.delivery.faults
+        self._held: list[tuple[float, int, _Lane, Parcel]] = []  # a heap, by when it is to be sent
+        self._order_held = itertools.count()
+        self._spoiler = Spoiler(order.outlets[0].make)
         self._give_up_at: float | None = None
-        self.complaint = ""
+        self._start_crew = crew
+        self._crew: Crew | None = None
+        self.complaint = self.crew_complaint = ""
         self.late_s = 0.0
 
-    def play(self) -> Totals:
-        """Send everything, then the sentinels. Raises TestbedError when the ledger or a file sink cannot be written."""
+    def play(self) -> None:
+        """Send everything, then the sentinels; what the crew does is waited for. Raises TestbedError when the ledger or a file sink cannot be written."""
         given = self._order.scenario.file.delivery
         policy = Policy(given.senders, given.queue, given.give_up)
-        delivery = Delivery(self._order.sinks, self._ledger, policy, self._settled)
-        counters = Counters(self._context.events, delivery.take_counts, lambda: self.late_s)
-        try:
-            self._send_ticks(delivery)
-            self._drain(delivery)
-            self._send_sentinels(delivery)
-            self._drain(delivery)
-        finally:
-            try:
-                delivery.close()
-            finally:
-                counters.close()
-                self._ledger.close()
-                self.complaint = delivery.complaint
-        return totals(fates(read_attempts(self.folder)).values())
+        with ExitStack() as closing:
+            closing.callback(self._ledger.close)
+            if self._start_crew is not None:
+                self._crew = self._start_crew()
+                closing.callback(self._crew.close)
+            counters = Counters(self._context.events, self._take_counts, lambda: self.late_s)
+            closing.callback(counters.close)
+            for number, outlet in enumerate(self._order.outlets):
+                done = partial(self._settled, number)
+                delivery = Delivery(outlet.make, self._ledger, policy, done, number=number)
+                closing.callback(delivery.close)
+                self._lanes.append(_Lane(outlet, delivery, self._settled_before[number]))
+            closing.callback(self._spoiler.close)
+            self._send_ticks()
+            self._drain()
+            self._send_sentinels()
+            self._drain()
+            self.crew_complaint = self._crew.end(self._context) if self._crew else ""
+        self.complaint = "; ".join(lane.delivery.complaint for lane in self._lanes if lane.delivery.complaint)
 
-    def _send_ticks(self, delivery: Delivery) -> None:
+    def sent(self) -> Totals:
+        """What became of all items of the ledger."""
+        by_sink = [fates(read_attempts(self.folder, number)) for number in range(len(self._lanes))]
+        return totals(fate for attempts in by_sink for fate in attempts.values())
+
+    def _take_counts(self) -> Mapping[Count, int]:
+        found: Counter[Count] = Counter()
+        for lane in self._lanes:
+            found.update(lane.delivery.take_counts())
+        if self._crew:
+            found.update(self._crew.take_counts())
+        return found
+
+    def _parcels(self, tick: int) -> list[tuple[_Lane, Parcel]]:
+        """All requests of a tick with the lane that each goes down."""
+        return [
+            (lane, self._world.parcel(batch, wire=lane.outlet.wire))
+            for batch in self._world.batches(tick)
+            for lane in self._lanes
+            if self._order.shard.takes(batch.tenant, tick, len(self._world.tenants))
+            and batch.signal in lane.outlet.signals
+            and batch not in lane.settled
+            and not lane.delivery.gave_up
+        ]
+
+    def _send_ticks(self) -> None:
         world, stop, tick_s = self._world, self._context.stop, self._world.tick_ns / 1e9
         for tick in range(world.ticks):
             began = time.monotonic()
             # Made before it is due: what a batch says depends on the schedule alone.
-            parcels = [world.parcel(batch) for batch in world.batches(tick)]
+            parcels = self._parcels(tick)
             if self._order.paced:
                 # How far behind this process would be with a sink that takes everything at once.
                 self.late_s = max(0.0, self.late_s + time.monotonic() - began - tick_s)
-                self._wait_until(self._origin + (tick + 1) * tick_s, delivery)
-            for parcel in parcels:
-                if not delivery.submit(parcel, stop):
-                    return
-            self._resend(delivery, time.monotonic())
+                self._wait_until(self._origin + (tick + 1) * tick_s)
+            for lane, parcel in parcels:
+                if (wait_s := held_back_s(self._faults, self._order.seed, parcel.batch)) > 0:
+                    heapq.heappush(self._held, (time.monotonic() + wait_s, next(self._order_held), lane, parcel))
+                else:
+                    lane.delivery.submit(parcel, stop)
+            self._send_spoilt(tick, parcels)
+            if stop.is_set() or all(lane.delivery.gave_up for lane in self._lanes):
+                return
+            self._resend(time.monotonic())
 
-    def _wait_until(self, due: float, delivery: Delivery) -> None:
+    def _send_spoilt(self, tick: int, parcels: Sequence[tuple[_Lane, Parcel]]) -> None:
+        """Made of requests of one tenant, another one each tick: so each is sent by one shard, whichever that is."""
+        kinds = due(self._faults, tick, self._world.tick_ns / 1e9)
+        turn, victim = divmod(tick, len(self._world.tenants))
+        own = [parcel for lane, parcel in parcels if lane is self._lanes[0] and parcel.batch.tenant == victim]
+        for kind in kinds if own else ():
+            self._spoiler.send(kind, spoil(self._faults, kind, own, turn))
+
+    def _wait_until(self, due: float) -> None:
         while (left := due - time.monotonic()) > 0 and not self._context.stop.wait(min(left, 0.05)):
-            self._resend(delivery, time.monotonic())
+            self._resend(time.monotonic())
 
-    def _send_sentinels(self, delivery: Delivery) -> None:
+    def _send_sentinels(self) -> None:
         """Also after a stop, as far as the patience reaches: then an audit need not wait for its deadline."""
         over = _Patience(self)
-        for batch in self._world.batches(self._world.ticks):
-            delivery.submit(self._world.parcel(batch), over)
+        for lane, parcel in self._parcels(self._world.ticks):
+            lane.delivery.submit(parcel, over)
 
-    def _drain(self, delivery: Delivery) -> None:
+    def _drain(self) -> None:
         """Wait until nothing is on its way, what is sent again included; after a stop, no longer than the patience."""
         while not self.out_of_patience():
-            if delivery.idle:
-                if not self._again:
+            if all(lane.delivery.idle for lane in self._lanes):
+                if not self._again and not self._held:
                     return
-                self._resend(delivery, float("inf"))
+                self._resend(float("inf"))
             time.sleep(0.01)
+
+    @property
+    def refusals(self) -> list[Refusal]:
+        """What was answered to requests that no platform should take."""
+        return self._spoiler.refusals
 
     def out_of_patience(self) -> bool:
         """Has a stop been asked for so long ago that what is on its way must be left alone?"""
@@ -128,18 +217,23 @@ class Player:
             self._give_up_at = time.monotonic() + _STOP_PATIENCE_S
         return time.monotonic() > self._give_up_at
 
-    def _resend(self, delivery: Delivery, now: float) -> None:
+    def _resend(self, now: float) -> None:
+        """What is to be sent again, and what was held back, by now."""
         over = _Patience(self)
         while self._again and self._again[0][0] <= now:
-            _, parcel = self._again.popleft()
-            delivery.submit(parcel, over)
+            _, lane, parcel = self._again.popleft()
+            lane.delivery.submit(parcel, over)
+        while self._held and self._held[0][0] <= now:
+            _, _, lane, parcel = heapq.heappop(self._held)
+            lane.delivery.submit(parcel, over)
 
-    def _settled(self, parcel: Parcel, outcome: Outcome) -> None:
+    def _settled(self, number: int, parcel: Parcel, outcome: Outcome) -> None:
         """Called by sender threads, in the order of answers."""
         if outcome is not Outcome.ACKED or parcel.flags:
             return
         if resends(self._order.scenario, self._order.seed, parcel.batch):
-            self._again.append((time.monotonic() + _RESEND_AFTER_S, replace(parcel, flags=Flag.RESEND)))
+            again = replace(parcel, flags=Flag.RESEND)
+            self._again.append((time.monotonic() + _RESEND_AFTER_S, self._lanes[number], again))
         with self._lock:
             if parcel.batch.signal not in self._waiting:
                 return
@@ -147,6 +241,12 @@ class Player:
             steady = not self._waiting
         if steady:
             self._context.steady()
+
+
+def _settled(folder: Path, number: int) -> frozenset[Batch]:
+    """The requests to a sink that need no further attempt: what is unknown, refused or absent does."""
+    again = (Outcome.UNKNOWN, Outcome.REFUSED)
+    return frozenset(batch for batch, fate in fates(read_attempts(folder, number)).items() if fate.outcome not in again)
 
 
 class _Patience:
@@ -172,14 +272,23 @@ def verdict_of(sent: Totals, planned: int, late_s: float, duration_s: float, *, 
     return "passed", ""
 
 
-def run(context: Context, order: Order, planned: int) -> tuple[Verdict, str]:
-    """Play the order and say what became of it; (verdict, why it is not passed)."""
-    player = Player(context, order, context.artifacts / "ledger")
-    sent = player.play()
+def run(
+    context: Context, order: Order, planned: int, folder: Path, crew: Callable[[], Crew] | None = None
+) -> tuple[Verdict, str]:
+    """Play the order and say what became of it; (verdict, why it is not passed). folder: of its ledger."""
+    player = Player(context, order, folder, crew)
+    player.play()
+    sent = player.sent()
     duration_s = order.duration_s or order.scenario.file.duration
     verdict, why = verdict_of(sent, planned, player.late_s, duration_s, stopped=context.stop.is_set())
+    if verdict == "passed" and player.crew_complaint:
+        verdict, why = "failed", player.crew_complaint
     if why and player.complaint:
         why += f" (last complaint: {player.complaint})"
+    if player.refusals:
+        write_json(context.artifacts / "spoilt.json", [asdict(one) for one in player.refusals])
+        if verdict == "passed" and (taken := complaint(player.refusals)):
+            verdict, why = "failed", taken
     context.events.emit(
         "ledger", kind="sent", ledger=str(player.folder), sent=sent.sent, acked=sent.acked, rejected=sent.rejected,
         unknown=sent.unknown, cpu_s=round(cpu_s(), 3), rss_mb=round(rss_mb(), 1),

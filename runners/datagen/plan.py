@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runners.datagen.scenario import Scenario
+from runners.datagen.shard import WHOLE, Shard
 from runners.datagen.world import World
 from runners.ledger.attempt import Batch
 from runners.ledger.identity import Identity
@@ -17,38 +18,53 @@ _ANY_START_NS = 10**18
 
 @dataclass(frozen=True)
 class Plan:
-    """items: by signal, sentinels included, things sent twice on purpose counted once; requests: likewise."""
+    """items: by signal, sentinels included, things sent twice on purpose counted once; requests: likewise; series: that a
+    store counts after the run; active_series: at any moment of it."""
 
     items: dict[Signal, int]
     requests: int
     resent: int
     series: int
+    active_series: int
     bytes_estimate: int
     duration_s: float
     tenants: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "items": self.items, "series": self.series, "bytes_estimate": self.bytes_estimate,
+            "items": self.items, "series": self.series, "active_series": self.active_series, "bytes_estimate": self.bytes_estimate,
             "duration_s": self.duration_s, "tenants": list(self.tenants), "requests": self.requests,
             "resent": self.resent,
         }  # fmt: skip
 
 
-def count(scenario: Scenario, seed: int, duration_s: float | None = None) -> Plan:
-    """Items, requests and series are exact; bytes (before compression) are estimated from a few encoded slices."""
-    world = World(scenario, Identity("dry-run", scenario.tenants), seed, _ANY_START_NS, duration_s)
+def count(
+    scenario: Scenario, seed: int, duration_s: float | None = None, start_ns: int = _ANY_START_NS, shard: Shard = WHOLE
+) -> Plan:
+    """Items, requests and series are exact; bytes (before compression) are estimated from a few encoded slices.
+
+    start_ns: bears on the counts of scenarios that are not `timeless` only. shard: of which part items are counted.
+    """
+    world = World(scenario, Identity("dry-run", scenario.tenants), seed, start_ns, duration_s)
     items: dict[Signal, int] = dict.fromkeys(SIGNALS, 0)
     requests = resent = 0
     for tick in range(world.ticks + 1):
         for signal in SIGNALS:
             for tenant in range(len(world.tenants)):
-                items[signal] += world.count(tenant, signal, tick)
+                if shard.takes(tenant, tick, len(world.tenants)):
+                    items[signal] += world.count(tenant, signal, tick)
         for batch in world.batches(tick):
             requests += 1
             resent += tick < world.ticks and resends(scenario, seed, batch)  # sentinels are sent once
     return Plan(
-        items, requests, resent, world.series(), _bytes(world, items), world.ticks * world.tick_ns / 1e9, world.tenants
+        items,
+        requests,
+        resent,
+        world.series(),
+        world.active_series(),
+        _bytes(world, items),
+        world.ticks * world.tick_ns / 1e9,
+        world.tenants,
     )
 
 

@@ -9,32 +9,47 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from runners.config.document import Document, Rate, Seconds, Strict, check, parse
+from runners.config.document import Document, Rate, Seconds, Share, Strict, check, parse
+from runners.datagen.anomaly import Anomaly
+from runners.datagen.formats.mix import Mix
+from runners.datagen.incidents import AnomalyFile, Quiet, check_incidents
+from runners.datagen.mishaps import Faults
+from runners.datagen.rhythm import time_zone, week_time
+from runners.datagen.volume import requests_per_s
 from runners.lib.errors import FileError
+from runners.lib.units import parse_volume
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 
 
-def _share(value: str | float) -> float:
-    """`2%` or 0.02."""
-    if isinstance(value, str) and value.rstrip().endswith("%"):
-        try:
-            return float(value.rstrip().removesuffix("%")) / 100
-        except ValueError:
-            pass
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    raise ValueError(f"{value!r} is not a share; write for example 2% or 0.02")
-
-
-Share = Annotated[float, BeforeValidator(_share), Field(ge=0, le=1)]
+def _churn(value: object) -> float:
+    """`5%/h`: share a second."""
+    share, _, unit = str(value).partition("/")
+    per = {"s": 1, "m": 60, "min": 60, "h": 3600, "day": 86_400, "d": 86_400}.get(unit.strip())
+    try:
+        number = float(share.strip().removesuffix("%")) / 100
+    except ValueError:
+        number = -1.0
+    if per is None or number < 0 or not share.strip().endswith("%"):
+        raise ValueError(f"{value!r} is not a churn; write for example 5%/h")
+    return number / per
 
 
 class TenantLoad(Strict):
-    """weight: the tenant's share of all requests is weight / sum of weights."""
+    """weight: the tenant's share of all requests is weight / sum of weights; rhythm: its week, by clocks in its zone."""
 
     id: Name
     weight: Annotated[float, Field(gt=0)] = 1.0
+    zone: Annotated[str, BeforeValidator(time_zone)] = "UTC"
+    rhythm: Literal["flat", "office", "evening"] = "flat"
+
+
+class WorldClock(Strict):
+    """begins: what time of the week (UTC) it is when the run starts; without it, the real one. speed: how many seconds
+    of the week pass in one of the run. Both bear on rhythms only: items carry the real time."""
+
+    begins: Annotated[int, BeforeValidator(week_time)] | None = None
+    speed: Annotated[float, Field(ge=1, le=100_000)] = 1.0
 
 
 class Wave(Strict):
@@ -53,22 +68,49 @@ class Spike(Strict):
 
 
 class Load(Strict):
-    """requests: user requests a second, all tenants together, before wave and spikes."""
+    """requests: user requests a second, all tenants together, before rhythm, wave and spikes; or else volume: of logs and
+    traces together, in bytes a second before compression."""
 
-    requests: Annotated[Rate, Field(gt=0)]
+    requests: Annotated[Rate, Field(gt=0)] | None = None
+    volume: Annotated[float, BeforeValidator(parse_volume), Field(gt=0)] | None = None
     wave: Wave = Wave()
     spikes: tuple[Spike, ...] = ()
 
+    @property
+    def rate(self) -> float:
+        """Requests a second."""
+        return self.requests if self.requests is not None else requests_per_s(self.volume or 0.0)
+
 
 class Metrics(Strict):
-    """interval: between two samples of a series, a multiple of the tick; cpus: logical CPUs of each host."""
+    """interval: between two samples of a series, a multiple of the tick; cpus: logical CPUs of each host; histograms: of
+    request durations, too; restart: how often each instance restarts, so that its counters begin anew; series: how many
+    a store counts at any moment, all tenants together, instead of as many as come of themselves; churn: share of those
+    added for it that are replaced by new ones, per time (share a second)."""
 
     interval: Annotated[Seconds, Field(gt=0)] = 10.0
     cpus: Annotated[int, Field(ge=1, le=128)] = 4
+    histograms: bool = False
+    restart: Annotated[Seconds, Field(gt=0)] | None = None
+    series: Annotated[int, Field(ge=1, le=20_000_000)] | None = None
+    churn: Annotated[float, BeforeValidator(_churn), Field(gt=0)] | None = None
+
+
+class Logs(Strict):
+    """formats: weights among the services of a shop, each of which keeps to one; empty: what its language is used to."""
+
+    formats: dict[Literal["json", "logfmt", "plain", "klog", "rfc5424"], Annotated[float, Field(gt=0, le=1000)]] = (
+        Field(default_factory=dict)
+    )
+
+    @property
+    def mix(self) -> Mix:
+        return tuple(sorted(self.formats.items()))
 
 
 class Delivery(Strict):
-    """resend: share of acknowledged requests that are sent a second time with the same Idempotency-Key."""
+    """resend: share of acknowledged requests that are sent a second time with the same Idempotency-Key; faults: what else
+    goes wrong on the way."""
 
     max_items: Annotated[int, Field(ge=1, le=10_000)] = 800
     gzip: bool = True
@@ -77,22 +119,28 @@ class Delivery(Strict):
     timeout: Annotated[Seconds, Field(gt=0)] = 5.0
     give_up: Annotated[Seconds, Field(gt=0)] = 60.0
     resend: Share = 0.0
+    faults: Faults = Faults()
 
 
 class ScenarioFile(Strict):
-    """The grammar of a scenario."""
+    """The grammar of a scenario. question: what a run of it answers, a paragraph for people."""
 
     scenario: Name
     description: str = ""
+    question: str = ""
     duration: Annotated[Seconds, Field(gt=0)]
     tick: Annotated[Seconds, Field(ge=0.1, le=60)] = 1.0
     tenants: Annotated[tuple[TenantLoad, ...], Field(min_length=1, max_length=200)]
     topology: Literal["shop"] = "shop"
     instances: Annotated[int, Field(ge=1, le=16)] = 2
+    clock: WorldClock = WorldClock()
     load: Load
     errors: Share = 0.01
     metrics: Metrics = Metrics()
+    logs: Logs = Logs()
     delivery: Delivery = Delivery()
+    anomalies: Annotated[tuple[AnomalyFile, ...], Field(max_length=200)] = ()
+    quiet: Annotated[tuple[Quiet, ...], Field(max_length=200)] = ()
 
 
 @dataclass(frozen=True)
@@ -110,6 +158,15 @@ class Scenario:
     @property
     def tenants(self) -> tuple[str, ...]:
         return tuple(tenant.id for tenant in self.file.tenants)
+
+    @property
+    def anomalies(self) -> tuple[Anomaly, ...]:
+        return tuple(one.anomaly for one in self.file.anomalies)
+
+    @property
+    def timeless(self) -> bool:
+        """Does it make the same number of items whenever it starts?"""
+        return self.file.clock.begins is not None or all(tenant.rhythm == "flat" for tenant in self.file.tenants)
 
     @property
     def sha256(self) -> str:
@@ -155,6 +212,14 @@ def _check_meaning(scenario: Scenario) -> None:
             f"metrics.interval ({file.metrics.interval:g}s) is no multiple of the tick ({file.tick:g}s)",
             ("metrics", "interval"), f"write for example {max(1, round(ticks)) * file.tick:g}s",
         )  # fmt: skip
+    if file.metrics.churn is not None and file.metrics.series is None:
+        raise document.error(
+            "metrics.churn without metrics.series", ("metrics", "churn"), "say how many series there are"
+        )
+    if (file.load.requests is None) == (file.load.volume is None):
+        both = "both requests and volume" if file.load.requests else "neither requests nor volume"
+        raise document.error(f"load says {both}", ("load",), "keep one: requests: 2k/s, or volume: 50 GB/day")
+    check_incidents(document, file.anomalies, file.quiet, scenario.tenants, file.duration)
     for number, spike in enumerate(file.load.spikes):
         if spike.at >= file.duration:
             raise document.error(

@@ -1,61 +1,126 @@
-"""Where a run writes to: the `--sink` of the command line, resolved to sinks and to who signs in there."""
+"""Where a run writes to: each `--sink` of the command line, resolved to an outlet and to who signs in there."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from runners.datagen.scenario import Scenario
+from runners.ledger.items import Signal
 from runners.lib.errors import UsageError
-from runners.wire.http import HttpSink, require_reachable
+from runners.wire.connection import require_reachable
+from runners.wire.http import HttpSink
 from runners.wire.local import FileSink, NullSink
-from runners.wire.parcel import Sink
+from runners.wire.parcel import CARRIES, Sink, Wire
+from runners.wire.stores import LokiSink, PrometheusSink
 
 if TYPE_CHECKING:
     from runners.target import Target
 
-Kind = Literal["platform", "http", "file", "null"]
+Kind = Literal["platform", "http", "file", "null", "loki", "prometheus"]
+_STORES: tuple[tuple[str, Kind], ...] = (("loki+", "loki"), ("prometheus+", "prometheus"))
+_FORMS = "a URL (OTLP/HTTP base), platform:, loki+URL, prometheus+URL, file:PATH or null:"
+MOST_SINKS = 8
+MOST_LINES = 5_000
+"""Log records of one push: Loki's own components pass on messages of at most 4 MiB."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """where: a URL for http, a path for file, else empty. `platform` means: what the environment's target names."""
+    """where: a URL for http, loki and prometheus, a path for file, else empty. `platform` means: what the environment's
+    target names."""
 
     kind: Kind
     where: str = ""
 
     @property
-    def remote(self) -> bool:
-        """Is it something that signs in and may be down?"""
+    def signs_in(self) -> bool:
+        """Does an environment say who may write there?"""
         return self.kind in ("platform", "http")
 
+    @property
+    def remote(self) -> bool:
+        """Is it something that may be down?"""
+        return self.kind not in ("file", "null")
 
-def parse_sink(text: str | None) -> Place:
+    @property
+    def text(self) -> str:
+        """As it is written on the command line, wherever that is."""
+        if self.kind in ("platform", "file", "null"):
+            return f"{self.kind}:{self.where}"
+        return self.where if self.kind == "http" else f"{self.kind}+{self.where}"
+
+
+@dataclass(frozen=True)
+class Outlet:
+    """name: as the ledger tells it; make: one sink for each sender."""
+
+    name: str
+    wire: Wire
+    make: Callable[[], Sink]
+
+    @property
+    def signals(self) -> tuple[Signal, ...]:
+        """What can be sent there."""
+        return CARRIES[self.wire]
+
+
+def parse_sinks(texts: Sequence[str]) -> tuple[Place, ...]:
+    """Without any: the environment's own. Raises UsageError with the valid forms."""
+    places = tuple(map(parse_sink, texts)) or (Place("platform"),)
+    for number, place in enumerate(places):
+        if place in places[:number]:
+            raise UsageError(
+                f"--sink {place.text} is given twice", remedy="keep one: a ledger tells sinks apart by name"
+            )
+    if len(places) > MOST_SINKS:
+        raise UsageError(f"{len(places)} sinks are too many", remedy=f"give at most {MOST_SINKS}")
+    return places
+
+
+def parse_sink(text: str) -> Place:
     """Raises UsageError with the valid forms."""
-    if text is None:
+    if text == "platform:":
         return Place("platform")
     if text == "null:":
         return Place("null")
     if text.startswith("file:") and len(text) > len("file:"):
         return Place("file", str(Path(text.removeprefix("file:")).absolute()))
-    if text.startswith(("http://", "https://")):
-        return Place("http", text)
-    raise UsageError(f"--sink {text} is not a sink", remedy="write a URL (OTLP/HTTP base), file:PATH or null:")
+    for prefix, kind in (*_STORES, ("", "http")):
+        if text.startswith((f"{prefix}http://", f"{prefix}https://")):
+            return Place(kind, text.removeprefix(prefix).rstrip("/") if prefix else text)
+    raise UsageError(f"--sink {text} is not a sink", remedy=f"write {_FORMS}")
 
 
-def local_sinks(place: Place) -> Callable[[], Sink]:
-    """For file and null. All senders share one file."""
+def outlet(place: Place, scenario: Scenario, target: Target | None) -> Outlet:
+    """target: of the environment, for places that sign in. Raises NotReady when it may not be written to, is not reachable
+    or has no writer for one of the scenario's tenants."""
+    timeout_s = scenario.file.delivery.timeout
     if place.kind == "null":
-        return NullSink
-    shared = FileSink(Path(place.where))
-    return lambda: shared
+        return Outlet("null:", "otlp", NullSink)
+    if place.kind == "file":
+        shared = FileSink(Path(place.where))  # all senders share one file
+        return Outlet(f"file:{place.where}", "otlp", lambda: shared)
+    if place.kind == "loki":
+        if scenario.file.delivery.max_items > MOST_LINES:
+            raise scenario.document.error(
+                f"delivery.max_items is more than Loki takes in one push ({MOST_LINES:,})", ("delivery", "max_items"),
+                "write 5000 or less",
+            )  # fmt: skip
+        require_reachable(place.where)
+        return Outlet(f"loki+{place.where}", "loki", lambda: LokiSink(place.where, timeout_s))
+    if place.kind == "prometheus":
+        require_reachable(place.where)
+        return Outlet(f"prometheus+{place.where}", "remote_write", lambda: PrometheusSink(place.where, timeout_s))
+    assert target is not None
+    url = place.where or target.urls["ingest"]
+    return Outlet(url, "otlp", _platform_sinks(url, scenario, target))
 
 
-def remote_sinks(url: str, scenario: Scenario, target: Target) -> Callable[[], Sink]:
-    """OTLP/HTTP with the identities of the target. Raises NotReady when it may not be written to, is not reachable or
-    has no writer for one of the scenario's tenants."""
+def _platform_sinks(url: str, scenario: Scenario, target: Target) -> Callable[[], Sink]:
+    """OTLP/HTTP with the identities of the target."""
     target.require("writes")
     for number, tenant in enumerate(scenario.tenants):
         if tenant not in target.tenants:

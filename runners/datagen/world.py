@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import dataclass, replace
 
+import numpy as np
+
+from runners.datagen.anomaly import Effects
 from runners.datagen.clock import Schedule, schedule
+from runners.datagen.encode import Encoder
+from runners.datagen.gauging import gauged
 from runners.datagen.model.fleet import fleet
-from runners.datagen.model.logs import logs
+from runners.datagen.model.logs import logs, records
 from runners.datagen.model.metrics import MAX_INSTANCES, MAX_SERIES, Meter
-from runners.datagen.model.requests import Stream
+from runners.datagen.model.requests import Requests, Stream
 from runners.datagen.model.shapes import MAX_VISITS
 from runners.datagen.model.spans import spans
 from runners.datagen.scenario import Scenario
@@ -18,11 +22,11 @@ from runners.datagen.topology import INTERNAL
 from runners.ledger.attempt import Batch, Flag
 from runners.ledger.identity import Identity, derive
 from runners.ledger.items import ITEM_ATTRIBUTE, SIGNALS, Item, LogRecord, Resource, Sample, Signal, Span
-from runners.ledger.sight import WHOLE, Sight, labels, same_labels
-from runners.wire.parcel import Parcel, pack_parcel
+from runners.ledger.sight import WHOLE, Sight
+from runners.wire.parcel import Parcel, Wire, key_of, pack_parcel
 
 _SENTINEL_DELAY_NS = 1_000_000
-_KEPT_SLICES = 24
+_KEPT_SLICES, _KEPT_PARCELS = 24, 2  # of encoded ones few: memory that is written anew while it is in the cache
 
 
 @dataclass(frozen=True)
@@ -43,16 +47,17 @@ class World:
         self.scenario, self.identity, self.seed, self.start_ns = scenario, identity, seed, start_ns
         file = scenario.file
         self._tenants: list[_Tenant] = []
+        gaugings = gauged(scenario)
         for number, name in enumerate(identity.tenants):
             plan = schedule(file, number, start_ns, duration_s)
-            stream = Stream(seed, name, plan, errors=file.errors, instances=file.instances)
+            effects = Effects(scenario.anomalies, name, plan.tick_ns)
+            stream = Stream(seed, name, plan, errors=file.errors, instances=file.instances, effects=effects)
             resources = fleet(identity, seed, number, file.instances)
-            meter = Meter(
-                seed, name, stream, resources, interval=round(file.metrics.interval / file.tick), per=file.instances,
-                cpus=file.metrics.cpus,
-            )  # fmt: skip
+            meter = Meter(seed, identity, number, stream, resources, per=file.instances, gauging=gaugings[number])
             self._tenants.append(_Tenant(plan, resources, stream, meter))
+        self.encoder = Encoder(identity, [entry.fleet for entry in self._tenants], file.logs.mix)
         self._slices: OrderedDict[tuple[int, Signal, int], list[Item]] = OrderedDict()
+        self._parcels: OrderedDict[tuple[int, Signal, int], list[Parcel]] = OrderedDict()
         self._instances = {
             resource.instance_id: (tenant, ordinal)
             for tenant, entry in enumerate(self._tenants)
@@ -76,8 +81,13 @@ class World:
         return self._tenants[0].schedule.end_ns
 
     def series(self) -> int:
-        """Metric series of all tenants, the sentinels' included."""
+        """Metric series of all tenants that a store has after the run: a histogram's are several, the sentinels' are
+        included."""
         return sum(entry.meter.series + 1 for entry in self._tenants)
+
+    def active_series(self) -> int:
+        """Those that are written at any moment; one that replaces another is no further one."""
+        return sum(entry.meter.active + 1 for entry in self._tenants)
 
     def count(self, tenant: int, signal: Signal, tick: int) -> int:
         """Items of a slice, without making them."""
@@ -86,8 +96,11 @@ class World:
             return 1
         if signal == "metrics":
             return entry.meter.count(tick)
-        found = (entry.stream.shape(number) for number in entry.schedule.requests(tick))
-        return sum(shape.logs if signal == "logs" else len(shape.visits) for shape in found)
+        return entry.stream.logs(tick) if signal == "logs" else entry.stream.spans(tick)
+
+    def requests(self, tenant: int, tick: int) -> Requests:
+        """The requests of a tick, in columns."""
+        return self._tenants[tenant].stream.tick(tick)
 
     def slice(self, tenant: int, signal: Signal, tick: int) -> list[Item]:
         """All items of a tenant and signal that belong to a tick, in the order in which they are sent."""
@@ -108,13 +121,51 @@ class World:
         parts = -(-items // self.scenario.file.delivery.max_items)
         return index * parts // items
 
-    def parcel(self, batch: Batch, flags: Flag = Flag.NONE) -> Parcel:
+    def parcel(self, batch: Batch, flags: Flag = Flag.NONE, wire: Wire = "otlp") -> Parcel:
         """One request, encoded; equal whenever and wherever it is made."""
+        if batch.tick < self.ticks and batch.signal != "metrics" and wire == "otlp":
+            made = self._encoded(batch.tenant, batch.signal, batch.tick)[batch.part]
+            return replace(made, flags=flags) if flags else made
         items = self.slice(batch.tenant, batch.signal, batch.tick)
         own = [item for index, item in enumerate(items) if self.part_of(index, len(items)) == batch.part]
         if batch.tick == self.ticks:
             flags |= Flag.SENTINEL
-        return pack_parcel(self.identity.run, self.tenants[batch.tenant], batch, own, flags)
+        return pack_parcel(self.identity.run, self.tenants[batch.tenant], batch, own, flags, wire=wire)
+
+    def _encoded(self, tenant: int, signal: Signal, tick: int) -> list[Parcel]:
+        """All requests of a slice, encoded in one pass. The last few are kept."""
+        key = (tenant, signal, tick)
+        found = self._parcels.get(key)
+        if found is None:
+            found = self._parcels[key] = self._encode(tenant, signal, tick)
+            if len(self._parcels) > _KEPT_PARCELS:
+                self._parcels.popitem(last=False)
+        return found
+
+    def _encode(self, tenant: int, signal: Signal, tick: int) -> list[Parcel]:
+        requests = self._tenants[tenant].stream.tick(tick)
+        told = records(requests) if signal == "logs" else None
+        numbers, times = (requests.span_numbers, requests.start) if told is None else (told.number, told.time)
+        size = len(numbers)
+        if not size:
+            return []
+        parts = np.arange(size) * -(-size // self.scenario.file.delivery.max_items) // size
+        if told is None:
+            bodies = self.encoder.traces(tenant, requests, parts)
+        else:
+            bodies = self.encoder.logs(tenant, requests, told, parts)
+        first = np.flatnonzero(np.diff(parts, prepend=-1))
+        counts = np.diff(first, append=size).tolist()
+        extremes = [
+            of.reduceat(values, first).tolist() for values in (numbers, times) for of in (np.minimum, np.maximum)
+        ]
+        found = []
+        for part, (body, count, *ends) in enumerate(zip(bodies, counts, *extremes, strict=True)):
+            batch = Batch(tenant, signal, tick, part)
+            found.append(
+                Parcel(batch, self.tenants[tenant], body, key_of(self.identity.run, batch), Flag.NONE, count, *ends)
+            )
+        return found
 
     def batches(self, tick: int) -> list[Batch]:
         """All requests of a tick, in the order of sending."""
@@ -156,32 +207,19 @@ class World:
             or not meter.reports(ordinal, tick)
         ):
             return None
-        resource = self._tenants[tenant].fleet[ordinal]
-        for index, series in enumerate(meter.series_of(ordinal)):
-            if series.name != name:
-                continue
-            if (
-                same_labels(attributes, labels(resource, series.attributes))
-                if sight.labels
-                else series.attributes == attributes
-            ):
-                return tenant, meter.number(ordinal, tick, index)
-        return None
+        index = meter.find(ordinal, tick, name, attributes, labelled=sight.labels)
+        return None if index is None else (tenant, meter.number(ordinal, tick, index))
 
     def _make(self, tenant: int, signal: Signal, tick: int) -> list[Item]:
-        entry, per = self._tenants[tenant], self.scenario.file.instances
+        entry = self._tenants[tenant]
         if tick == self.ticks:
             return [self._sentinel(tenant, signal)]
         if signal == "metrics":
             return list(entry.meter.samples(tick))
         requests = entry.stream.tick(tick)
         if signal == "traces":
-            return list(
-                chain.from_iterable(spans(request, self.identity, tenant, entry.fleet, per) for request in requests)
-            )
-        records = chain.from_iterable(logs(request, self.identity, tenant, entry.fleet, per) for request in requests)
-        in_order = sorted(records, key=lambda record: record.time)
-        return [*in_order]
+            return [*spans(requests, self.identity, tenant, entry.fleet)]
+        return [*logs(requests, self.identity, tenant, entry.fleet, self.scenario.file.logs.mix)]
 
     def _sentinel(self, tenant: int, signal: Signal) -> Item:
         entry = self._tenants[tenant]

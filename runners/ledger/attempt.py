@@ -16,7 +16,7 @@ from runners.ledger.items import SIGNALS, Signal
 
 ROW_BYTES = 96
 OUTCOME_OFFSET = 80
-_BODY = struct.Struct("<BxHHHHIIQQQQIIQ")  # 66 bytes, then 10 spare, then the checksum
+_BODY = struct.Struct("<BBHHHHIIQQQQIIQ")  # 66 bytes, then 10 spare, then the checksum
 _SPARE = bytes(OUTCOME_OFFSET - _BODY.size - 4)
 _OUTCOME = struct.Struct("<BxHII")
 _CHECK = struct.Struct("<I")
@@ -51,7 +51,8 @@ class Batch(NamedTuple):
 
 
 class Attempt(NamedTuple):
-    """sent_at: Unix nanoseconds; first_time, last_time: of the items; checksum: CRC-32 of the body as sent."""
+    """sent_at: Unix nanoseconds; first_time, last_time: of the items; bytes, checksum (CRC-32): of the body before it was
+    compressed; sink: its place among the header's `outlets`, below 256."""
 
     batch: Batch
     number: int
@@ -64,6 +65,7 @@ class Attempt(NamedTuple):
     bytes: int
     checksum: int
     sent_at: int
+    sink: int = 0
 
 
 class Settled(NamedTuple):
@@ -79,7 +81,7 @@ def pack(attempt: Attempt) -> bytes:
     """96 bytes with an open outcome."""
     batch = attempt.batch
     body = _BODY.pack(
-        SIGNALS.index(batch.signal), batch.tenant, attempt.number, attempt.flags, batch.part, batch.tick,
+        SIGNALS.index(batch.signal), attempt.sink, batch.tenant, attempt.number, attempt.flags, batch.part, batch.tick,
         attempt.items, attempt.first_seq, attempt.last_seq, attempt.first_time, attempt.last_time,
         attempt.bytes, attempt.checksum, attempt.sent_at,
     ) + _SPARE  # fmt: skip
@@ -97,12 +99,26 @@ def unpack(data: bytes, row: int) -> tuple[Attempt, Settled] | None:
     body, check = data[: OUTCOME_OFFSET - 4], data[OUTCOME_OFFSET - 4 : OUTCOME_OFFSET]
     if len(data) != ROW_BYTES or _CHECK.unpack(check)[0] != zlib.crc32(body):
         return None
-    (signal, tenant, number, flags, part, tick, items, first, last, first_time, last_time, size, checksum, sent_at) = (
-        _BODY.unpack(body[: _BODY.size])
-    )
+    (
+        signal,
+        sink,
+        tenant,
+        number,
+        flags,
+        part,
+        tick,
+        items,
+        first,
+        last,
+        first_time,
+        last_time,
+        size,
+        checksum,
+        sent_at,
+    ) = _BODY.unpack(body[: _BODY.size])
     batch = Batch(tenant, SIGNALS[signal], tick, part)
     attempt = Attempt(
-        batch, number, Flag(flags), items, first, last, first_time, last_time, size, checksum, sent_at
+        batch, number, Flag(flags), items, first, last, first_time, last_time, size, checksum, sent_at, sink
     )  # fmt: skip
     settled = _outcome(data[OUTCOME_OFFSET:], row)
     return None if settled is None else (attempt, settled)

@@ -13,12 +13,17 @@ from runners.lib.files import read_json, write_json
 HEADER = "header.json"
 SCENARIO = "scenario.yaml"
 ROWS = "attempts.bin"
+SHARDS = "shard-*"
+"""Folders in a ledger: what further processes of the run, or other hosts, wrote; ledgers themselves."""
+FORMAT = 2
+"""Goes up when the same scenario and seed give other items. The rows of all formats are read alike."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """run: whose items these are; start_ns: when tick 0 began; sink: where they went (null:, file:… or a URL);
-    idempotent: whether every request carried an Idempotency-Key; code: version of the generator."""
+    """run: whose items these are; start_ns: when tick 0 began; sink: where they went (null:, file:…, a URL of OTLP/HTTP,
+    loki+ or prometheus+ a URL); also: where else they went;
+    idempotent: whether every request carried an Idempotency-Key; code: version of the generator; v: whose world it is."""
 
     run: str
     environment: str
@@ -31,7 +36,13 @@ class Header:
     tenants: tuple[str, ...]
     code: str
     idempotent: bool = True
-    v: int = 1
+    v: int = FORMAT
+    also: tuple[str, ...] = ()
+
+    @property
+    def outlets(self) -> tuple[str, ...]:
+        """All sinks; the rows name them by their place here."""
+        return (self.sink, *self.also)
 
     @property
     def identity(self) -> Identity:
@@ -48,9 +59,10 @@ def read_header(folder: Path) -> Header:
         raise NotReady(
             f"{folder} holds no ledger", remedy="give a run of `testbed data generate`, or its ledger folder"
         )
-    if document.get("v") != 1:
-        raise NotReady(f"the ledger in {folder} has format {document.get('v')}; this version reads format 1")
+    if document.get("v") not in range(1, FORMAT + 1):
+        raise NotReady(f"the ledger in {folder} has format {document.get('v')}; this version reads 1 to {FORMAT}")
     try:
-        return Header(**(document | {"tenants": tuple(document["tenants"])}))
+        lists = {"tenants": tuple(document["tenants"]), "also": tuple(document.get("also", ()))}
+        return Header(**(document | lists))
     except (TypeError, KeyError) as error:
         raise NotReady(f"the ledger header in {folder} is damaged: {error}") from None

@@ -36,6 +36,14 @@ class SpanEvent(NamedTuple):
     attributes: Attributes
 
 
+class SpanLink(NamedTuple):
+    """To a span of another trace."""
+
+    trace_id: bytes
+    span_id: bytes
+    attributes: Attributes
+
+
 class Span(NamedTuple):
     """kind and status_code: the numbers of opentelemetry/proto/trace/v1; parent_span_id: empty for a root."""
 
@@ -52,6 +60,7 @@ class Span(NamedTuple):
     status_message: str
     attributes: Attributes
     events: tuple[SpanEvent, ...]
+    links: tuple[SpanLink, ...] = ()
 
     def key(self) -> dict[str, Any]:
         """How a person finds it in the platform."""
@@ -105,7 +114,49 @@ class Sample(NamedTuple):
         return {"name": self.name, "attributes": dict(self.attributes), "time_unix_nano": str(self.time)}
 
 
-Item: TypeAlias = Span | LogRecord | Sample
+class Exemplar(NamedTuple):
+    """A measurement that a histogram counted, and the span that it was taken of."""
+
+    value: float
+    time: int
+    trace_id: bytes
+    span_id: bytes
+
+
+class Histogram(NamedTuple):
+    """One data point of a cumulative histogram.
+
+    Classic: bounds, and counts of one bucket more; scale is None. Exponential: bucket i of counts holds what lies in
+    (base^(offset+i), base^(offset+i+1)] with base = 2^(2^-scale), `zero` what is not above zero_threshold; no bounds.
+    total: how many were counted; sum: of their values.
+    """
+
+    seq: int
+    resource: Resource
+    name: str
+    unit: str
+    start: int
+    time: int
+    total: int
+    sum: float
+    counts: tuple[int, ...]
+    bounds: tuple[float, ...]
+    scale: int | None
+    offset: int
+    zero: int
+    zero_threshold: float
+    attributes: Attributes
+    exemplars: tuple[Exemplar, ...] = ()
+
+    def key(self) -> dict[str, Any]:
+        """How a person finds it in the platform: by its count."""
+        return {
+            "name": f"{self.name}_count", "attributes": dict(self.attributes), "time_unix_nano": str(self.time),
+        }  # fmt: skip
+
+
+Point: TypeAlias = Sample | Histogram
+Item: TypeAlias = Span | LogRecord | Sample | Histogram
 
 
 def moment(item: Item) -> int:

@@ -7,17 +7,29 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runners.ledger.attempt import ROW_BYTES, Attempt, Batch, Flag, Outcome, Settled, unpack
-from runners.ledger.header import ROWS
+from runners.ledger.header import ROWS, SHARDS
 from runners.lib import locks
 from runners.lib.errors import NotReady
 
 _CHUNK_ROWS = 4096
 
 
-def read_attempts(folder: Path) -> Iterator[tuple[Attempt, Settled]]:
-    """Rows in the order of sending; a torn tail (short, or zeros: the generator was killed while writing it) was never
-    sent and ends the stream. Raises NotReady when a row is damaged that others follow, or an outcome: such a ledger proves nothing."""
-    path = folder / ROWS
+def files(folder: Path) -> list[Path]:
+    """The files of rows of a ledger: the run's own, and one of each further shard."""
+    return [folder / ROWS, *sorted(folder.glob(f"{SHARDS}/{ROWS}"))]
+
+
+def read_attempts(folder: Path, sink: int | None = None) -> Iterator[tuple[Attempt, Settled]]:
+    """Rows in the order of sending, shard by shard; of one sink only or of all. Raises NotReady as `read_rows` does."""
+    for path in files(folder):
+        for found in read_rows(path):
+            if sink is None or found[0].sink == sink:
+                yield found
+
+
+def read_rows(path: Path) -> Iterator[tuple[Attempt, Settled]]:
+    """The rows of one file. A torn tail (short, or zeros: the generator was killed while writing it) was never sent and ends
+    the stream. Raises NotReady when a row is damaged that others follow, or an outcome: such a ledger proves nothing."""
     try:
         file = path.open("rb")
     except OSError as error:
@@ -39,9 +51,9 @@ def read_attempts(folder: Path) -> Iterator[tuple[Attempt, Settled]]:
 
 
 def being_written(folder: Path) -> bool:
-    """Does its generator still add to this ledger? What it says now is then no account of the store."""
+    """Does its generator, or a shard of it, still add to this ledger? What it says now is then no account of the store."""
     try:
-        return locks.held(folder / ROWS)
+        return any(locks.held(path) for path in files(folder))
     except OSError:  # not ours to write: nobody else writes there either
         return False
 
@@ -71,7 +83,7 @@ _RANK = {Outcome.ACKED: 4, Outcome.PARTIAL: 3, Outcome.UNKNOWN: 2, Outcome.REJEC
 
 
 def fates(attempts: Iterable[tuple[Attempt, Settled]]) -> dict[Batch, Fate]:
-    """Attempts folded by request, in the order of first sending."""
+    """Attempts at one sink folded by request, in the order of first sending."""
     result: dict[Batch, Fate] = {}
     for attempt, settled in attempts:
         fate = result.get(attempt.batch)

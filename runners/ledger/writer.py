@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import threading
 from pathlib import Path
+from typing import Self
 
 from runners.ledger.attempt import OUTCOME_OFFSET, ROW_BYTES, Attempt, Settled, pack, pack_outcome
 from runners.ledger.header import ROWS, SCENARIO, Header
+from runners.ledger.reader import read_rows
 from runners.lib import locks
-from runners.lib.errors import TestbedError
+from runners.lib.errors import NotReady, TestbedError
 
 
 class LedgerWriter:
@@ -32,6 +34,25 @@ class LedgerWriter:
         self._rows = 0
         self._closed = False
         self._lock = threading.Lock()
+
+    @classmethod
+    def reopen(cls, folder: Path) -> Self:
+        """Go on with a ledger whose generator is gone; a torn row at its end was never sent and is dropped. Raises NotReady
+        when it is still being written, or damaged."""
+        found = cls.__new__(cls)
+        found.folder = folder
+        try:
+            found._fd = os.open(folder / ROWS, os.O_RDWR | os.O_CLOEXEC)
+        except OSError as error:
+            raise NotReady(f"the ledger cannot be opened: {error.strerror}", file=folder / ROWS) from None
+        if not locks.try_lock(found._fd):
+            os.close(found._fd)
+            raise NotReady("the run is still writing this ledger", file=folder / ROWS, remedy="stop it, or let it end")
+        found._rows = sum(1 for _ in read_rows(folder / ROWS))
+        os.ftruncate(found._fd, found._rows * ROW_BYTES)
+        found._closed = False
+        found._lock = threading.Lock()
+        return found
 
     def begin(self, attempt: Attempt) -> int:
         """Write the row of an attempt that is about to be sent; returns its number. Raises TestbedError (disk full)."""

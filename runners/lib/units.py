@@ -44,6 +44,18 @@ def parse_rate(text: str | float) -> float:
     return float(match[1]) * _SCALE[match[2]] / _SECONDS[match[3] or "s"]
 
 
+def parse_volume(text: str | float) -> float:
+    """Bytes a second: `2 MB/s`, `3 GB/h`, `50 GB/day`. Raises ValueError."""
+    size, slash, unit = str(text).partition("/")
+    seconds = _SECONDS.get({"day": "d", "hour": "h", "minute": "m"}.get(unit.strip(), unit.strip()))
+    try:
+        if not slash or seconds is None:
+            raise ValueError
+        return parse_bytes(size) / seconds
+    except ValueError:
+        raise ValueError(f"{text!r} is not a volume; write for example 2 MB/s or 50 GB/day") from None
+
+
 def format_duration(seconds: float) -> str:
     """`41 ms`, `1.41 s`, `06:14`, `4 h 00`."""
     if seconds < 1:

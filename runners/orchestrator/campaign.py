@@ -21,7 +21,7 @@ _NAME = r"^[A-Za-z][A-Za-z0-9_-]*$"
 _SOURCE: dict[str, lookup.Kind] = {"scenario": "scenarios", "experiment": "experiments"}
 # suite -> action -> what the stage must name; empty: nothing
 ACTIONS: dict[str, dict[str, str]] = {
-    "data": {"generate": "scenario", "audit": "of"},
+    "data": {"generate": "scenario", "audit": "of", "score": "of"},
     "load": {"run": "scenario"},
     "chaos": {"run": "experiment"},
     "e2e": {"run": ""},
@@ -29,7 +29,7 @@ ACTIONS: dict[str, dict[str, str]] = {
 
 # suite -> action -> what may stand in `with`
 PARAMETERS: dict[str, dict[str, tuple[str, ...]]] = {
-    "data": {"generate": ("sink",), "audit": ("wait",)},
+    "data": {"generate": ("sink", "shards"), "audit": ("wait",), "score": ("min_recall", "min_precision")},
     "load": {"run": ("users", "rate", "spawn_rate", "tenants", "roles", "limit", "window")},
     "chaos": {"run": ("allow_foreign_actions",)},
     "e2e": {"run": ("only", "kind", "workers")},

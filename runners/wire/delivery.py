@@ -5,7 +5,7 @@ What an answer means for the attempt (and whether it is tried again):
     2xx                        acked; with refused items: partial
     429, 401                   refused: certainly not stored; again, after Retry-After
     no answer, 408, 5xx        unknown: it may have been stored; again, with the same key
-    every other status         rejected: never again
+    every other status         rejected: never again; where the sink says how many of the items, partial
 """
 
 from __future__ import annotations
@@ -45,8 +45,10 @@ class Policy:
 
 def judge(answer: Answer) -> tuple[Outcome, bool]:
     """(outcome of the attempt, is it worth another one)."""
-    if 200 <= answer.status < 300:
+    if 200 <= answer.status < 300 or (answer.final and answer.rejected):
         return (Outcome.PARTIAL if answer.rejected else Outcome.ACKED), False
+    if answer.final:
+        return Outcome.REJECTED, False
     if answer.status in (401, 429):
         return Outcome.REFUSED, True
     if answer.status in (0, 408) or answer.status >= 500:
@@ -63,9 +65,12 @@ class Delivery:
         ledger: LedgerWriter,
         policy: Policy,
         done: Callable[[Parcel, Outcome], None] = lambda _parcel, _outcome: None,
+        *,
+        number: int = 0,
     ) -> None:
-        """sinks: makes one sink for each thread; done: told the last outcome of each parcel, from a sender thread."""
-        self._ledger, self._policy, self._done = ledger, policy, done
+        """sinks: makes one sink for each thread; done: told the last outcome of each parcel, from a sender thread; number:
+        of this sink in the ledger."""
+        self._ledger, self._policy, self._done, self._number = ledger, policy, done, number
         self._queue: queue.Queue[Parcel | None] = queue.Queue(policy.queue)
         self._lock = threading.Lock()
         self._counts: Counter[Count] = Counter()
@@ -157,7 +162,7 @@ class Delivery:
             self._count("sent", parcel, parcel.items)
         while True:
             began = time.monotonic_ns()
-            row = self._ledger.begin(parcel.attempt(number, time.time_ns()))
+            row = self._ledger.begin(parcel.attempt(number, time.time_ns(), self._number))
             answer = sink.send(parcel)
             outcome, again = judge(answer)
             if outcome is Outcome.UNKNOWN and self._abort.is_set():

@@ -15,16 +15,18 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
-from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality, Metric
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord as LogMessage
+from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality, HistogramDataPoint, Metric
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource as ResourceMessage
+from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 
-from runners.ledger.items import Attributes, Item, LogRecord, Resource, Sample, Signal, Span, Value
+from runners.ledger.items import Attributes, Histogram, Item, LogRecord, Point, Resource, Sample, Signal, Span, Value
 
 SCHEMA_URL = "https://opentelemetry.io/schemas/1.44.0"
 SCOPE = InstrumentationScope(name="testbed", version="1")
 PATHS: dict[Signal, str] = {"logs": "/v1/logs", "traces": "/v1/traces", "metrics": "/v1/metrics"}
 
-_Item = TypeVar("_Item", Span, LogRecord, Sample)
+_Item = TypeVar("_Item", Span, LogRecord, Point)
 
 
 def encode(signal: Signal, items: Sequence[Item]) -> bytes:
@@ -33,69 +35,114 @@ def encode(signal: Signal, items: Sequence[Item]) -> bytes:
         return encode_logs(cast("Sequence[LogRecord]", items))
     if signal == "traces":
         return encode_traces(cast("Sequence[Span]", items))
-    return encode_metrics(cast("Sequence[Sample]", items))
+    return encode_metrics(cast("Sequence[Point]", items))
 
 
 def encode_logs(records: Iterable[LogRecord]) -> bytes:
     request = ExportLogsServiceRequest()
     for resource, group in _by_resource(records):
         entry = request.resource_logs.add(schema_url=SCHEMA_URL)
-        entry.resource.CopyFrom(_resource(resource))
+        entry.resource.CopyFrom(resource_message(resource))
         scope = entry.scope_logs.add(scope=SCOPE)
         for record in group:
-            message = scope.log_records.add(
-                time_unix_nano=record.time,
-                observed_time_unix_nano=record.time,
-                severity_number=record.severity_number,
-                severity_text=record.severity_text,
-                trace_id=record.trace_id,
-                span_id=record.span_id,
-                flags=1 if record.trace_id else 0,
-            )
-            message.body.string_value = record.body
-            message.attributes.extend(_attributes(record.attributes))
+            scope.log_records.append(log_message(record))
     return request.SerializeToString(deterministic=True)
+
+
+def log_message(record: LogRecord) -> LogMessage:
+    """One record as OTLP's LogRecord."""
+    message = LogMessage(
+        time_unix_nano=record.time,
+        observed_time_unix_nano=record.time,
+        severity_number=record.severity_number,  # type: ignore[arg-type]
+        severity_text=record.severity_text,
+        trace_id=record.trace_id,
+        span_id=record.span_id,
+        flags=1 if record.trace_id else 0,
+    )
+    message.body.string_value = record.body
+    message.attributes.extend(_attributes(record.attributes))
+    return message
 
 
 def encode_traces(spans: Iterable[Span]) -> bytes:
     request = ExportTraceServiceRequest()
     for resource, group in _by_resource(spans):
         entry = request.resource_spans.add(schema_url=SCHEMA_URL)
-        entry.resource.CopyFrom(_resource(resource))
+        entry.resource.CopyFrom(resource_message(resource))
         scope = entry.scope_spans.add(scope=SCOPE)
         for span in group:
-            message = scope.spans.add(
-                trace_id=span.trace_id,
-                span_id=span.span_id,
-                parent_span_id=span.parent_span_id,
-                name=span.name,
-                kind=span.kind,
-                start_time_unix_nano=span.start,
-                end_time_unix_nano=span.end,
-                flags=0x101,  # sampled; the context-is-remote bits are known and say "not remote"
-            )
-            message.attributes.extend(_attributes(span.attributes))
-            if span.status_code:
-                message.status.code = span.status_code  # type: ignore[assignment]
-                message.status.message = span.status_message
-            for event in span.events:
-                added = message.events.add(time_unix_nano=event.time, name=event.name)
-                added.attributes.extend(_attributes(event.attributes))
+            scope.spans.append(span_message(span))
     return request.SerializeToString(deterministic=True)
 
 
-def encode_metrics(samples: Iterable[Sample]) -> bytes:
+def span_message(span: Span) -> SpanMessage:
+    """One span as OTLP's Span."""
+    message = SpanMessage(
+        trace_id=span.trace_id,
+        span_id=span.span_id,
+        parent_span_id=span.parent_span_id,
+        name=span.name,
+        kind=span.kind,  # type: ignore[arg-type]
+        start_time_unix_nano=span.start,
+        end_time_unix_nano=span.end,
+        flags=0x101,  # sampled; the context-is-remote bits are known and say "not remote"
+    )
+    message.attributes.extend(_attributes(span.attributes))
+    if span.status_code:
+        message.status.code = span.status_code  # type: ignore[assignment]
+        message.status.message = span.status_message
+    for event in span.events:
+        added = message.events.add(time_unix_nano=event.time, name=event.name)
+        added.attributes.extend(_attributes(event.attributes))
+    for link in span.links:
+        to = message.links.add(trace_id=link.trace_id, span_id=link.span_id, flags=0x101)
+        to.attributes.extend(_attributes(link.attributes))
+    return message
+
+
+def encode_metrics(points: Iterable[Point]) -> bytes:
     request = ExportMetricsServiceRequest()
-    for resource, group in _by_resource(samples):
+    for resource, group in _by_resource(points):
         entry = request.resource_metrics.add(schema_url=SCHEMA_URL)
-        entry.resource.CopyFrom(_resource(resource))
+        entry.resource.CopyFrom(resource_message(resource))
         scope = entry.scope_metrics.add(scope=SCOPE)
-        for (name, unit, instrument), points in groupby(
-            group, key=lambda item: (item.name, item.unit, item.instrument)
-        ):
+        for (name, unit, instrument), same in groupby(group, key=_metric_of):
             metric = scope.metrics.add(name=name, unit=unit)
-            _points(metric, instrument, points)
+            if instrument in ("histogram", "exponential"):
+                _histograms(metric, cast("Iterable[Histogram]", same))
+            else:
+                _points(metric, instrument, cast("Iterable[Sample]", same))
     return request.SerializeToString(deterministic=True)
+
+
+def _metric_of(point: Point) -> tuple[str, str, str]:
+    """Points of one metric, in a row, are told together."""
+    if isinstance(point, Sample):
+        return point.name, point.unit, point.instrument
+    return point.name, point.unit, "histogram" if point.scale is None else "exponential"
+
+
+def _histograms(metric: Metric, points: Iterable[Histogram]) -> None:
+    for one in points:
+        data = metric.histogram if one.scale is None else metric.exponential_histogram
+        data.aggregation_temporality = AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE
+        point = data.data_points.add(
+            time_unix_nano=one.time, start_time_unix_nano=one.start, count=one.total, sum=one.sum
+        )
+        if isinstance(point, HistogramDataPoint):
+            point.bucket_counts.extend(one.counts)
+            point.explicit_bounds.extend(one.bounds)
+        else:
+            point.scale, point.zero_count, point.zero_threshold = one.scale or 0, one.zero, one.zero_threshold
+            point.positive.offset = one.offset
+            point.positive.bucket_counts.extend(one.counts)
+        for exemplar in one.exemplars:
+            point.exemplars.add(
+                time_unix_nano=exemplar.time, as_double=exemplar.value, trace_id=exemplar.trace_id,
+                span_id=exemplar.span_id,
+            )  # fmt: skip
+        point.attributes.extend(_attributes(one.attributes))
 
 
 def _points(metric: Metric, instrument: str, samples: Iterable[Sample]) -> None:
@@ -129,7 +176,7 @@ def _by_resource(items: Iterable[_Item]) -> Iterator[tuple[Resource, list[_Item]
     return iter(groups.values())
 
 
-def _resource(resource: Resource) -> ResourceMessage:
+def resource_message(resource: Resource) -> ResourceMessage:
     return ResourceMessage(attributes=_attributes(resource.attributes))
 
 

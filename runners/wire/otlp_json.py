@@ -25,14 +25,20 @@ _REQUESTS: dict[Signal, Callable[[bytes], Any]] = {
 _IDS = ("traceId", "spanId", "parentSpanId")
 
 
-def to_json(signal: Signal, body: bytes) -> bytes:
+def to_json(signal: Signal, body: bytes | memoryview) -> bytes:
     """One protobuf export request as one line of OTLP/JSON, without the newline."""
-    document = MessageToDict(_REQUESTS[signal](body), use_integers_for_enums=True)
+    document = MessageToDict(_REQUESTS[signal](bytes(body)), use_integers_for_enums=True)
     for item in _identified(document):
-        for name in _IDS:
-            if name in item:  # protobuf's JSON mapping writes bytes as base64, OTLP wants hex
-                item[name] = base64.b64decode(item[name]).hex()
+        for link in item.get("links", ()):
+            _hex(link)
+        _hex(item)
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _hex(item: dict[str, Any]) -> None:
+    for name in _IDS:
+        if name in item:  # protobuf's JSON mapping writes bytes as base64, OTLP wants hex
+            item[name] = base64.b64decode(item[name]).hex()
 
 
 def _identified(document: dict[str, Any]) -> list[dict[str, Any]]:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol, cast
+
+from isal import isal_zlib
 
 from runners.ledger.attempt import Attempt, Batch, Flag
-from runners.ledger.items import Item, moment
+from runners.ledger.items import SIGNALS, Item, LogRecord, Point, Signal, moment
+from runners.wire.loki import encode_push
 from runners.wire.otlp import encode
+from runners.wire.remote_write import encode_write
+
+Wire = Literal["otlp", "loki", "remote_write"]
+"""What a sink understands."""
+CARRIES: Mapping[Wire, tuple[Signal, ...]] = {"otlp": SIGNALS, "loki": ("logs",), "remote_write": ("metrics",)}
+"""The signals that can be said in it."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +26,7 @@ class Parcel:
 
     batch: Batch
     tenant: str
-    body: bytes
+    body: bytes | memoryview
     key: str
     flags: Flag
     items: int
@@ -27,33 +35,49 @@ class Parcel:
     first_time: int
     last_time: int
 
-    def attempt(self, number: int, sent_at: int) -> Attempt:
+    def attempt(self, number: int, sent_at: int, sink: int = 0) -> Attempt:
         """The ledger's row for one attempt to send it."""
         return Attempt(
             self.batch, number, self.flags, self.items, self.first_seq, self.last_seq, self.first_time,
-            self.last_time, len(self.body), zlib.crc32(self.body), sent_at,
+            self.last_time, len(self.body), isal_zlib.crc32(self.body), sent_at, sink,
         )  # fmt: skip
 
 
-def pack_parcel(run: str, tenant: str, batch: Batch, items: Sequence[Item], flags: Flag = Flag.NONE) -> Parcel:
+def key_of(run: str, batch: Batch) -> str:
+    """The Idempotency-Key of a batch."""
+    return f"{run}-{batch.tenant}-{batch.signal}-{batch.tick}-{batch.part}"
+
+
+def pack_parcel(
+    run: str, tenant: str, batch: Batch, items: Sequence[Item], flags: Flag = Flag.NONE, *, wire: Wire = "otlp"
+) -> Parcel:
     """Encode one batch; equal arguments give equal bytes and the same key."""
     numbers = [item.seq for item in items]
     times = [moment(item) for item in items]
-    key = f"{run}-{batch.tenant}-{batch.signal}-{batch.tick}-{batch.part}"
     return Parcel(
-        batch, tenant, encode(batch.signal, items), key, flags, len(items), min(numbers), max(numbers), min(times),
-        max(times),
+        batch, tenant, _encode(tenant, batch.signal, items, wire), key_of(run, batch), flags, len(items), min(numbers),
+        max(numbers), min(times), max(times),
     )  # fmt: skip
+
+
+def _encode(tenant: str, signal: Signal, items: Sequence[Item], wire: Wire) -> bytes:
+    if wire == "loki":
+        return encode_push(cast("Sequence[LogRecord]", items))
+    if wire == "remote_write":
+        return encode_write(tenant, cast("Sequence[Point]", items))
+    return encode(signal, items)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """status: of HTTP, 0 when there was none; rejected: by a partial success; retry_after_s: as the sink asked."""
+    """status: of HTTP, 0 when there was none; rejected: how many items of those that were sent, when the others are
+    stored; retry_after_s: as the sink asked; final: refused for good, whatever the status says elsewhere."""
 
     status: int
     rejected: int = 0
     retry_after_s: float | None = None
     error: str = ""
+    final: bool = False
 
 
 class Sink(Protocol):

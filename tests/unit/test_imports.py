@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = (
+    "numpy",
     "textual",
     "rich",
     "sqlalchemy",
@@ -18,7 +19,6 @@ HEAVY = (
     "gevent",
     "docker",
     "ansible_runner",
-    "faker",
     "pydantic",
     "yaml",
 )
@@ -35,6 +35,10 @@ def loaded(code: str) -> set[str]:
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     found = loaded(f"from runners.cli.main import main\ntry: main({arguments!r})\nexcept SystemExit: pass")
     assert not found & set(HEAVY)
+
+
+def test_a_scenario_is_checked_without_what_makes_telemetry() -> None:
+    assert not loaded("import runners.datagen.scenario") & {"numpy", "google", "opentelemetry"}
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
@@ -27,6 +28,15 @@ class TooLarge(ValueError):
     """The request is larger than the gateway accepts: 413."""
 
 
+class Further(bytes):
+    """A row that belongs to the same item as the row before it: a histogram's data point becomes several samples."""
+
+
+def items_of(rows: Iterable[bytes]) -> int:
+    """How many items these rows are, as their sender counts them."""
+    return sum(type(row) is bytes for row in rows)
+
+
 @dataclass(slots=True)
 class Batch:
     """The rows of one request. resources, series: dictionary rows that its transaction must bring along."""
@@ -37,16 +47,21 @@ class Batch:
     series: dict[int, SeriesRow] = field(default_factory=dict)
     rejected: Counter[str] = field(default_factory=Counter)
     refused: int = 0
-    """How many of the rows the store itself would not take; they are among the rejected."""
+    """How many of the items the store itself would not take; they are among the rejected."""
 
     def reject(self, reason: str, count: int = 1) -> None:
         if count:
             self.rejected[reason] += count
 
     def refuse(self, reason: str, count: int) -> None:
-        """The store would not take so many of the rows."""
+        """The store would not take so many of the items."""
         self.reject(reason, count)
         self.refused += count
+
+    @property
+    def items(self) -> int:
+        """How many items the rows are."""
+        return items_of(self.rows) if self.signal == "metrics" else len(self.rows)
 
     @property
     def rejected_items(self) -> int:
@@ -67,7 +82,7 @@ class Batch:
         if min(times) >= low and max(times) <= high:
             return
         kept = [row for row, time in zip(self.rows, times, strict=True) if low <= time <= high]
-        self.reject("timestamp outside the accepted time window", len(self.rows) - len(kept))
+        self.reject("timestamp outside the accepted time window", self.items - items_of(kept))
         self.rows = kept
 
 

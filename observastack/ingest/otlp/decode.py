@@ -30,5 +30,5 @@ def decode(
     except DecodeError as error:
         raise BadRequest(f"not an OTLP {signal} request: {error}") from error
     if len(batch.rows) > MAX_ITEMS:
-        raise TooLarge(f"more than {MAX_ITEMS} items in one request")
+        raise TooLarge(f"more than {MAX_ITEMS} rows in one request: an item is one, a histogram one for each bucket")
     return batch

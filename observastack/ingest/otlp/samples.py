@@ -1,4 +1,4 @@
-"""ExportMetricsServiceRequest to rows: number data points of gauges and sums.
+"""ExportMetricsServiceRequest to rows: number data points of gauges and sums, histograms as several samples each.
 
 Metrics repeat the same series again and again, so a varint walker over the wire format, with the raw bytes of a point's
 attributes as key of its series, costs an eighth of a full parse. It knows the encoding that every common encoder
@@ -8,13 +8,20 @@ writes (fields in order, small tags). Anything else it leaves to the parser, whi
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
-from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, NumberDataPoint, ScopeMetrics
+from opentelemetry.proto.metrics.v1.metrics_pb2 import (
+    ExponentialHistogramDataPoint,
+    HistogramDataPoint,
+    Metric,
+    NumberDataPoint,
+    ScopeMetrics,
+)
 
 from observastack import defects
-from observastack.ingest.otlp.batch import Batch, Dictionary, hashed_id
+from observastack.ingest.otlp.batch import Batch, Dictionary, Further, hashed_id
+from observastack.ingest.otlp.histograms import Shown, Unsound, classic, exponential
 from observastack.ingest.otlp.values import attributes, clean, to_json
 from observastack.store.rows import INT64_MAX, ResourceRow, SeriesRow, sample_row, whole_sample
 
@@ -22,7 +29,6 @@ GAUGE, SUM = 1, 2
 _EXACT = 2**53
 _MAX_NAME = 1024
 _NO_VALUE = "data point without a value"
-_KINDS = {"histogram": "histograms", "exponential_histogram": "exponential histograms", "summary": "summaries"}
 _u64 = struct.Struct("<Q").unpack_from
 _f64 = struct.Struct("<d").unpack_from
 _i64 = struct.Struct("<q").unpack_from
@@ -51,6 +57,9 @@ def parse(body: bytes, tenant: int, dictionary: Dictionary, first_id: int) -> Ba
         resource = dictionary.resource(tenant, group.resource, batch)
         for scope in group.scope_metrics:
             for metric in scope.metrics:
+                if metric.WhichOneof("data") in ("histogram", "exponential_histogram"):
+                    item = _histograms(metric, resource, dictionary, batch, item)
+                    continue
                 points, kind = _number_points(metric, batch)
                 for point in points:
                     series = _series_of(point, metric, kind, resource, dictionary)
@@ -75,6 +84,9 @@ def walk(body: bytes, tenant: int, dictionary: Dictionary, first_id: int) -> Bat
     item = first_id
     for resource, start, end in _metrics(body, tenant, dictionary, batch):
         header, kind, points = _metric(body, start, end, batch)
+        if kind == HISTOGRAM:
+            item = _histograms(Metric.FromString(body[start:end]), resource, dictionary, batch, item)
+            continue
         if not kind:
             continue
         tails = dictionary.tails((tenant, resource.resource_id, header, kind))
@@ -198,6 +210,8 @@ def _check(raw: bytes) -> None:
 
 _Kind = tuple[int, int, bool]
 """(GAUGE or SUM, temporality, monotonic)"""
+HISTOGRAM: _Kind = (0, 0, False)
+"""Of either kind: left to the parser."""
 
 
 def _metric(body: bytes, start: int, end: int, batch: Batch) -> tuple[bytes, _Kind | None, list[tuple[int, int]]]:
@@ -209,7 +223,9 @@ def _metric(body: bytes, start: int, end: int, batch: Batch) -> tuple[bytes, _Ki
             header.append(body[at:stop])
         elif tag in (42, 58) and data is None:
             data = (tag, begin, stop)
-        elif tag in (74, 82, 90) and data is None:
+        elif tag in (74, 82) and data is None:
+            return b"", HISTOGRAM, []
+        elif tag == 90 and data is None:
             _number_points(Metric.FromString(body[start:end]), batch)
             return b"", None, []
         else:
@@ -253,8 +269,49 @@ def _number_points(metric: Metric, batch: Batch) -> tuple[list[NumberDataPoint],
             return [], (SUM, 0, False)
         return list(metric.sum.data_points), (SUM, metric.sum.aggregation_temporality, metric.sum.is_monotonic)
     if which is not None:
-        batch.reject(f"{_KINDS[which]} are not supported", len(getattr(metric, which).data_points))
+        batch.reject("summaries are not supported", len(metric.summary.data_points))
     return [], (GAUGE, 0, False)
+
+
+def _histograms(metric: Metric, resource: ResourceRow, dictionary: Dictionary, batch: Batch, item: int) -> int:
+    """The samples of all points; the next item number."""
+    data = metric.histogram if metric.HasField("histogram") else metric.exponential_histogram
+    temporality = int(data.aggregation_temporality)
+    if not 0 <= temporality <= 2:
+        batch.reject("unknown aggregation temporality", len(data.data_points))
+        return item
+    for point in data.data_points:
+        try:
+            shown = list(classic(point) if isinstance(point, HistogramDataPoint) else exponential(point))
+        except Unsound as error:
+            batch.reject(str(error))
+            continue
+        # A sum of what may be negative falls too.
+        series = [
+            _series_of(part, named, (SUM, temporality, one.suffix != "_sum"), resource, dictionary)
+            for one, (part, named) in zip(shown, _parts(point, metric, shown), strict=True)
+        ]
+        if wrong := next((row for row in series if isinstance(row, str)), None):
+            batch.reject(wrong)
+            continue
+        for number, (one, row) in enumerate(zip(shown, series, strict=True)):
+            assert isinstance(row, SeriesRow)
+            dictionary.use(row, batch)
+            encoded = _row(point.time_unix_nano, item, row.series_id, one.value, None)
+            batch.rows.append(Further(encoded) if number else encoded)
+            item += 1
+    return item
+
+
+def _parts(
+    point: HistogramDataPoint | ExponentialHistogramDataPoint, metric: Metric, shown: Iterable[Shown]
+) -> Iterator[tuple[NumberDataPoint, Metric]]:
+    """Each sample as the point of a metric of its own."""
+    for one in shown:
+        part = NumberDataPoint(attributes=point.attributes, flags=point.flags)
+        if one.le is not None:
+            part.attributes.add(key="le").value.string_value = one.le
+        yield part, Metric(name=metric.name + one.suffix, unit=metric.unit, description=metric.description)
 
 
 def _new_tail(

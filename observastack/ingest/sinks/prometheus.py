@@ -15,7 +15,7 @@ import orjson
 from observastack.ingest.foreign import snappy
 from observastack.ingest.foreign.messages import WriteRequest
 from observastack.ingest.foreign.remote_write import TENANT_LABEL
-from observastack.ingest.otlp import Batch
+from observastack.ingest.otlp import Batch, Further
 from observastack.ingest.request import Request
 from observastack.ingest.sinks.http import Reply, StoreConnection
 from observastack.ingest.sinks.remote import Busy, RemoteSink
@@ -39,11 +39,12 @@ _double = Struct(">d")
 
 
 class _Sample(NamedTuple):
-    """ms: Unix time in milliseconds."""
+    """ms: Unix time in milliseconds. counts: it is an item, not one more sample of the item before it."""
 
     ms: int
     labels: Labels
     value: float
+    counts: bool
 
 
 class PrometheusSink(RemoteSink):
@@ -58,24 +59,27 @@ class PrometheusSink(RemoteSink):
     def _put(self, request: Request, batch: Batch) -> None:
         own = request.format == "remote_write"
         if sum(_size(series, batch.resources) for series in batch.series.values()) > _MAX_LABELS:
-            batch.refuse(f"their request has more than {_MAX_LABELS >> 20} MiB of labels", len(batch.rows))
+            batch.refuse(f"their request has more than {_MAX_LABELS >> 20} MiB of labels", batch.items)
             return
         labels = {
             number: _labels(series, batch.resources, request.tenant, own_labels=own)
             for number, series in batch.series.items()
         }
         samples: dict[tuple[Labels, int], _Sample] = {}
-        doubled = 0
+        item, doubled = 0, set[int]()
         for row in batch.rows:
+            counts = not isinstance(row, Further)
+            item += counts
             fields = dict(zip(COLUMNS["metrics"], row_fields(row), strict=True))
             series = labels[int.from_bytes(fields["series_id"] or b"", "big", signed=True)]
-            sample = _Sample(row_time(row) // _MS, series, _double.unpack(fields["value"] or b"")[0])
+            sample = _Sample(row_time(row) // _MS, series, _double.unpack(fields["value"] or b"")[0], counts)
             kept = samples.setdefault((series, sample.ms), sample)
-            doubled += kept is not sample and _double.pack(kept.value) != _double.pack(sample.value)  # NaN is NaN
-        batch.refuse("another sample of its series in the same millisecond", doubled)
+            if kept is not sample and _double.pack(kept.value) != _double.pack(sample.value):  # NaN is NaN
+                doubled.add(item)
+        batch.refuse("another sample of its series in the same millisecond", len(doubled))
         ordered = sorted(samples.values(), key=lambda sample: sample.ms)
         for at in range(0, len(ordered), _SAMPLES):
-            store_all(ordered[at : at + _SAMPLES], self._push, batch.refuse)
+            store_all(ordered[at : at + _SAMPLES], self._push, batch.refuse, _items)
 
     def _push(self, samples: Sequence[_Sample]) -> None:
         """Raises PartlyRefused, Busy, Unavailable."""
@@ -97,6 +101,10 @@ class PrometheusSink(RemoteSink):
         if reply.status in (400, 413, 422) or (reply.status == 500 and any(each in reply.text for each in _REASONS)):
             raise PartlyRefused(_reason(reply), too_old=any(each in reply.text for each in _TOO_OLD))
         raise Unavailable(f"Prometheus answers {reply.status}")
+
+
+def _items(samples: Sequence[_Sample]) -> int:
+    return sum(sample.counts for sample in samples)
 
 
 def _size(series: SeriesRow, resources: dict[int, ResourceRow]) -> int:

@@ -27,9 +27,10 @@ class PartlyRefused(Exception):
 
 
 def store_all(
-    items: Sequence[Item], push: Callable[[Sequence[Item]], None], refused: Callable[[str, int], None]
-) -> None:
-    """Push items (sorted by time); refused(reason, count) for what the store would not take.
+    items: Sequence[Item], push: Callable[[Sequence[Item]], None], refused: Callable[[str, int], None],
+    size: Callable[[Sequence[Item]], int] = len,
+) -> None:  # fmt: skip
+    """Push items (sorted by time); refused(reason, count) for what the store would not take. size: how many a part counts.
 
     push raises PartlyRefused, and whatever else it wants to be known outside.
     """
@@ -41,11 +42,11 @@ def store_all(
             push(part)
         except PartlyRefused as answer:
             if len(part) == 1 or answer.count == len(part):
-                refused(answer.reason, len(part))
+                refused(answer.reason, size(part))
             elif pushes >= MOST_PUSHES:
-                refused(answer.reason, len(part) if answer.count is None else answer.count)
+                refused(answer.reason, size(part) if answer.count is None else answer.count)
             elif answer.too_old and not _taken(part[-1:], push):
-                refused(answer.reason, len(part))
+                refused(answer.reason, size(part))
             else:
                 middle = len(part) // 2
                 waiting += (part[middle:], part[:middle])  # the older first

@@ -221,10 +221,20 @@ def test_the_request_id_is_echoed_when_it_is_harmless(gateway: Gateway) -> None:
 # Partial success ------------------------------------------------------------------------------------------------------
 
 
-def test_unsupported_metric_kinds_are_rejected_and_counted(gateway: Gateway, tokens: Tokens, reader: Reader) -> None:
+def test_summaries_and_histograms_that_contradict_themselves_are_rejected_and_counted(
+    gateway: Gateway, tokens: Tokens, reader: Reader
+) -> None:
     now = time.time_ns()
     content = [
-        Metric(name="h", histogram=Histogram(data_points=[HistogramDataPoint(time_unix_nano=now)] * 3)),
+        Metric(
+            name="h",
+            histogram=Histogram(
+                data_points=[
+                    HistogramDataPoint(time_unix_nano=now, count=3, bucket_counts=[1, 1], explicit_bounds=[1.0])
+                ]
+                * 3,
+            ),
+        ),
         Metric(name="s", summary=Summary(data_points=[SummaryDataPoint(time_unix_nano=now)] * 2)),
         Metric(name="kept", gauge={"data_points": [point(1.5)]}),  # type: ignore[arg-type]
     ]
@@ -232,7 +242,9 @@ def test_unsupported_metric_kinds_are_rejected_and_counted(gateway: Gateway, tok
     assert answer.status_code == 200
     partial = ExportMetricsServiceResponse.FromString(answer.content).partial_success
     assert partial.rejected_data_points == 5
-    assert partial.error_message == "3 items: histograms are not supported; 2 items: summaries are not supported"
+    assert partial.error_message == (
+        "3 items: the count of a histogram is the sum of its buckets; 2 items: summaries are not supported"
+    )
     assert reader.rows("acme", "SELECT name FROM series WHERE name IN ('h', 's', 'kept')") == [("kept",)]
 
 

@@ -138,7 +138,7 @@ async def test_filters_mean_the_same_everywhere(metric_world: World, metric_stor
 
 @pytest.fixture
 def measured(metric_world: World) -> Tenant:
-    """A counter of two services and codes that grows by 2 or 5 a second, and a histogram."""
+    """A counter of two services and codes that grows by 2 or 5 a second, and histograms."""
     if metric_world.measured is not None:
         return metric_world.measured
     metric_world.measured = tenant = metric_world.tenant()
@@ -147,10 +147,7 @@ def measured(metric_world: World) -> Tenant:
         points = [(base + n * 15 * SECOND, float(n * 15 * slope)) for n in range(21)]
         for code in ("200", "500"):
             metric_world.samples(tenant, "requests_total", points, service, labels={"code": code}, counter=True)
-    for bound, count in (("0.1", 10), ("0.5", 40), ("1", 50), ("+Inf", 50)):
-        metric_world.samples(
-            tenant, "latency_bucket", [(base + 300 * SECOND, float(count))], "cart", labels={"le": bound}
-        )
+    metric_world.histograms(tenant, base + 300 * SECOND, "cart")
     return tenant
 
 
@@ -164,6 +161,11 @@ QUERIES: list[tuple[str, list[float]]] = [
     ("max(requests_total) - min(requests_total)", [900]),
     ("avg_over_time(requests_total{service='cart',code='200'}[50s])", [555]),
     ("histogram_quantile(0.5, latency_bucket)", [0.3]),
+    ("latency_count", [50]),
+    ("latency_sum", [17.5]),
+    ('size_bucket{le="2"}', [3]),
+    ('size_bucket{le="+Inf"} - ignoring(le) size_count', [0]),
+    ("histogram_quantile(1, size_bucket)", [8]),
     ('requests_total{code="200"} / ignoring(code) requests_total{code="500"}', [1, 1]),
     ('requests_total{code=~"2.."} > 1000', [1500]),
     ("requests_total offset 1m", [480, 480, 1200, 1200]),

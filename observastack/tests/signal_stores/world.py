@@ -109,6 +109,26 @@ class World:
             target.add(time_unix_nano=ts, as_double=number, attributes=pairs(labels or {}))
         self._post("metrics", tenant, request.SerializeToString())
 
+    def histograms(self, tenant: Tenant, ts: int, service: str = "shop") -> None:
+        """Fifty durations of one service as `latency` (ten below 0.1, forty below 0.5, all below 1), and the same seven
+        sizes as the exponential histogram `size`: 1, 2, 2, 3, 5, 5, 7, with buckets of powers of two."""
+        request = ExportMetricsServiceRequest()
+        group = request.resource_metrics.add()
+        group.resource.attributes.extend(pairs(_resource(service, {})))
+        metrics = group.scope_metrics.add().metrics
+        classic, exponential = (
+            metrics.add(name="latency", unit="s").histogram,
+            metrics.add(name="size").exponential_histogram,
+        )
+        classic.aggregation_temporality = exponential.aggregation_temporality = 2  # type: ignore[assignment]
+        classic.data_points.add(
+            time_unix_nano=ts, count=50, sum=17.5, bucket_counts=[10, 30, 10, 0], explicit_bounds=[0.1, 0.5, 1.0]
+        )
+        point = exponential.data_points.add(time_unix_nano=ts, count=7, sum=25.0, scale=0)
+        point.positive.offset = -1
+        point.positive.bucket_counts.extend([1, 2, 1, 3])  # (0.5, 1], (1, 2], (2, 4], (4, 8]
+        self._post("metrics", tenant, request.SerializeToString())
+
     def _post(self, signal: str, tenant: Tenant, body: bytes) -> None:
         token = Tokens(self.config)(tenant.key, ("agent",))
         answer = self.gateway.post(signal, body, token)

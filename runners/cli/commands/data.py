@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runners.datagen.plan import Plan
+    from runners.datagen.window import Window
 
 SPARE_S = 180.0
 
@@ -22,19 +23,51 @@ def register(commands: Commands) -> None:
     generate = group.add(
         "generate", _generate, "write a scenario's logs, traces and metrics, and record every request in a ledger",
         examples="testbed data generate smoke --dry-run\ntestbed data generate smoke --duration 2m --seed 7\n"
-        "testbed data generate smoke --sink http://127.0.0.1:4318\ntestbed data generate drill --sink file:drill.jsonl",
+        "testbed data generate smoke --sink http://127.0.0.1:4318\ntestbed data generate drill --sink file:drill.jsonl\n"
+        "testbed data generate smoke --sink loki+http://127.0.0.1:3100 --sink prometheus+http://127.0.0.1:9090",
     )  # fmt: skip
     generate.add_argument(
         "scenario", metavar="SCENARIO", help="a name (see `testbed data scenarios`), or a path to a file"
     )
-    generate.add_argument(
-        "--sink", metavar="SINK", help="OTLP/HTTP base URL, file:PATH or null: (default: the environment's ingest)"
-    )
+    _add_sinks(generate)
     generate.add_argument(
         "--seed", metavar="N", type=int, default=0, help="every random choice derives from it (default: 0)"
     )
     generate.add_argument("--duration", metavar="TIME", help="instead of the scenario's own, such as 40s or 5m")
+    generate.add_argument("--from", dest="begins", metavar="TIME", help="fill a past range, at full speed, from here")
+    generate.add_argument("--to", dest="ends", metavar="TIME", help="to here (default: now)")
+    _add_shards(generate)
     generate.add_argument("--dry-run", action="store_true", help="print exact counts and send nothing")
+    backfill = group.add(
+        "backfill", _generate, "write a past range of a scenario at full speed, with a ledger as `generate` keeps it",
+        examples="testbed data backfill migration-backfill --from 2d --to 1d\n"
+        "testbed data backfill smoke --from 2026-11-20T06:00Z --to 2026-11-20T07:00Z --dry-run",
+    )  # fmt: skip
+    backfill.add_argument(
+        "scenario", metavar="SCENARIO", help="a name (see `testbed data scenarios`), or a path to a file"
+    )
+    backfill.add_argument(
+        "--from",
+        dest="begins",
+        metavar="TIME",
+        required=True,
+        help="such as 2026-11-20T06:00Z, 2026-11-20, or 2d for two days ago",
+    )
+    backfill.add_argument("--to", dest="ends", metavar="TIME", help="the end, not included (default: now)")
+    _add_sinks(backfill)
+    backfill.add_argument(
+        "--seed", metavar="N", type=int, default=0, help="every random choice derives from it (default: 0)"
+    )
+    _add_shards(backfill)
+    backfill.add_argument("--dry-run", action="store_true", help="print exact counts and send nothing")
+    backfill.set_defaults(duration=None)
+    resume = group.add(
+        "resume",
+        _resume,
+        "take up a run that was interrupted: send what has no known outcome, into the same ledger",
+        examples="testbed data resume last\ntestbed data resume 01964c",
+    )
+    resume.add_argument("of", metavar="RUN|LEDGER", help="a run (unique prefix, last, last~1) or a ledger's folder")
     audit = group.add(
         "audit", _audit, "read everything of a run back and say what is lost, duplicated, leaked, corrupt or forged",
         examples="testbed data audit last\ntestbed data audit 01964c --json\ntestbed data audit ./ledger --wait 60s",
@@ -44,36 +77,132 @@ def register(commands: Commands) -> None:
         "--wait", metavar="TIME", default="15s", help="how long acknowledged items may stay invisible (default: 15s)"
     )
     audit.add_argument("--findings", metavar="FILE", help="write one JSON line per item that is wrong")
+    score = group.add(
+        "score", _score, "compare the alerts that fired with what a run did on purpose: precision, recall, time to detect",
+        examples="testbed data score last\ntestbed data score last --alertmanager http://127.0.0.1:9093\n"
+        "testbed data score 01964c --min-recall 1 --json",
+    )  # fmt: skip
+    score.add_argument("of", metavar="RUN|LEDGER", help="a run (unique prefix, last, last~1) or a ledger's folder")
+    score.add_argument(
+        "--alertmanager",
+        metavar="URL",
+        help="read this Alertmanager, while the run lasts (default: the platform's alerts)",
+    )
+    score.add_argument(
+        "--min-recall", metavar="X", type=float, default=0.9, help="the least that passes (default: 0.9)"
+    )
+    score.add_argument(
+        "--min-precision", metavar="X", type=float, default=0.9, help="the least that passes (default: 0.9)"
+    )
+    score.add_argument("--no-wait", action="store_true", help="do not wait for deadlines that have not passed yet")
+    explain = group.add(
+        "explain", _explain, "draw what a scenario will do over time, by signal and tenant, and say what it answers",
+        examples="testbed data explain production-day\ntestbed data explain black-friday --json",
+    )  # fmt: skip
+    explain.add_argument(
+        "scenario", metavar="SCENARIO", help="a name (see `testbed data scenarios`), or a path to a file"
+    )
+    explain.add_argument("--seed", metavar="N", type=int, default=0, help="as for `generate` (default: 0)")
+    explain.add_argument("--duration", metavar="TIME", help="instead of the scenario's own, such as 40s or 5m")
+    explain.add_argument("--from", dest="begins", metavar="TIME", help="as a backfill of a past range from here")
+    explain.add_argument("--to", dest="ends", metavar="TIME", help="to here (default: now)")
     group.add(
         "scenarios", _scenarios, "list the scenarios found here and the shipped ones", examples="testbed data scenarios"
     )
 
 
+def _add_shards(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--shards", metavar="N", type=int, choices=range(1, 33), default=1,
+        help="processes that make it together, 1 to 32 (default: 1); what is sent does not depend on it",
+    )  # fmt: skip
+
+
+def _add_sinks(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--sink", dest="sinks", metavar="SINK", action="append", default=[],
+        help="OTLP/HTTP base URL, loki+URL, prometheus+URL, file:PATH, null: or platform: (the default: the environment's "
+        "ingest); several write to all at once",
+    )  # fmt: skip
+
+
 def _generate(session: Session, args: argparse.Namespace) -> int:
     """The scenario is checked here, before anything is started."""
+    import time
+
     from runners.config import lookup
     from runners.datagen.plan import count
     from runners.datagen.scenario import load_scenario
-    from runners.datagen.sinks import parse_sink
+    from runners.datagen.sinks import parse_sinks
 
     path = lookup.find("scenarios", args.scenario)
     scenario = load_scenario(path)
-    place = parse_sink(args.sink)
+    places = parse_sinks(args.sinks)
     duration_s = _duration("--duration", args.duration) if args.duration else None
+    window = _window(args)
+    if window is not None:
+        duration_s = window.duration_s
     if args.dry_run:
-        plan = count(scenario, args.seed, duration_s)
+        plan = count(scenario, args.seed, duration_s, window.start_ns if window else time.time_ns())
         session.result(plan.to_json(), _describe(path, plan))
         return 0
     from runners.cli.launch import run_stage
 
     length = duration_s or scenario.file.duration
-    sink = f"file:{place.where}" if place.kind == "file" else args.sink  # the stage runs in a folder of its own
+    start = {} if window is None else {"start_ns": window.start_ns}
+    if args.shards > 1:
+        start["shards"] = args.shards
+    # Paths are absolute in them: the stage runs in a folder of its own.
+    told = [place.text for place in places]
+    sink = (told[0] if len(told) == 1 else told) if args.sinks else None
     code, _ = run_stage(
         session, suite="data", action="generate", name=scenario.name, environment=session.environment_name(),
-        params={"scenario": str(path), "duration_s": length, "sink": sink}, needs_environment=place.remote,
+        params={"scenario": str(path), "duration_s": length, "sink": sink, **start}, needs_environment=any(place.signs_in for place in places),
         seed=args.seed, timeout_s=length + scenario.file.delivery.give_up + SPARE_S,
     )  # fmt: skip
     return code
+
+
+def _resume(session: Session, args: argparse.Namespace) -> int:
+    """What can be known of the ledger is checked here, before anything is started."""
+    import time
+
+    from runners.cli.launch import run_stage
+    from runners.datagen.auditing import scenario_of
+    from runners.datagen.sinks import parse_sinks
+    from runners.ledger.find import find_ledger
+    from runners.ledger.header import read_header
+    from runners.ledger.reader import being_written
+    from runners.lib.errors import NotReady
+
+    folder = find_ledger(session.home.runs, args.of)
+    header = read_header(folder)
+    scenario = scenario_of(folder, header)
+    if being_written(folder):
+        raise NotReady("this run is still going on", file=folder, remedy="cancel it, or let it end")
+    left_s = max(0.0, header.start_ns / 1e9 + header.duration_s - time.time())
+    code, _ = run_stage(
+        session, suite="data", action="resume", name=scenario.name, environment=session.env or header.environment,
+        params={"ledger": str(folder)}, needs_environment=any(place.signs_in for place in parse_sinks(header.outlets)),
+        seed=header.seed, timeout_s=left_s + header.duration_s + scenario.file.delivery.give_up + SPARE_S,
+    )  # fmt: skip
+    return code
+
+
+def _window(args: argparse.Namespace) -> Window | None:
+    """The range of the past that is to be filled; None for a run in real time."""
+    import time
+
+    from runners.datagen.window import parse_window
+    from runners.lib.errors import UsageError
+
+    if args.begins is None:
+        if args.ends is not None:
+            raise UsageError("--to without --from", remedy="say where the range begins")
+        return None
+    if args.duration is not None:
+        raise UsageError("--duration together with --from", remedy="the range says how long it is")
+    return parse_window(args.begins, args.ends, time.time_ns())
 
 
 def _audit(session: Session, args: argparse.Namespace) -> int:
@@ -92,6 +221,41 @@ def _audit(session: Session, args: argparse.Namespace) -> int:
         write_findings(Path(args.findings), found.findings)
     session.result(found.to_json(), text(found))
     return {"passed": 0, "failed": 1, "invalid": 2}[found.verdict]
+
+
+def _score(session: Session, args: argparse.Namespace) -> int:
+    from runners.datagen.scoring import score_run, text
+    from runners.ledger.find import find_ledger
+    from runners.lib.errors import UsageError
+
+    for option, value in (("--min-recall", args.min_recall), ("--min-precision", args.min_precision)):
+        if not 0 <= value <= 1:
+            raise UsageError(f"{option} {value:g}: must lie between 0 and 1")
+    found = score_run(
+        find_ledger(session.home.runs, args.of), session.home, environment=session.env, alertmanager=args.alertmanager,
+        recall=args.min_recall, precision=args.min_precision, wait=not args.no_wait,
+        progress=session.say if session.verbose else lambda _text: None,
+    )  # fmt: skip
+    session.result(found.to_json(), text(found))
+    return {"passed": 0, "failed": 1, "invalid": 2}[found.verdict]
+
+
+def _explain(session: Session, args: argparse.Namespace) -> int:
+    import shutil
+    import time
+
+    from runners.config import lookup
+    from runners.datagen.explain import explain, text
+    from runners.datagen.scenario import load_scenario
+
+    scenario = load_scenario(lookup.find("scenarios", args.scenario))
+    window = _window(args)
+    duration_s = window.duration_s if window else _duration("--duration", args.duration) if args.duration else None
+    columns = 60 if session.json else max(20, min(96, shutil.get_terminal_size().columns - 40))
+    start_ns = window.start_ns if window else time.time_ns()
+    found = explain(scenario, args.seed, duration_s=duration_s, start_ns=start_ns, columns=columns)
+    session.result(found.to_json(), text(found))
+    return 0
 
 
 def _scenarios(session: Session, args: argparse.Namespace) -> int:

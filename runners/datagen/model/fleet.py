@@ -18,7 +18,7 @@ _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 
 
 def fleet(identity: Identity, seed: int, tenant: int, instances: int) -> tuple[Resource, ...]:
-    """Resources in order: all instances of the first service, then of the next."""
+    """Resources in order: all instances of the first service, then of the next. The last of several runs the next version."""
     found = []
     for index, service in enumerate(SERVICES):
         for number in range(instances):
@@ -26,6 +26,7 @@ def fleet(identity: Identity, seed: int, tenant: int, instances: int) -> tuple[R
             name = identity.tenants[tenant]
             pod = f"{service.name}-{_word(derive(seed, name, service.name), 9)}-{_word(derive(seed, name, ordinal), 5)}"
             instance = identity.instance_id(tenant, ordinal)
+            canary = instances > 1 and number == instances - 1
             found.append(
                 Resource(
                     service.name,
@@ -33,7 +34,7 @@ def fleet(identity: Identity, seed: int, tenant: int, instances: int) -> tuple[R
                     {
                         "service.name": service.name,
                         "service.namespace": "shop",
-                        "service.version": service.version,
+                        "service.version": service.next_version if canary else service.version,
                         "service.instance.id": instance,
                         "deployment.environment.name": "production",
                         "host.name": f"node-{derive(seed, name, 'node', ordinal) % 24:02d}",

@@ -1,131 +1,91 @@
 """Metric samples: request counts and durations taken from the very spans, and gauges and counters of the hosts.
 
 A sample is a function of (series, tick). Counts of spans are cumulative: they count the spans of all requests that
-ended by the sample's time. Durations are deltas in whole nanoseconds. Hence, for each service, span name, kind and
-status: last count = number of spans, sum of the deltas = sum of their durations, exactly.
+ended by the sample's time, since the instance's last restart; histograms likewise. Durations are deltas in whole
+nanoseconds. Hence, for each service, span name, kind and status: last count = number of spans, sum of the deltas = sum
+of their durations, exactly; and a histogram's count is the count.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
 
-from runners.datagen.model.requests import Stream
-from runners.datagen.model.shapes import Shape, shapes
+import numpy as np
+
+from runners.datagen.model import filler
+from runners.datagen.model.buckets import BOUNDS, BUCKETS, OFFSET, SCALE
+from runners.datagen.model.filler import Filler
+from runners.datagen.model.requests import Integers, Stream
+from runners.datagen.model.series import CALLED, CALLS, DURATION, SERVED, Series, series_of
+from runners.datagen.model.tables import tables
+from runners.datagen.model.tally import Tally
 from runners.datagen.topology import SERVICES
-from runners.ledger.identity import derive, mix
-from runners.ledger.items import Attributes, Instrument, Resource, Sample
+from runners.ledger.identity import Identity, derive, mix
+from runners.ledger.items import Attributes, Exemplar, Histogram, Instrument, Point, Resource, Sample
+from runners.ledger.shown import split
+from runners.ledger.sight import labels
 
-CALLS = "traces.span.metrics.calls"
-DURATION = "app.span.duration"
-MAX_SERIES, MAX_INSTANCES = 4096, 256
-_KINDS = {1: "SPAN_KIND_INTERNAL", 2: "SPAN_KIND_SERVER", 3: "SPAN_KIND_CLIENT", 4: "SPAN_KIND_PRODUCER", 5: "SPAN_KIND_CONSUMER"}  # fmt: skip
-_STATUS = {0: "STATUS_CODE_UNSET", 1: "STATUS_CODE_OK", 2: "STATUS_CODE_ERROR"}
+__all__ = ["CALLED", "CALLS", "DURATION", "MAX_INSTANCES", "MAX_SERIES", "SERVED", "Gauging", "Meter"]
+
+MAX_SERIES, MAX_INSTANCES = 65_536, 256
 _LATTICE = 8
 _MASK = (1 << 64) - 1
+_Key = tuple[str, frozenset[tuple[str, object]]]
 
 
-class SpanClass(NamedTuple):
-    """What request counts are split by, within one instance."""
+@dataclass(frozen=True)
+class Gauging:
+    """What is measured. interval: ticks between two samples of a series; cpus: of each host; histograms: of durations;
+    restart: ticks between two restarts of an instance, 0 for none; fillers: of each instance, in the fleet's order."""
 
-    name: str
-    kind: int
-    status_code: int
-
-
-class Series(NamedTuple):
-    """low, high: range of a gauge's value, or the least and most that a counter grows in a tick.
-
-    scale: stored value = whole number / scale; 1 keeps it an integer.
-    """
-
-    name: str
-    unit: str
-    instrument: Instrument
-    attributes: Attributes
-    low: int = 0
-    high: int = 0
-    scale: int = 1
-    of: SpanClass | None = None
-
-
-@lru_cache(maxsize=64)
-def span_classes(service: int) -> tuple[SpanClass, ...]:
-    """All classes of spans that a service can emit, in a fixed order."""
-    found: dict[SpanClass, None] = {}
-    for well, failing in shapes():
-        for shape in (well, *failing):
-            for visit in shape.visits:
-                if visit.service == service:
-                    found[SpanClass(visit.operation.name, visit.operation.kind, visit.status_code)] = None
-    return tuple(found)
-
-
-@lru_cache(maxsize=64)
-def series_of(service: int, cpus: int) -> tuple[Series, ...]:
-    """The series of one instance; a sample's number within its instance and tick is the index here."""
-    found: list[Series] = []
-    instruments: tuple[tuple[str, str, Instrument], ...] = ((CALLS, "{call}", "counter"), (DURATION, "ns", "delta"))
-    for name, unit, instrument in instruments:
-        for of in span_classes(service):
-            attributes = {"span.name": of.name, "span.kind": _KINDS[of.kind], "status.code": _STATUS[of.status_code]}
-            found.append(Series(name, unit, instrument, attributes, of=of))
-    return (*found, *_host_series(cpus))
-
-
-def _host_series(cpus: int) -> Iterator[Series]:
-    gib = 1 << 30
-    for cpu in range(cpus):
-        for mode, low, high in (
-            ("user", 40, 520),
-            ("system", 10, 140),
-            ("iowait", 0, 60),
-            ("interrupt", 0, 20),
-            ("steal", 0, 30),
-        ):
-            yield Series(
-                "system.cpu.utilization", "1", "gauge", {"cpu.mode": mode, "cpu.logical_number": cpu}, low, high, 1000
-            )
-    for state, low, high in (("used", 3, 6), ("free", 1, 3), ("cached", 2, 4), ("buffers", 0, 1)):
-        attributes = {"system.memory.state": state}
-        yield Series("system.memory.usage", "By", "updown", attributes, low * gib, high * gib)
-        yield Series("system.memory.utilization", "1", "gauge", attributes, low * 100, high * 100, 1000)
-    for direction in ("receive", "transmit"):
-        attributes = {"network.io.direction": direction, "network.interface.name": "eth0"}
-        yield Series("system.network.io", "By", "counter", attributes, 40_000, 900_000)
-    for direction in ("read", "write"):
-        attributes = {"disk.io.direction": direction, "system.device": "/dev/nvme0n1"}
-        yield Series("system.disk.io", "By", "counter", attributes, 4_096, 2_000_000)
-    for mount, low, high in (("/", 310, 360), ("/var/lib", 520, 690)):
-        attributes = {"system.device": "/dev/nvme0n1p1", "system.filesystem.mountpoint": mount}
-        yield Series("system.filesystem.utilization", "1", "gauge", attributes, low, high, 1000)
-    for mode, low, high in (("user", 60, 700), ("system", 5, 90)):
-        yield Series("process.cpu.time", "s", "counter", {"cpu.mode": mode}, low, high, 1000)
-    yield Series("process.memory.usage", "By", "updown", {}, 90 << 20, 400 << 20)
-    yield Series("process.thread.count", "{thread}", "updown", {}, 12, 64)
+    interval: int
+    cpus: int
+    histograms: bool = False
+    restart: int = 0
+    fillers: tuple[Filler, ...] = ()
 
 
 class Meter:
-    """All samples of one tenant. interval: ticks between two samples of a series; instances take turns."""
+    """All samples of one tenant. Instances take turns in reporting."""
 
     def __init__(
-        self, seed: int, tenant: str, stream: Stream, fleet: Sequence[Resource], *, interval: int, per: int, cpus: int
-    ) -> None:
-        self._stream, self._fleet, self._interval, self._per, self._cpus = stream, fleet, interval, per, cpus
-        self._keys = [derive(seed, "metrics", tenant, ordinal) for ordinal in range(len(fleet))]
-        self._tally = _Tally(stream, per)
+        self, seed: int, identity: Identity, tenant: int, stream: Stream, fleet: Sequence[Resource], *, per: int,
+        gauging: Gauging,
+    ) -> None:  # fmt: skip
+        """tenant: its number; per: instances of each service."""
+        self._identity, self._tenant, self._stream, self._fleet = identity, tenant, stream, fleet
+        self._per, self._of, self._interval = per, gauging, gauging.interval
+        self._fillers = gauging.fillers or (Filler(),) * len(fleet)
+        name = identity.tenants[tenant]
+        self._keys = [derive(seed, "metrics", name, ordinal) for ordinal in range(len(fleet))]
+        restart = gauging.restart
+        self._phase = [derive(seed, "restart", name, ordinal) % max(1, restart) for ordinal in range(len(fleet))]
+        self._tally = Tally(stream, len(fleet), self._restarted, histograms=gauging.histograms)
+        self._effects = stream.schedule.effects
         self._last_tick = stream.schedule.ticks - 1
+        self._found = lru_cache(maxsize=1024)(self._indexes)
+
+    @property
+    def active(self) -> int:
+        """As how many series a store shows all instances together at any moment."""
+        own = sum(series.shown for ordinal in range(len(self._fleet)) for series in self.series_of(ordinal))
+        return own + sum(one.slots for one in self._fillers)
 
     @property
     def series(self) -> int:
-        """How many series all instances together have."""
-        return sum(len(self.series_of(ordinal)) for ordinal in range(len(self._fleet)))
+        """As how many it shows them after the whole run: replaced ones count too."""
+        extra = sum(
+            one.distinct(min(ordinal % self._interval, self._last_tick), self._last_tick) - one.slots
+            for ordinal, one in enumerate(self._fillers)
+            if one.slots
+        )
+        return self.active + extra
 
     def series_of(self, ordinal: int) -> tuple[Series, ...]:
-        """The series of one instance."""
-        return series_of(ordinal // self._per, self._cpus)
+        """The series of one instance, without the fillers that follow them."""
+        return series_of(ordinal // self._per, self._of.cpus, histograms=self._of.histograms)
 
     def reports(self, ordinal: int, tick: int) -> bool:
         """Does this instance report at the end of this tick? At the end of the last one, all do: SDKs flush."""
@@ -137,38 +97,120 @@ class Meter:
 
     def count(self, tick: int) -> int:
         """Number of samples of a tick."""
-        return sum(len(self.series_of(ordinal)) for ordinal in range(len(self._fleet)) if self.reports(ordinal, tick))
+        return sum(
+            len(self.series_of(ordinal)) + self._fillers[ordinal].slots
+            for ordinal in range(len(self._fleet))
+            if self.reports(ordinal, tick)
+        )
 
     def number(self, ordinal: int, tick: int, index: int) -> int:
         """The sample's seq."""
         return (tick * MAX_INSTANCES + ordinal) * MAX_SERIES + index
 
-    def samples(self, tick: int) -> Iterator[Sample]:
+    def began(self, ordinal: int, tick: int) -> int:
+        """The tick with which the instance that reports at this one was started."""
+        return max(0, tick - (tick + self._phase[ordinal]) % self._of.restart) if self._of.restart else 0
+
+    def find(self, ordinal: int, tick: int, name: str, attributes: dict[str, object], *, labelled: bool) -> int | None:
+        """The index of the point that a stored sample with this name is, or is a part of. labelled: attributes are labels."""
+        filled, resource = self._fillers[ordinal], self._fleet[ordinal]
+        if name == filler.NAME:
+            told = attributes.get(filler.SHARD.replace(".", "_") if labelled else filler.SHARD)
+            slot = filled.slot_of(told, tick)
+            if slot is None:
+                return None
+            sent: Attributes = {filler.SHARD: str(told)}
+            same = _shown(attributes, labelled) == _shown(labels(resource, sent) if labelled else sent, labelled)
+            return len(self.series_of(ordinal)) + slot if same else None
+        known = self._found(ordinal, labelled)
+        if (key := _key(name, attributes, labelled)) is not None and key in known:
+            return known[key]
+        parts = split(name, attributes)
+        if parts is None or (key := _key(parts[0], parts[3], labelled)) is None:
+            return None
+        index = known.get(key)
+        return index if index is not None and self.series_of(ordinal)[index].shown > 1 else None
+
+    def samples(self, tick: int) -> Iterator[Point]:
         """The samples of a tick, instance by instance."""
         reporting = [ordinal for ordinal in range(len(self._fleet)) if self.reports(ordinal, tick)]
         if not reporting:
             return
-        calls = self._tally.until(tick)
+        self._tally.until(tick)
         durations = self._durations(tick, reporting)
-        started = self._stream.schedule.start_ns
         for ordinal in reporting:
-            time, resource = self.time(ordinal, tick), self._fleet[ordinal]
             before = self._reported_before(ordinal, tick)
-            since = self.time(ordinal, before) if before is not None else started
+            since = self.time(ordinal, before) if before is not None else self._stream.schedule.start_ns
             for index, series in enumerate(self.series_of(ordinal)):
-                value: int | float
-                start = started
-                if series.instrument == "delta":
-                    value, start = durations[ordinal, series.of], since
+                if series.shown > 1:
+                    yield self._histogram(ordinal, tick, index, series, since)
+                elif series.instrument == "delta" and series.of is not None:
+                    yield self._sample(ordinal, tick, index, series, int(durations[ordinal, series.of]), start=since)
                 elif series.of is not None:
-                    value = calls[ordinal, series.of]
+                    value = int(self._tally.counts[ordinal, series.of])
+                    yield self._sample(ordinal, tick, index, series, value, start=self._start(ordinal, tick))
                 else:
-                    value = _value(series, mix(self._keys[ordinal] + index & _MASK), tick)
-                    start = 0 if series.instrument == "gauge" else started
-                yield Sample(
-                    self.number(ordinal, tick, index), resource, series.name, series.unit, series.instrument, start, time,
-                    value, series.attributes,
-                )  # fmt: skip
+                    yield self._measured(ordinal, tick, index, series)
+            yield from self._filling(ordinal, tick)
+
+    def _start(self, ordinal: int, tick: int) -> int:
+        return self._stream.schedule.begins(self.began(ordinal, tick))
+
+    def _sample(self, ordinal: int, tick: int, index: int, series: Series, value: float, *, start: int) -> Sample:
+        instrument: Instrument = series.instrument  # type: ignore[assignment]  # histograms are none
+        return Sample(
+            self.number(ordinal, tick, index), self._fleet[ordinal], series.name, series.unit, instrument, start,
+            self.time(ordinal, tick), value, series.attributes,
+        )  # fmt: skip
+
+    def _measured(self, ordinal: int, tick: int, index: int, series: Series) -> Sample:
+        """Of the host or the process: what a process counts begins anew with it."""
+        began = self.began(ordinal, tick) if series.name.startswith("process.") else 0
+        key = mix(self._keys[ordinal] + index & _MASK)
+        whole = _whole(series, key, tick - began if series.instrument == "counter" else tick)
+        if not self._effects.none and series.instrument != "counter":
+            whole = self._struck(self._fleet[ordinal].service, series, tick, whole)
+        value = whole if series.scale == 1 else whole / series.scale
+        start = 0 if series.instrument == "gauge" else self._stream.schedule.begins(began)
+        return self._sample(ordinal, tick, index, series, value, start=start)
+
+    def _histogram(self, ordinal: int, tick: int, index: int, series: Series, since: int) -> Histogram:
+        of, tally = series.of, self._tally
+        assert of is not None
+        at = ordinal, of
+        classic = series.instrument == "histogram"
+        cells = tally.cells[at][: len(BOUNDS) + 1 if classic else BUCKETS].tolist()
+        exemplars: tuple[Exemplar, ...] = ()
+        if tally.last_end[at] > since:
+            trace = self._identity.trace_id(self._tenant, int(tally.last_trace[at]))
+            span = self._identity.span_id(self._tenant, int(tally.last_span[at]))
+            exemplars = (Exemplar(int(tally.last_took[at]) / 1e9, int(tally.last_end[at]), trace, span),)
+        return Histogram(
+            self.number(ordinal, tick, index), self._fleet[ordinal], series.name, series.unit,
+            self._start(ordinal, tick), self.time(ordinal, tick), int(tally.counts[at]), int(tally.took[at]) / 1e9,
+            tuple(cells), BOUNDS if classic else (), None if classic else SCALE, 0 if classic else OFFSET, 0, 0.0,
+            series.attributes, exemplars,
+        )  # fmt: skip
+
+    def _filling(self, ordinal: int, tick: int) -> Iterator[Sample]:
+        first, key = len(self.series_of(ordinal)), self._keys[ordinal]
+        for slot, generation in enumerate(self._fillers[ordinal].generations(tick).tolist()):
+            attributes = {filler.SHARD: filler.shard(slot, generation)}
+            series = Series(filler.NAME, filler.UNIT, "gauge", attributes, filler.LOW, filler.HIGH)
+            value = _whole(series, mix(key + (generation << 20) + first + slot & _MASK), tick)
+            yield self._sample(ordinal, tick, first + slot, series, value, start=0)
+
+    def _struck(self, service: str, series: Series, tick: int, whole: int) -> int:
+        """The value after what anomalies do to it; nothing is more than full."""
+        full = series.high if series.scale == 1 else series.scale
+        found = self._effects.series(service, series.name, tick, whole, full)
+        return found if series.scale == 1 else min(full, found)
+
+    def _restarted(self, tick: int) -> Integers:
+        """Ordinals of the instances that begin anew with a tick."""
+        if not self._of.restart or not tick:
+            return np.zeros(0, np.int64)
+        return np.flatnonzero((tick + np.array(self._phase, np.int64)) % self._of.restart == 0)
 
     def _reported_before(self, ordinal: int, tick: int) -> int | None:
         for earlier in range(tick - 1, max(-1, tick - 1 - self._interval), -1):
@@ -176,58 +218,53 @@ class Meter:
                 return earlier
         return None
 
-    def _durations(self, tick: int, reporting: Sequence[int]) -> Counter[tuple[int, SpanClass | None]]:
-        """Nanoseconds by instance and class since each instance last reported."""
-        since = {ordinal: self._reported_before(ordinal, tick) for ordinal in reporting}
-        result: Counter[tuple[int, SpanClass | None]] = Counter()
+    def _durations(self, tick: int, reporting: Sequence[int]) -> Integers:
+        """(instances, classes) nanoseconds since each instance last reported."""
+        since = np.full(len(self._fleet), tick)
+        for ordinal in reporting:
+            last = self._reported_before(ordinal, tick)
+            since[ordinal] = -1 if last is None else last
+        result = np.zeros((len(self._fleet), len(tables().classes)), np.int64)
         for earlier in range(max(0, tick - self._interval + 1), tick + 1):
-            wanted = {ordinal for ordinal, last in since.items() if last is None or last < earlier}
-            for request in self._stream.tick(earlier):
-                for position, (ordinal, of) in enumerate(_observed(request.shape, request.instances, self._per)):
-                    if ordinal in wanted:
-                        start, end = request.times[position]
-                        result[ordinal, of] += end - start
+            requests = self._stream.tick(earlier)
+            new = np.flatnonzero(since[requests.instance] < earlier)
+            took = (requests.end - requests.start)[new]
+            np.add.at(result, (requests.instance[new], requests.span_class[new]), took)
         return result
 
-
-class _Tally:
-    """Running counts of spans by instance and class. Going forward costs what is new; going back starts over."""
-
-    def __init__(self, stream: Stream, per: int) -> None:
-        self._stream, self._per = stream, per
-        self._done = 0
-        self._counts: Counter[tuple[int, SpanClass | None]] = Counter()
-
-    def until(self, tick: int) -> Counter[tuple[int, SpanClass | None]]:
-        """Counts of all requests that ended in this tick or before. Valid until the next call."""
-        total = self._stream.schedule.cumulative[tick + 1]
-        if total < self._done:
-            self._done, self._counts = 0, Counter()
-        for number in range(self._done, total):
-            for key in _observed(self._stream.shape(number), self._stream.instances(number), self._per):
-                self._counts[key] += 1
-        self._done = total
-        return self._counts
+    def _indexes(self, ordinal: int, labelled: bool) -> dict[_Key, int]:
+        resource = self._fleet[ordinal]
+        found: dict[_Key, int] = {}
+        for index, series in enumerate(self.series_of(ordinal)):
+            told = labels(resource, series.attributes) if labelled else series.attributes
+            key = _key(series.name, dict(told), labelled)
+            assert key is not None
+            found[key] = index
+        return found
 
 
-def _observed(shape: Shape, instances: Sequence[int], per: int) -> Iterator[tuple[int, SpanClass | None]]:
-    for visit in shape.visits:
-        of = SpanClass(visit.operation.name, visit.operation.kind, visit.status_code)
-        yield visit.service * per + instances[visit.service], of
+def _key(name: str, attributes: dict[str, object], labelled: bool) -> _Key | None:
+    """What a series is known by; None for attributes that none of ours has."""
+    try:
+        return name, frozenset(_shown(attributes, labelled).items())
+    except TypeError:
+        return None
 
 
-def _value(series: Series, key: int, tick: int) -> int | float:
+def _shown(attributes: Attributes | dict[str, object], labelled: bool) -> dict[str, object]:
+    """Without the labels that are the store's own."""
+    own = ("__name__", "service", "tenant") if labelled else ()
+    return {name: value for name, value in attributes.items() if name not in own}
+
+
+def _whole(series: Series, key: int, tick: int) -> int:
     """Counters grow by low..high a tick on average and never fall; the rest drifts between low and high."""
     if series.instrument == "counter":
         room = series.high - series.low
-        whole = (tick + 1) * (series.low + series.high) // 2 + mix(key ^ tick) % room // 2
-    else:
-        lattice, within = divmod(tick, _LATTICE)
-        left, right = mix(key + lattice & _MASK) >> 32, mix(key + lattice + 1 & _MASK) >> 32
-        whole = series.low + (
-            (left * (_LATTICE - within) + right * within) // _LATTICE * (series.high - series.low) >> 32
-        )
-    return whole if series.scale == 1 else whole / series.scale
+        return (tick + 1) * (series.low + series.high) // 2 + mix(key ^ tick) % room // 2
+    lattice, within = divmod(tick, _LATTICE)
+    left, right = mix(key + lattice & _MASK) >> 32, mix(key + lattice + 1 & _MASK) >> 32
+    return series.low + ((left * (_LATTICE - within) + right * within) // _LATTICE * (series.high - series.low) >> 32)
 
 
 assert len(SERVICES) * 16 <= MAX_INSTANCES

@@ -1,156 +1,298 @@
 """The one simulated stream of requests of a tenant; spans, log records and metrics are projections of it.
 
 Request number n is a pure function of (seed, tenant, n) and of the schedule, so any part of the stream can be made
-alone and in any order. Arithmetic is on integers: the same bytes on every machine.
+alone and in any order. All requests of a tick are computed at once, in columns; arithmetic is on integers: the same bytes
+on every machine.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from math import exp
-from random import Random
 from statistics import NormalDist
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
+from runners.datagen.anomaly import NEUTRAL, Effects
 from runners.datagen.clock import Schedule
-from runners.datagen.model.shapes import Shape, shapes
-from runners.datagen.topology import ROUTES, SERVICES
-from runners.ledger.identity import derive, mix
-
-_GOLDEN = 0x9E3779B97F4A7C15
-_LEAD_NS = 1_000_000
-_USERS, _PRODUCTS = 5_000, 800
-_QUERIES = (
-    "red shoes", "usb-c cable", "tent 2 person", "espresso", "raincoat", "desk lamp", "running belt", "keyboard iso",
-    "water filter", "bike lock", "noise cancelling", "yoga mat", "blender", "kids jacket", "hdmi 2.1", "thermos",
-)  # fmt: skip
-_AGENTS = (
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
-    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.1 Safari/605.1.15",
-    "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0",
-    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_7 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148",
-    "shop-android/8.41.2 (Pixel 9; Android 16)",
-    "okhttp/5.3.0",
+from runners.datagen.model.fields import (
+    CLIENTS,
+    FEW_VARIANTS,
+    PRODUCTS,
+    USERS,
+    VARIANTS,
+    ZIPF_BITS,
+    pools,
+    variants,
+    zipf,
 )
+from runners.datagen.model.shapes import MAX_VISITS, Visit
+from runners.datagen.model.tables import ROUTE_BITS, Tables, tables
+from runners.datagen.model.weather import Weather
+from runners.datagen.topology import SERVICES
+from runners.ledger.identity import derive
+from runners.ledger.mixing import U64, draw
+
+Integers = npt.NDArray[np.int64]
+TRACE_SHIFT = 38
+"""The number of a trace is its request's, with the number of the trace within the request from this bit on."""
+
+NONE = Effects((), "", 1)
+"""No anomaly."""
+
+_LEAD_NS = 1_000_000
+_MASK = (1 << 64) - 1
+_QUEUE_NS = 1_800
+_LATENCY_BITS = 10
+_SICK_SHARE, _SICK_FACTOR, _MOST_SICK = 0.15, 10.0, 0.5
+_RETRY_SHARE = 0.004
+_KEPT_TICKS = 16
+_U32 = np.uint64(32)
 
 
-class Request(NamedTuple):
-    """times: (start, end) in Unix nanoseconds per visit of the shape; instances: which instance served each service."""
+@dataclass(frozen=True, eq=False)
+class Requests:
+    """The requests that end in one tick, by end.
 
-    number: int
-    shape: Shape
-    times: tuple[tuple[int, int], ...]
-    instances: tuple[int, ...]
-    fields: dict[str, str]
+    By request (R): number, shape, variant, user, product, client (indexes into the pools), order (any 64 bits).
+    By visit (V), request by request and in the order of the shape: request (index), row (of the tables), instance
+    (ordinal in the fleet), start, end (Unix nanoseconds). By request: first (index of its first visit).
+    novelty: by service, the share of 2^32 of log records that are of a new pattern; None: of no service.
+    """
+
+    tables: Tables
+    number: U64
+    shape: Integers
+    variant: Integers
+    pool: Mapping[str, Integers]
+    order: U64
+    request: Integers
+    row: Integers
+    instance: Integers
+    start: Integers
+    end: Integers
+    first: Integers
+    novelty: Integers | None = None
+
+    def __len__(self) -> int:
+        return len(self.number)
+
+    @property
+    def span_numbers(self) -> U64:
+        """(V,) numbers of the spans."""
+        position = self.tables.position[self.row].astype(np.uint64)
+        return self.number[self.request] * np.uint64(MAX_VISITS) + position
+
+    @property
+    def trace_numbers(self) -> U64:
+        """(V,) numbers of the traces."""
+        later = self.tables.trace[self.row].astype(np.uint64) << np.uint64(TRACE_SHIFT)
+        return self.number[self.request] | later
+
+    @property
+    def span_class(self) -> Integers:
+        """(V,) index into `tables.classes` of what metrics count a span under."""
+        return self.tables.span_class[self.row]
+
+    def fields(self, request: int) -> Fields:
+        """The texts of the request at this index."""
+        variant = int(self.variant[request])
+        found: dict[str, str] = {}
+        for name, texts in pools().items():
+            found[name] = texts[int(self.pool[name][request])]
+        found["order"] = f"{int(self.order[request]):016x}"
+        return Fields({**variants()[variant], **found}, {**variants()[variant % FEW_VARIANTS], **found})
+
+
+class Fields(NamedTuple):
+    """The texts of a request, for visits that went well and for failed ones."""
+
+    well: Mapping[str, str]
+    failed: Mapping[str, str]
+
+    def of(self, visit: Visit) -> Mapping[str, str]:
+        return self.failed if visit.error else self.well
 
 
 class Stream:
     """All requests of one tenant."""
 
-    def __init__(self, seed: int, tenant: str, schedule: Schedule, *, errors: float, instances: int) -> None:
-        """errors: share of requests that fail; instances: of each service."""
+    def __init__(
+        self, seed: int, tenant: str, schedule: Schedule, *, errors: float, instances: int, effects: Effects = NONE
+    ) -> None:
+        """errors: share of requests that fail, bursts included; instances: of each service; effects: of anomalies."""
         self.schedule = schedule
-        self._key = derive(seed, "requests", tenant)
-        self._errors = round(errors * (1 << 32))
-        self._instances = instances
-        self._ticks: OrderedDict[int, list[Request]] = OrderedDict()
+        self._keys = [derive(seed, "requests", tenant, use) for use in range(8)]
+        self._instances, self._tables, self._effects = instances, tables(), effects
+        self._weather = Weather(seed, tenant, len(SERVICES))
+        self._always = round(errors * (1 - _SICK_SHARE) * (1 << 32))
+        self._sick = round(min(_MOST_SICK, errors * _SICK_FACTOR) * (1 << 32))
+        self._ticks: OrderedDict[int, Requests] = OrderedDict()
 
-    def shape(self, number: int) -> Shape:
-        """The shape alone: cheap, for counting."""
-        bits = mix(self._key ^ (number * _GOLDEN & 0xFFFFFFFFFFFFFFFF))
-        well, failing = shapes()[_routes()[bits & 1023]]
-        if bits >> 32 < self._errors:
-            return failing[(bits >> 10 & 0x3FFFFF) % len(failing)]
-        return well
+    def shapes(self, tick: int) -> Integers:
+        """(R,) the shape of each request of a tick: cheap, for counting."""
+        numbers = self._numbers(tick)
+        bits = draw(self._keys[0], numbers)
+        route = self._tables.routes[(bits & np.uint64((1 << ROUTE_BITS) - 1)).astype(np.int64)]
+        choice = (bits >> np.uint64(ROUTE_BITS) & np.uint64(0x3FFFFF)).astype(np.int64)
+        chance = (bits >> _U32).astype(np.int64)
+        found = np.array(self._tables.well, np.int64)[route]
+        fails = chance < self._always
+        ill = self._weather.ill(tick)
+        sick = ~fails & (chance < self._always + self._sick) if ill >= 0 else np.zeros(len(fails), bool)
+        again = chance >= (1 << 32) - round(_RETRY_SHARE * (1 << 32))
+        for which, lists in (
+            (again & ~fails & ~sick, self._tables.retrying),
+            (fails, self._tables.failing),
+            (sick, [of[ill] for of in self._tables.victims] if ill >= 0 else []),
+        ):
+            # Few of many: their choices are looked up one by one.
+            for index in np.flatnonzero(which).tolist():
+                if options := lists[route[index]]:
+                    found[index] = options[choice[index] % len(options)]
+        return found if self._effects.none else self._struck(tick, numbers, route, found)
 
-    def instances(self, number: int) -> tuple[int, ...]:
-        """Which instance of each service serves the request."""
-        bits = mix((self._key + 1 ^ (number * _GOLDEN)) & 0xFFFFFFFFFFFFFFFF)
-        return tuple((bits >> 7 * index & 0x7F) % self._instances for index in range(len(SERVICES)))
+    def _struck(self, tick: int, numbers: U64, route: Integers, shapes: Integers) -> Integers:
+        """The shapes after what anomalies do to them: further requests fail at a service."""
+        for service, share in enumerate(self._effects.errors(each.name, tick) for each in SERVICES):
+            if share:
+                bits = draw(self._keys[6] + service & _MASK, numbers)
+                for index in np.flatnonzero((bits >> _U32).astype(np.int64) < share).tolist():
+                    if options := self._tables.victims[route[index]][service]:
+                        shapes[index] = options[int(bits[index]) % len(options)]
+        return shapes
 
-    def tick(self, tick: int) -> list[Request]:
+    def spans(self, tick: int) -> int:
+        """Number of spans of a tick."""
+        return int(self._tables.visits[self.shapes(tick)].sum())
+
+    def logs(self, tick: int) -> int:
+        """Number of log records of a tick."""
+        return int(self._tables.logs[self.shapes(tick)].sum())
+
+    def tick(self, tick: int) -> Requests:
         """The requests that end in a tick, by end. The last few ticks asked for are kept."""
         found = self._ticks.get(tick)
         if found is None:
-            numbers = self.schedule.requests(tick)
-            found = [self._simulate(number, index, len(numbers), tick) for index, number in enumerate(numbers)]
-            self._ticks[tick] = found
-            if len(self._ticks) > 16:
+            found = self._ticks[tick] = self._simulate(tick)
+            if len(self._ticks) > _KEPT_TICKS:
                 self._ticks.popitem(last=False)
         return found
 
-    def _simulate(self, number: int, index: int, of: int, tick: int) -> Request:
-        shape = self.shape(number)
-        draw = Random(mix(self._key + 2 & 0xFFFFFFFFFFFFFFFF) ^ number).getrandbits  # noqa: S311  (a simulation, reproducible on purpose)
+    def _numbers(self, tick: int) -> U64:
+        numbers = self.schedule.requests(tick)
+        return np.arange(numbers.start, numbers.stop, dtype=np.uint64)
+
+    def _simulate(self, tick: int) -> Requests:
+        of, numbers, shape = self._tables, self._numbers(tick), self.shapes(tick)
+        count = len(numbers)
+        visits = of.visits[shape]
+        first = np.cumsum(visits) - visits
+        request = np.repeat(np.arange(count), visits)
+        row = np.arange(len(request)) - np.repeat(first - of.first_row[shape], visits)
+        owned = numbers[request]
+
+        position = of.position[row].astype(np.uint64)
+        chance = draw(self._keys[2], owned * np.uint64(MAX_VISITS) + position)
+        latency = _latency()[(chance & np.uint64((1 << _LATENCY_BITS) - 1)).astype(np.int64)]
+        own = of.own_us[row] * np.where(of.fixed[row] > 0, 1000, latency)  # µs · thousandths = ns
+        if not self._effects.none:
+            slower = [self._effects.latency(service.name, tick) for service in SERVICES]
+            own = own * np.array(slower, np.int64)[of.service[row]] // NEUTRAL
+        begins, ends = self._times(shape, request, row, first, own)
         # One in each n-th part of the tick: even, yet not regular. Nothing ends in the first millisecond, where the
         # samples that count the tick before lie.
-        room = self.schedule.tick_ns - _LEAD_NS
-        end = self.schedule.begins(tick) + _LEAD_NS + room * (index * 65536 + draw(16)) // (of * 65536)
-        latency = _latency()
-        own = [visit.operation.self_us * latency[draw(10)] for visit in shape.visits]  # µs · thousandths = ns
-        total = list(own)
-        for position in range(len(shape.visits) - 1, 0, -1):
-            total[shape.visits[position].parent] += total[position]
-        times: list[tuple[int, int]] = [(0, 0)] * len(shape.visits)
-        times[0] = (end - total[0], end)
-        for position, visit in enumerate(shape.visits):
-            at = times[position][0] + own[position] * 3 // 8
-            for child in visit.children:
-                times[child] = (at, at + total[child])
-                at += total[child]
-        return Request(number, shape, tuple(times), self.instances(number), _fields(draw(64), draw(64)))
+        jitter = (draw(self._keys[3], numbers) >> np.uint64(48)).astype(np.int64)
+        room, slots = self.schedule.tick_ns - _LEAD_NS, max(1, count)
+        last = room * np.arange(count) // slots + (room // slots * jitter >> 16) + self.schedule.begins(tick) + _LEAD_NS
+        latest = np.maximum.reduceat(ends, first) if count else ends
+        shift = (last - latest)[request]
+
+        service = of.service[row].astype(np.uint64)
+        turn = draw(self._keys[1], owned << np.uint64(5) | service) >> np.uint64(40)
+        instance = of.service[row] * self._instances + (turn % np.uint64(self._instances)).astype(np.int64)
+        a, b = draw(self._keys[4], numbers), draw(self._keys[5], numbers)
+        pool = {"user": _pick(a, 0, USERS), "product": _pick(a, 16, PRODUCTS), "client": _pick(a, 32, CLIENTS)}
+        return Requests(
+            of, numbers, shape, _pick(a, 48, VARIANTS), pool, b, request, row, instance, begins + shift, ends + shift,
+            first, self._novelty(tick),
+        )  # fmt: skip
+
+    def _novelty(self, tick: int) -> Integers | None:
+        shares = [0 if self._effects.none else self._effects.novelty(service.name, tick) for service in SERVICES]
+        return np.array(shares, np.int64) if any(shares) else None
+
+    def _times(
+        self, shape: Integers, request: Integers, row: Integers, first: Integers, own: Integers
+    ) -> tuple[Integers, Integers]:
+        """(start, end) of each visit in nanoseconds since its request began, level by level of the tree of calls.
+
+        The children of a visit begin after three eighths of its own time, stage by stage; those of one stage begin
+        together, and the longest of them decides how long the stage takes.
+        """
+        of = self._tables
+        stages = of.stages[shape]
+        stage_first = np.cumsum(stages) - stages
+        stage_request = np.repeat(np.arange(len(shape)), stages)
+        stage_row = np.arange(len(stage_request)) - np.repeat(stage_first - of.first_stage[shape], stages)
+        above = first[stage_request] + of.stage_parent[stage_row]  # the visit that a stage belongs to
+        level = of.level[row]
+        parent = first[request] + of.parent[row]
+        within = stage_first[request] + of.stage[row]
+        by_level = [np.flatnonzero(level == depth) for depth in range(of.levels)]
+        stage_level = level[above]
+
+        total = own.copy()
+        takes = np.zeros(len(stage_row), np.int64)
+        for depth in range(of.levels - 1, 0, -1):
+            here = by_level[depth]
+            if not len(here):
+                continue
+            np.maximum.at(takes, within[here], total[here])
+            done = np.flatnonzero(stage_level == depth - 1)
+            np.add.at(total, above[done], takes[done])
+
+        before = np.cumsum(takes) - takes
+        wait = before - before[stage_first[stage_request] + of.stage_before[stage_row]]
+        start = np.zeros(len(row), np.int64)
+        later = np.flatnonzero(of.link[row] >= 0)
+        for depth in range(1, of.levels):
+            here = by_level[depth]
+            start[here] = start[parent[here]] + own[parent[here]] * 3 // 8 + wait[within[here]]
+        if len(later):
+            # What is caused by a message begins when that was sent and had waited in the queue for a while.
+            for trace in range(1, int(of.trace[row].max()) + 1):
+                roots = later[of.trace[row[later]] == trace]
+                cause = first[request[roots]] + of.link[row[roots]]
+                offset = np.zeros(len(first), np.int64)
+                offset[request[roots]] = start[cause] + total[cause] + (own[roots] % 1_000 + 1_000) * _QUEUE_NS
+                members = np.flatnonzero(of.trace[row] == trace)
+                start[members] += offset[request[members]]
+        return start, start + total
 
 
-def _fields(a: int, b: int) -> dict[str, str]:
-    return {
-        "user": f"u{_zipf(_USERS)[a & 0xFFF]}",
-        "product": str(_zipf(_PRODUCTS)[a >> 12 & 0xFFF]),
-        "order": f"{b & 0xFFFFFFFFFF:010x}",
-        "quantity": str(1 + (a >> 24 & 0xFF) % 6),
-        "query": _QUERIES[(a >> 32 & 0xFF) % len(_QUERIES)],
-        "page": str(1 + (a >> 40 & 0x1F).bit_length()),
-        "client": f"203.0.{113 + (b >> 40 & 1)}.{b >> 48 & 0xFF}",
-        "agent": _AGENTS[(b >> 56) % len(_AGENTS)],
-    }
+def _pick(bits: U64, shift: int, n: int) -> Integers:
+    """Zipf draws from 0..n-1, by 16 bits of each."""
+    return zipf(n)[(bits >> np.uint64(shift) & np.uint64((1 << ZIPF_BITS) - 1)).astype(np.int64)]
 
 
 @lru_cache(maxsize=1)
-def _routes() -> tuple[int, ...]:
-    """1024 entries, each route as often as its weight says."""
-    total = sum(route.weight for route in ROUTES)
-    table: list[int] = []
-    seen = 0
-    for index, route in enumerate(ROUTES):
-        seen += route.weight
-        table += [index] * (seen * 1024 // total - len(table))
-    return tuple(table)
-
-
-@lru_cache(maxsize=1)
-def _latency() -> tuple[int, ...]:
+def _latency() -> Integers:
     """1024 quantiles of a lognormal with sigma 0.55 and a Pareto tail (alpha 1.6) for the top 1 %, in thousandths.
 
     Whole numbers from a table: libm may differ in the last bit between machines, a rounded quantile does not.
     """
     normal = NormalDist()
     table = []
-    for step in range(1024):
-        quantile = (step + 0.5) / 1024
+    for step in range(1 << _LATENCY_BITS):
+        quantile = (step + 0.5) / (1 << _LATENCY_BITS)
         value = exp(0.55 * normal.inv_cdf(min(quantile, 0.99)))
         if quantile > 0.99:
             value *= min(12.0, ((1 - 0.99) / (1 - quantile)) ** (1 / 1.6))
         table.append(round(value * 1000))
-    return tuple(table)
-
-
-@lru_cache(maxsize=4)
-def _zipf(n: int) -> tuple[int, ...]:
-    """4096 draws from 1..n with frequency proportional to 1 / rank."""
-    total = sum(1 / rank for rank in range(1, n + 1))
-    table: list[int] = []
-    seen = 0.0
-    for rank in range(1, n + 1):
-        seen += 1 / rank / total
-        table += [rank] * (round(seen * 4096) - len(table))
-    return tuple(table)
+    return np.array(table, np.int64)

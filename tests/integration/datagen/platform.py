@@ -11,17 +11,21 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
+from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from observastack.ingest.otlp.histograms import classic, exponential
 
 TENANTS = ("acme", "globex", "initech")
 Script = Callable[[int], str]
 
 
 class Platform:
-    """script(n) says what becomes of the n-th write: ok, 429, 503, 400, 401, partial, drop (no answer, not stored),
+    """largest: body that is taken, in bytes; lenient: a broken body is acknowledged. script(n) says what becomes of the n-th write: ok, 429, 503, 400, 401, partial, drop (no answer, not stored),
     store-drop (stored, no answer), garbage. honours: does a repeated Idempotency-Key store nothing?"""
 
     def __init__(self, script: Script = lambda _n: "ok", *, honours: bool = True) -> None:
@@ -30,6 +34,8 @@ class Platform:
         self.keys: set[tuple[str, str]] = set()
         self.requests: list[dict[str, Any]] = []
         self.cut_export = False
+        self.largest, self.lenient = 1 << 30, False
+        self.alerts: dict[str, list[dict[str, Any]]] = {}
         self.lock = threading.Lock()
         self.url = ""
 
@@ -47,6 +53,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         return
+
+    def do_GET(self) -> None:
+        """The list of alerts, two a page."""
+        tenant, _, role = self.headers.get("Authorization", "").removeprefix("Bearer ").partition(":")
+        query = dict(parse_qsl(urlsplit(self.path).query))
+        begins = int(query.get("cursor", 0))
+        found = self.server.platform.alerts.get(tenant, [])
+        following = str(begins + 2) if begins + 2 < len(found) else None
+        document = {"items": found[begins : begins + 2], "next_cursor": following}
+        self._answer(200 if role == "viewer" else 403, json.dumps(document).encode())
 
     def do_POST(self) -> None:
         platform = self.server.platform
@@ -66,8 +82,15 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
         what = platform.script(number)
+        if len(body) > platform.largest:
+            self._answer(413, b"too large")
+            return
         if what in ("ok", "store-drop", "garbage"):
-            platform.write(tenant, signal, key, body)
+            try:
+                platform.write(tenant, signal, key, body)
+            except DecodeError:
+                self._answer(200 if platform.lenient else 400, b"")
+                return
         if what in ("drop", "store-drop"):
             self.close_connection = True
             self.connection.close()
@@ -165,13 +188,14 @@ auth: {{flow: static_token}}
 ingest: {{idempotency: {idempotency}}}
 operations:
   search.export: {{post: /export, json: {{type: "{{type}}", from: "{{from}}", to: "{{to}}"}}}}
+  alerts.list: {{get: /alerts, query: {{cursor: "{{cursor?}}"}}, items: $.items, next: $.next_cursor}}
 required: []
 """
     )
     users = [
         {"username": f"{tenant}-{role}", "tenant": tenant, "roles": [role], "token": f"{tenant}:{role}"}
         for tenant in TENANTS
-        for role in ("agent", "analyst")
+        for role in ("agent", "analyst", "viewer")
     ]
     document = {"tenants": [{"id": tenant, "name": tenant} for tenant in TENANTS], "users": users}
     (folder / "secrets" / "identities.json").write_text(json.dumps(document))
@@ -228,14 +252,27 @@ def _samples(body: bytes) -> Iterator[dict[str, Any]]:
             for metric in scope.metrics:
                 kind = metric.WhichOneof("data")
                 for point in getattr(metric, kind).data_points:
-                    yield {
-                        "time_unix_nano": str(point.time_unix_nano), "service": resource["service.name"], "trace_id": None,
-                        "content": {
-                            "name": metric.name, "unit": metric.unit, "type": kind,
-                            "value": getattr(point, point.WhichOneof("value")),
-                            "attributes": _attributes(point.attributes), "resource": resource,
-                        },
-                    }  # fmt: skip
+                    attributes = _attributes(point.attributes)
+                    for suffix, le, value in _values(kind, point):
+                        yield {
+                            "time_unix_nano": str(point.time_unix_nano), "service": resource["service.name"],
+                            "trace_id": None,
+                            "content": {
+                                "name": metric.name + suffix, "unit": metric.unit,
+                                "type": "gauge" if kind == "gauge" else "sum", "value": value,
+                                "attributes": attributes | ({} if le is None else {"le": le}), "resource": resource,
+                            },
+                        }  # fmt: skip
+
+
+def _values(kind: str, point: Any) -> Iterator[tuple[str, str | None, float]]:
+    """A histogram is shown as the platform shows it, by the platform's own code."""
+    if kind == "histogram":
+        yield from classic(point)
+    elif kind == "exponential_histogram":
+        yield from exponential(point)
+    else:
+        yield "", None, getattr(point, point.WhichOneof("value"))
 
 
 def _attributes(pairs: Any) -> dict[str, Any]:

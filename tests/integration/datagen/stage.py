@@ -31,6 +31,7 @@ class Stage:
 
     def __init__(self, home: Path, action: str, params: dict[str, Any], *, seed: int = 42) -> None:
         self.run = new_run_id()
+        self.of_ledger = Path(params["ledger"]) if "ledger" in params else None
         self.folder = home / "runs" / self.run
         self.folder.mkdir(parents=True)
         spec = {
@@ -48,7 +49,7 @@ class Stage:
 
     @property
     def ledger(self) -> Path:
-        return self.folder / "artifacts" / "ledger"
+        return self.of_ledger or self.folder / "artifacts" / "ledger"
 
     def events(self) -> list[dict[str, Any]]:
         return [
@@ -63,6 +64,13 @@ class Stage:
         while not true():
             assert time.monotonic() < deadline, self.events()[-3:]
             assert self.process.poll() is None, (self.folder / "stderr").read_text()
+            time.sleep(0.02)
+
+    def settle(self, true: Callable[[], bool], patience_s: float = 15) -> None:
+        """As `wait_for`, of a process that has ended."""
+        deadline = time.monotonic() + patience_s
+        while not true():
+            assert time.monotonic() < deadline
             time.sleep(0.02)
 
     def end(self, patience_s: float = 40) -> int:
@@ -82,5 +90,10 @@ def generate(home: Path, scenario: str = SCENARIO, **params: Any) -> Stage:
     return Stage(home, "generate", {"scenario": str(path), "duration_s": None, "sink": None} | params)
 
 
+def resume(home: Path, of: Stage) -> Stage:
+    return Stage(home, "resume", {"ledger": str(of.ledger)})
+
+
 def audit(home: Path, of: Stage, **params: Any) -> Stage:
-    return Stage(home, "audit", {"of": {"stage": "generate", "run": of.run, "folder": str(of.folder)}} | params)
+    folder = of.ledger.parent.parent
+    return Stage(home, "audit", {"of": {"stage": "generate", "run": of.run, "folder": str(folder)}} | params)

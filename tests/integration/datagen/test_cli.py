@@ -31,6 +31,18 @@ def test_a_dry_run_prints_exact_counts_and_sends_nothing(tmp_path: Path) -> None
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_scenario_is_drawn_with_what_it_answers(tmp_path: Path) -> None:
+    done = testbed(tmp_path, "data", "explain", "black-friday")
+    assert done.returncode == 0, done.stderr
+    assert "grows tenfold" in done.stdout and "doors-open" in done.stdout and "█" in done.stdout
+    done = testbed(tmp_path, "data", "explain", "drill", "--json", "--duration", "4s")
+    (line,) = done.stdout.splitlines()
+    found = json.loads(line)
+    assert (found["duration_s"], len(found["columns_s"])) == (4, 8)
+    plan = json.loads(testbed(tmp_path, "data", "generate", "drill", "--duration", "4s", "--dry-run", "--json").stdout)
+    assert {name: of["items"] + 3 for name, of in found["signals"].items()} == plan["items"]  # the sentinels
+
+
 def test_scenarios_lists_those_for_data_only(tmp_path: Path) -> None:
     (tmp_path / "scenarios").mkdir()
     (tmp_path / "scenarios" / "mine.yaml").write_text(SCENARIO)
@@ -68,6 +80,7 @@ def test_mistakes_are_answered_with_a_sentence_and_the_right_exit_code(tmp_path:
         (2, "testbed load run", ("data", "generate", "browse", "--dry-run")),
         (2, "0 runs have a ledger", ("data", "audit", "last")),
         (2, "testbed up", ("data", "generate", "smoke", "--env", "nowhere")),
+        (2, "ends in the future", ("data", "backfill", "drill", "--from", "1h", "--to", "2999-01-01")),
     ):
         done = testbed(tmp_path, *arguments)
         assert done.returncode == code, (arguments, done.stderr)
@@ -82,3 +95,21 @@ def test_a_run_to_null_needs_no_environment_and_is_recorded(tmp_path: Path) -> N
     sent = [event for event in events if event["type"] == "ledger"]
     assert sent and sent[-1]["acked"] == sent[-1]["sent"] > 5000
     assert events[-1]["type"] == "run.finished"
+
+
+def test_a_past_range_is_filled_at_full_speed_and_what_it_did_is_labelled(tmp_path: Path) -> None:
+    source = SCENARIO + "anomalies: [{name: dip, kind: dip, target: {tenant: acme}, at: 1s, lasts: 1s, magnitude: 0}]\n"
+    (tmp_path / "mine.yaml").write_text(source)
+    window = ("--from", "2026-01-05T06:00Z", "--to", "2026-01-05T06:00:20Z")
+    done = testbed(tmp_path, "data", "backfill", str(tmp_path / "mine.yaml"), *window, "--sink", "null:", "--json")
+    assert done.returncode == 0, done.stderr
+    (told,) = [json.loads(path.read_text()) for path in tmp_path.glob("runs/*/artifacts/labels.json")]
+    assert (told["from"], told["to"]) == (1767592800, 1767592820)
+    assert [(one["name"], one["from"]) for one in told["anomalies"]] == [("dip", 1767592801)]
+    (header,) = [json.loads(path.read_text()) for path in tmp_path.glob("runs/*/artifacts/ledger/header.json")]
+    assert (header["start_ns"], header["duration_s"]) == (1767592800 * 10**9, 20)
+    planned = testbed(tmp_path, "data", "backfill", str(tmp_path / "mine.yaml"), *window, "--dry-run", "--json")
+    sent = [json.loads(line) for line in done.stdout.splitlines()]
+    assert sum(json.loads(planned.stdout)["items"].values()) == next(
+        one["sent"] for one in sent if one["type"] == "ledger"
+    )

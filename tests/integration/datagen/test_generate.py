@@ -13,9 +13,9 @@ import pytest
 from runners.datagen.plan import count
 from runners.datagen.scenario import read_scenario
 from runners.ledger.attempt import Flag, Outcome
-from runners.ledger.reader import fates, read_attempts, totals
+from runners.ledger.reader import being_written, fates, read_attempts, totals
 from tests.integration.datagen.platform import Platform, environment, serving
-from tests.integration.datagen.stage import SCENARIO, Stage, audit, generate
+from tests.integration.datagen.stage import SCENARIO, Stage, audit, generate, resume
 from tests.servers import free_port
 
 SIGNALS = ("logs", "traces", "metrics")
@@ -141,6 +141,77 @@ def test_a_killed_generator_leaves_a_ledger_that_tells_the_truth(tmp_path: Path)
         code, document = audited(tmp_path, stage, wait="2s")
         assert (code, document["verdict"]) == (0, "passed")
         assert summed(document, "acked") <= summed(document, "found") == sum(stored(platform).values())
+
+
+def test_several_processes_make_one_run_and_their_ledgers_are_one(tmp_path: Path) -> None:
+    with serving(Platform(trouble)) as platform:
+        environment(tmp_path, platform.url)
+        stage = generate(tmp_path, shards=3)
+        assert stage.end() == 0, stage.of("run.finished")
+        assert dict(stored(platform)) == planned()
+        assert len(list(stage.ledger.glob("shard-*"))) == 2
+        (told,) = stage.of("ledger")
+        assert told["sent"] == told["acked"] == sum(planned().values())
+        points: Counter[str] = Counter()
+        for event in stage.of("metric.points"):
+            for item in event["many"]:
+                points[item["series"]] += sum(item["v"])
+        assert {name: points[f"data.acked{{signal={name}}}"] for name in SIGNALS} == planned()
+        code, document = audited(tmp_path, stage)
+        assert (code, document["verdict"]) == (0, "passed")
+        assert summed(document, "found") == sum(planned().values())
+
+
+def test_shards_die_with_the_run_and_are_resumed_with_it(tmp_path: Path) -> None:
+    with serving(Platform()) as platform:
+        environment(tmp_path, platform.url)
+        stage = generate(tmp_path, shards=2)
+        stage.wait_for(lambda: len(platform.requests) > 30)
+        stage.process.kill()
+        assert stage.end() == -signal.SIGKILL
+        stage.settle(lambda: not being_written(stage.ledger))
+        again = resume(tmp_path, stage)
+        assert again.end() == 0, again.of("run.finished")
+        assert audited(tmp_path, again)[0] == 0
+        assert dict(stored(platform)) == planned()
+
+
+@pytest.mark.parametrize("honours", [True, False])
+def test_a_killed_generator_is_resumed_to_the_end_and_the_audit_is_exact(tmp_path: Path, honours: bool) -> None:
+    script = {12: "store-drop", 31: "503"}
+    with serving(Platform(lambda number: script.get(number, "ok"), honours=honours)) as platform:
+        environment(tmp_path, platform.url, idempotency="honoured" if honours else "none")
+        stage = generate(tmp_path)
+        for wanted in (20, 45):
+            stage.wait_for(lambda wanted=wanted: len(platform.requests) > wanted)  # type: ignore[misc]
+            stage.process.kill()
+            assert stage.end() == -signal.SIGKILL
+            rows = (stage.ledger / "attempts.bin").read_bytes()
+            (stage.ledger / "attempts.bin").write_bytes(rows + b"torn")  # a row that was being written
+            stage = resume(tmp_path, stage)
+        assert stage.end() == 0, (stage.folder / "stderr").read_text()
+        (told,) = stage.of("ledger")
+        assert told["acked"] == told["sent"] == sum(planned().values())
+        code, document = audited(tmp_path, stage)
+        assert (code, document["verdict"]) == (0, "passed")
+        assert summed(document, "found") == sum(planned().values())
+        keys = Counter(request["key"] for request in platform.requests)
+        acked = {a.batch for a, s in read_attempts(stage.ledger) if s.outcome is Outcome.ACKED}
+        assert len(acked) == len(keys)
+        resent = [a for a, _ in read_attempts(stage.ledger) if Flag.RESEND in a.flags]
+        again = sum(1 for a, s in read_attempts(stage.ledger) if s.outcome is not Outcome.ACKED)
+        assert sum(keys.values()) <= len(keys) + len(resent) + again  # what was acknowledged was not sent anew
+
+
+def test_a_run_that_is_still_writing_cannot_be_resumed(tmp_path: Path) -> None:
+    with serving(Platform()) as platform:
+        environment(tmp_path, platform.url)
+        stage = generate(tmp_path)
+        stage.wait_for(lambda: bool(stage.of("phase")))
+        second = resume(tmp_path, stage)
+        assert second.end() == 2
+        assert "still writing" in second.of("run.finished")[-1]["reason"]
+        assert stage.end() == 0
 
 
 def test_a_run_that_is_still_writing_is_not_assessed(tmp_path: Path) -> None:

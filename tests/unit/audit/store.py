@@ -8,10 +8,29 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runners.audit.reader import Unreadable
-from runners.ledger.items import Item, LogRecord, Signal, Span, moment
+from runners.ledger.items import Histogram, Item, LogRecord, Sample, Signal, Span, moment
+from runners.ledger.shown import shown
 
 
-def document(item: Item) -> dict[str, Any]:
+def documents(item: Item) -> list[dict[str, Any]]:
+    """An item as lines of the export: several of a histogram."""
+    if not isinstance(item, Histogram):
+        return [document(item)]
+    found = []
+    for one in shown(item):
+        attributes = item.attributes if one.le is None else {**item.attributes, "le": one.le}
+        found.append(
+            document(
+                Sample(
+                    item.seq, item.resource, item.name + one.suffix, item.unit, "counter", item.start, item.time,
+                    one.value, attributes,
+                )
+            )
+        )  # fmt: skip
+    return found
+
+
+def document(item: Span | LogRecord | Sample) -> dict[str, Any]:
     """An item as one line of the export."""
     content: dict[str, Any] = {"attributes": dict(item.attributes), "resource": dict(item.resource.attributes)}
     trace_id: str | None = None
@@ -51,7 +70,7 @@ class MemoryStore:
     hidden_reads: int = 0
 
     def put(self, tenant: str, signal: Signal, items: Iterable[Item]) -> None:
-        self.rows.setdefault((tenant, signal), []).extend(document(item) for item in items)
+        self.rows.setdefault((tenant, signal), []).extend(line for item in items for line in documents(item))
 
     def read(self, tenant: str, signal: Signal, start_ns: int, end_ns: int) -> Iterator[dict[str, Any]]:
         if self.hidden_reads > 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from typing import cast
 
@@ -9,14 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runners.datagen.model.bodies import written
+from runners.datagen.model.logs import records
 from runners.datagen.model.metrics import CALLS, DURATION
+from runners.datagen.model.tables import tables
 from runners.datagen.world import World
 from runners.ledger.attempt import Flag
 from runners.ledger.items import SIGNALS, LogRecord, Sample, Span, moment
+from runners.wire.otlp import encode
 from tests.unit.datagen.worlds import RUN, START, TEXT, world
 
 SEEDS = st.integers(0, 2**31)
-KINDS = {"SPAN_KIND_SERVER": 2, "SPAN_KIND_CLIENT": 3, "SPAN_KIND_PRODUCER": 4}
+KINDS = {"SPAN_KIND_SERVER": 2, "SPAN_KIND_CLIENT": 3, "SPAN_KIND_PRODUCER": 4, "SPAN_KIND_CONSUMER": 5}
 STATUS = {"STATUS_CODE_UNSET": 0, "STATUS_CODE_ERROR": 2}
 
 
@@ -111,16 +116,64 @@ def test_traces_are_whole_and_children_lie_inside_their_parents(seed: int) -> No
         for item in of.slice(0, "traces", tick):
             span = cast("Span", item)
             traces[span.trace_id][span.span_id] = span
-        begins, ends = START + tick * of.tick_ns, START + (tick + 1) * of.tick_ns
+        ends = START + (tick + 1) * of.tick_ns
         for spans in traces.values():
             (root,) = [span for span in spans.values() if not span.parent_span_id]
-            assert begins < root.end <= ends
+            assert root.end <= ends
+            tried_again = {
+                span.parent_span_id for span in spans.values() if "http.request.resend_count" in span.attributes
+            }
             for span in spans.values():
                 if span.parent_span_id:
                     parent = spans[span.parent_span_id]
                     assert parent.start <= span.start <= span.end <= parent.end
-                    if span.status_code == 2:
+                    if span.status_code == 2 and parent.span_id not in tried_again:
                         assert parent.status_code == 2
+
+
+def test_what_a_message_caused_is_a_trace_of_its_own_that_links_to_the_sending_span() -> None:
+    of = world(text=TEXT.replace("20/s", "60/s"))
+    spans = {span.span_id: span for span in all_spans(of, 0)}
+    linked = [span for span in spans.values() if span.links]
+    assert linked and {span.kind for span in linked} == {5}
+    for span in linked:
+        (link,) = span.links
+        cause = spans[link.span_id]
+        assert (cause.kind, cause.trace_id, cause.status_code) == (4, link.trace_id, 0)
+        assert span.trace_id != cause.trace_id and not span.parent_span_id
+        assert span.start > cause.end
+        assert span.attributes["messaging.message.id"] == cause.attributes["messaging.message.id"]
+
+
+def test_calls_fan_out_and_failed_ones_are_tried_again() -> None:
+    of = world(text=TEXT.replace("20/s", "300/s").replace("15%", "2%"))
+    children: dict[bytes, list[Span]] = defaultdict(list)
+    for span in all_spans(of, 0):
+        children[span.parent_span_id].append(span)
+    assert any(len({span.start for span in of}) < len(of) for parent, of in children.items() if parent)
+    again = [span for of in children.values() for span in of if "http.request.resend_count" in span.attributes]
+    assert again
+    for span in again:
+        (first,) = [
+            other
+            for other in children[span.parent_span_id]
+            if other.attributes.get("url.full") == span.attributes["url.full"] and other is not span
+        ]
+        assert first.status_code == 2 and first.end <= span.start and not children[first.span_id]
+
+
+def test_errors_are_as_frequent_as_asked_and_come_in_bursts() -> None:
+    text = TEXT.replace("20/s", "200/s").replace("duration: 6s", "duration: 240s").replace("15%", "2%")
+    stream = world(7, text=text)._tenants[0].stream
+    shares = []
+    for tick in range(240):
+        shapes = stream.shapes(tick)
+        failing = {number for route in tables().failing for number in route}
+        shares.append(sum(shape in failing for shape in shapes.tolist()) / len(shapes))
+    mean = sum(shares) / len(shares)
+    assert 0.01 < mean < 0.03
+    variance = sum((share - mean) ** 2 for share in shares) / len(shares)
+    assert variance > 1.5 * mean * (1 - mean) / 150  # more than independent failures would have
 
 
 def test_records_lie_inside_their_spans_and_come_in_the_order_of_time() -> None:
@@ -222,3 +275,65 @@ def test_every_request_has_a_key_of_its_own_and_another_run_has_others() -> None
     assert not {parcel.key for parcel in parcels} & {
         other.parcel(batch).key for tick in range(other.ticks + 1) for batch in other.batches(tick)
     }
+
+
+def test_bodies_are_what_their_format_writes_of_the_very_request() -> None:
+    of = world(text=TEXT.replace("20/s", "60/s"))
+    for tick in range(of.ticks):
+        requests = of.requests(0, tick)
+        told = records(requests)
+        for record, at, line in zip(of.slice(0, "logs", tick), told.visit.tolist(), told.line.tolist(), strict=True):
+            assert isinstance(record, LogRecord)
+            visit, text = tables().line_of[line]
+            wrote = written(visit, text, requests.fields(int(requests.request[at])).of(visit))
+            body = wrote.fill({
+                "time": record.time, "trace": int.from_bytes(record.trace_id), "span": int.from_bytes(record.span_id),
+                "duration": int(requests.end[at] - requests.start[at]),
+            })  # fmt: skip
+            assert record.body == body.decode()
+
+
+STRUCK = """
+anomalies:
+  - {name: slow, kind: latency, target: {service: search}, at: 2s, lasts: 2s, magnitude: x5}
+  - {name: wrong, kind: error-burst, target: {service: cart}, at: 2s, lasts: 2s, magnitude: 80%}
+  - {name: new, kind: log-novelty, target: {service: accounts}, at: 2s, lasts: 2s, magnitude: 50%}
+"""
+
+
+def test_anomalies_strike_their_service_while_they_last_and_nothing_else() -> None:
+    text = TEXT.replace("20/s", "300/s").replace("15%", "1%")
+    calm, struck = world(text=text), world(text=text + STRUCK)
+    for tick in (1, 4):
+        assert calm.slice(0, "traces", tick) == struck.slice(0, "traces", tick)
+        assert calm.slice(0, "logs", tick) == struck.slice(0, "logs", tick)
+
+    def durations(of: World, name: str) -> int:
+        spans = [cast("Span", item) for item in of.slice(0, "traces", 2)]
+        return sum(span.end - span.start for span in spans if span.resource.service == name)
+
+    assert 3 < durations(struck, "search") / durations(calm, "search") < 5.5
+    carts = [
+        cast("Span", item).status_code
+        for item in struck.slice(0, "traces", 2)
+        if item.resource.service == "cart" and cast("Span", item).kind == 2
+    ]
+    assert 0.6 < carts.count(2) / len(carts) < 0.95
+    for of, least in ((calm, 0.0), (struck, 0.35)):
+        told = [
+            cast("LogRecord", i).body
+            for tick in (2, 3)
+            for i in of.slice(0, "logs", tick)
+            if i.resource.service == "accounts"
+        ]
+        before = {re.sub(r"[0-9a-f]+", "#", cast("LogRecord", i).body) for i in of.slice(0, "logs", 0)}
+        new = sum(
+            "quorum lost" in body or "certificate" in body or "Out of memory" in body or "assertion" in body
+            for body in told
+        )
+        assert before and least <= new / len(told) <= max(0.0, 2 * least)
+    for batch in struck.batches(2):
+        if batch.signal != "metrics":
+            items = struck.slice(batch.tenant, batch.signal, 2)
+            own = [item for index, item in enumerate(items) if struck.part_of(index, len(items)) == batch.part]
+            assert bytes(struck.parcel(batch).body) == encode(batch.signal, own)

@@ -24,7 +24,9 @@ from runners.lib.errors import NotReady, TestbedError
 
 U16, U32, U64 = st.integers(0, 2**16 - 1), st.integers(0, 2**32 - 1), st.integers(0, 2**64 - 1)
 BATCHES = st.builds(Batch, U16, st.sampled_from(SIGNALS), U32, U16)
-ATTEMPTS = st.builds(Attempt, BATCHES, U16, st.sampled_from(list(Flag)), U32, U64, U64, U64, U64, U32, U32, U64)
+ATTEMPTS = st.builds(
+    Attempt, BATCHES, U16, st.sampled_from(list(Flag)), U32, U64, U64, U64, U64, U32, U32, U64, st.integers(0, 255)
+)
 OUTCOMES = st.builds(Settled, st.sampled_from(Outcome), U16, U32, U32)
 HEADER = Header("run", "local", "null:", "smoke", "0" * 64, 42, 10**18, 8.0, ("acme", "globex"), "0.1.0")
 
@@ -166,3 +168,19 @@ def test_nothing_can_be_sent_with_a_ledger_that_cannot_be_written(tmp_path: Path
     ledger.close()
     with pytest.raises(TestbedError, match="closed"):
         ledger.begin(attempt(0))
+
+
+def test_the_attempts_of_several_sinks_are_kept_apart(tmp_path: Path) -> None:
+    rows = [
+        (attempt(0)._replace(sink=1), Settled(Outcome.REJECTED, 400)),
+        (attempt(0), Settled(Outcome.ACKED, 200)),
+        (attempt(1)._replace(sink=1), Settled(Outcome.ACKED, 204)),
+    ]
+    folder = written(tmp_path / "ledger", [*rows])
+    assert len(list(read_attempts(folder))) == 3
+    assert [fate.outcome for fate in fates(read_attempts(folder, 0)).values()] == [Outcome.ACKED]
+    assert [fate.outcome for fate in fates(read_attempts(folder, 1)).values()] == [Outcome.REJECTED, Outcome.ACKED]
+
+
+def test_a_row_of_one_sink_is_written_as_before_there_were_several() -> None:
+    assert pack(attempt(3))[:2] == bytes(2)  # signal 0, and the byte that was spare

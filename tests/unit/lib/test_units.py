@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runners.lib.units import format_count, format_duration, parse_bytes, parse_duration, parse_rate
+from runners.lib.units import format_count, format_duration, parse_bytes, parse_duration, parse_rate, parse_volume
 
 
 @pytest.mark.parametrize(
@@ -58,3 +58,16 @@ def test_counts_are_exact_up_to_five_digits_and_never_far_off(number):
     else:
         value, suffix = text.split(" ")
         assert float(value) * {"k": 1e3, "M": 1e6, "G": 1e9}[suffix] == pytest.approx(number, rel=0.006)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("2 MB/s", 2e6), ("86.4 GB/day", 1e6), ("36 kB/h", 10), ("60MiB/minute", 2**20)]
+)
+def test_volumes(text: str, value: float) -> None:
+    assert parse_volume(text) == value
+
+
+@pytest.mark.parametrize("text", ["50 GB", "50/day", "5 GB/moon", "GB/day", "-1 GB/day", 5])
+def test_what_is_no_volume_is_refused(text: str | float) -> None:
+    with pytest.raises(ValueError, match="write for example 2 MB/s"):
+        parse_volume(text)

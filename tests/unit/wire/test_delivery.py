@@ -14,8 +14,8 @@ from runners.ledger.header import Header
 from runners.ledger.reader import fates, read_attempts
 from runners.ledger.writer import LedgerWriter
 from runners.lib.errors import TestbedError
+from runners.wire.connection import retry_after
 from runners.wire.delivery import Delivery, Policy, judge
-from runners.wire.http import _retry_after
 from runners.wire.parcel import Answer, Parcel
 
 HEADER = Header("run", "local", "test", "x", "0" * 64, 0, 0, 1.0, ("acme",), "0")
@@ -213,7 +213,7 @@ def test_a_ledger_that_cannot_be_written_stops_the_source(ledger: LedgerWriter) 
      ("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0), ("Fri, 01 Jan 2100 00:00:00 GMT", 1e9, 1e11)],
 )  # fmt: skip
 def test_both_forms_of_retry_after_are_read(header: str | None, low: float | None, high: float | None) -> None:
-    found = _retry_after(header)
+    found = retry_after(header)
     if low is None or high is None:
         assert found is None
     else:

@@ -13,7 +13,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from runners.ledger.items import LogRecord, Resource, Sample, Span, SpanEvent
+from runners.ledger.items import LogRecord, Resource, Sample, Span, SpanEvent, SpanLink
 from runners.wire.otlp import encode, encode_logs, encode_metrics, encode_traces
 from runners.wire.otlp_json import to_json
 
@@ -26,10 +26,11 @@ RESOURCES = st.sampled_from(
     [Resource(name, name, {"service.name": name, "app.tenant": "acme", "app.on": True}) for name in ("a", "b", "c")]
 )
 EVENTS = st.builds(SpanEvent, TIMES, TEXT, ATTRIBUTES)
+LINKS = st.builds(SpanLink, st.binary(min_size=16, max_size=16), st.binary(min_size=8, max_size=8), ATTRIBUTES)
 SPANS = st.builds(
     Span, st.integers(0, 9), RESOURCES, st.binary(min_size=16, max_size=16), st.binary(min_size=8, max_size=8),
     st.sampled_from([b"", b"parent!!"]), TEXT, st.integers(1, 5), TIMES, TIMES, st.integers(0, 2), TEXT, ATTRIBUTES,
-    st.lists(EVENTS, max_size=2).map(tuple),
+    st.lists(EVENTS, max_size=2).map(tuple), st.lists(LINKS, max_size=2).map(tuple),
 )  # fmt: skip
 LOGS = st.builds(
     LogRecord, st.integers(0, 9), RESOURCES, TIMES, st.integers(1, 24), TEXT, TEXT, st.binary(min_size=16, max_size=16),
@@ -91,6 +92,9 @@ def test_spans_read_back(spans: list[Span]) -> None:
         assert [(e.time_unix_nano, e.name, attributes(e.attributes)) for e in got.events] == [
             (e.time, e.name, dict(e.attributes)) for e in sent.events
         ]
+        assert [(e.trace_id, e.span_id, attributes(e.attributes)) for e in got.links] == [
+            (e.trace_id, e.span_id, dict(e.attributes)) for e in sent.links
+        ]
 
 
 @given(st.lists(SAMPLES, max_size=8))
@@ -124,12 +128,17 @@ def test_the_json_form_says_the_same(spans: list[Span]) -> None:
     for span in told:
         for name in ("traceId", "spanId", "parentSpanId"):
             span.pop(name, None)
+        for link in span.get("links", ()):
+            link.pop("traceId"), link.pop("spanId")
     plain = Parse(json.dumps(document), ExportTraceServiceRequest())
     expected = ExportTraceServiceRequest.FromString(body)
     for entry in expected.resource_spans:
         for span in entry.scope_spans[0].spans:
             for field in ("trace_id", "span_id", "parent_span_id"):
                 span.ClearField(field)
+            for link in span.links:
+                link.ClearField("trace_id")
+                link.ClearField("span_id")
     assert plain == expected
 
 

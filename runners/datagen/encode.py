@@ -1,0 +1,237 @@
+"""Export requests of spans and log records straight from the columns: all requests of a tenant's tick in one pass.
+
+What an item says is defined once, by `model.spans.span` and `model.logs.log`: a stencil is what they make of sentinels,
+serialised by the plain encoder. The bytes are those that the plain encoder would write for the same items.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
+
+import numpy as np
+from opentelemetry.proto.logs.v1.logs_pb2 import ResourceLogs, ScopeLogs
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource as ResourceMessage
+
+from runners.datagen.formats.columns import encode
+from runners.datagen.formats.holes import HOLES
+from runners.datagen.formats.mix import USUAL, Mix
+from runners.datagen.model.bodies import written
+from runners.datagen.model.clocks import time_words
+from runners.datagen.model.fields import VARIANTS, placeholders, pools, variants
+from runners.datagen.model.logs import LogIds, Records, Said, log
+from runners.datagen.model.requests import Integers, Requests
+from runners.datagen.model.spans import SpanIds, span
+from runners.datagen.model.tables import tables
+from runners.ledger.identity import Identity, derive
+from runners.ledger.items import Resource
+from runners.ledger.mixing import U64, Identities, hex_words
+from runners.wire.frames import ITEM, Frames, field
+from runners.wire.otlp import SCHEMA_URL, SCOPE, log_message, resource_message, span_message
+from runners.wire.stencil import Sheet, Stencil, Stencils, Words, columns, cut, words
+
+Body = memoryview
+
+
+def _bytes(name: str, width: int) -> bytes:
+    return b"".join(derive("sentinel", name, part).to_bytes(8, "big") for part in range(-(-width // 8)))[:width]
+
+
+def _text(name: str, width: int) -> str:
+    return _bytes(name, width).hex().upper()[:width]
+
+
+_NUMBERS = {name: derive("sentinel", name) >> 1 for name in ("start", "end", "time")}
+_TOOK = 98_765.432_101_234_5
+_IDS = {"trace": 16, "span": 8, "parent": 8, "cause_trace": 16, "cause_span": 8}
+_ITEM_ID = 32
+SENTINELS: Mapping[str, bytes] = (
+    {name: struct.pack("<Q", value) for name, value in _NUMBERS.items()}
+    | {"took": struct.pack("<d", _TOOK), "item": _text("item", _ITEM_ID).encode()}
+    | {name: _bytes(name, width) for name, width in _IDS.items()}
+    | {name: text.encode() for name, text in placeholders().items()}
+    | {f"line.{hole.name}": _text(f"line.{hole.name}", hole.width).encode() for hole in HOLES}
+)
+"""By hole: numbers and ids as they lie in protobuf's fixed64, double and bytes; texts of the fields, and (`line.`) what a format of log lines leaves open."""
+
+
+class _Fields(dict[str, str]):
+    """The sentinels of the fields, with one variant's texts. told: has anything of the variant been used?"""
+
+    def __init__(self, variant: int) -> None:
+        self._baked = variants()[variant]
+        super().__init__({**self._baked, **placeholders()})
+        self.told = False
+
+    def __getitem__(self, name: str) -> str:
+        self.told |= name in self._baked
+        return super().__getitem__(name)
+
+
+Made = tuple[Stencil, bool]
+
+
+class _Variants:
+    """Stencils by (kind, variant), made when they are first needed: a short run pays for what it uses."""
+
+    def __init__(self, table: Stencils, kinds: int, make: Callable[[int, int], Made]) -> None:
+        """make: (stencil of a kind and variant, has it anything of the variant)."""
+        self._table, self._make = table, make
+        self._numbers = np.full((kinds, VARIANTS), -1)
+
+    def numbers(self, kind: Integers, variant: Integers) -> Integers:
+        found = self._numbers[kind, variant]
+        if len(missing := np.flatnonzero(found < 0)):
+            # Not np.unique: it loads a part of numpy that costs as much as the stencils of the first request.
+            for key in sorted(set((kind[missing] * VARIANTS + variant[missing]).tolist())):
+                self._add(*divmod(key, VARIANTS))
+            found = self._numbers[kind, variant]
+        return found
+
+    def _add(self, kind: int, variant: int) -> None:
+        if self._numbers[kind, variant] >= 0:
+            return
+        stencil, varied = self._make(kind, variant)
+        number = self._table.add(stencil)
+        if varied:
+            self._numbers[kind, variant] = number
+        else:
+            self._numbers[kind] = number  # all variants say the same
+
+
+class Encoder:
+    """Of one run. fleets: the resources of each tenant; mix: weights of the formats of logs among the services."""
+
+    def __init__(self, identity: Identity, fleets: Sequence[Sequence[Resource]], mix: Mix = USUAL) -> None:
+        widths = {name: len(sentinel) for name, sentinel in SENTINELS.items()}
+        self._ids = Identities(identity)
+        of = tables()
+        self._spans, self._logs = Stencils(widths), Stencils(widths)
+        self._of_spans = _Variants(self._spans, len(of.kinds), _span)
+        self._of_logs = _Variants(self._logs, 2 * len(of.line_of), partial(_log, mix=mix))
+        scope, tail = (
+            ScopeLogs(scope=SCOPE).SerializeToString(),
+            ResourceLogs(schema_url=SCHEMA_URL).SerializeToString(),
+        )
+        heads = [[_resource(resource_message(resource)) for resource in fleet] for fleet in fleets]
+        self._span_frames = [Frames(self._spans, each, scope, tail) for each in heads]
+        self._log_frames = [Frames(self._logs, each, scope, tail) for each in heads]
+        self._pools = {name: words([text.encode() for text in texts]) for name, texts in pools().items()}
+
+    def complete(self) -> None:
+        """Make every stencil now, which a long run does little by little."""
+        of = tables()
+        for made, counts in ((self._of_spans, of.variants), (self._of_logs, of.line_variants)):
+            kind = np.repeat(np.arange(len(counts)), counts)
+            made.numbers(kind, np.arange(len(kind)) - np.repeat(np.cumsum(counts) - counts, counts))
+
+    def traces(self, tenant: int, of: Requests, parts: Integers) -> list[Body]:
+        """parts: (V,) the request of each span, as `Frames.lay` wants it. One body for each request."""
+        kind = of.tables.kind[of.row]
+        numbers = self._of_spans.numbers(kind, of.variant[of.request] % of.tables.variants[kind])
+        sheet, ends = self._span_frames[tenant].lay(numbers, of.instance, parts, int(parts[-1]) + 1)
+        trace = self._ids.trace(tenant, of.number)[:, of.request]
+        later = np.flatnonzero(of.tables.trace[of.row])
+        trace[:, later] = self._ids.trace(tenant, of.trace_numbers[later])
+        span = self._ids.span(tenant, of.span_numbers)
+        first = of.first[of.request]
+        sheet.fill("trace", trace, everywhere=True)
+        sheet.fill("span", span, everywhere=True)
+        sheet.fill("parent", span, first + np.maximum(of.tables.parent[of.row], 0))
+        if len(later):
+            cause = first + np.maximum(of.tables.link[of.row], 0)
+            sheet.fill("cause_trace", trace, cause)
+            sheet.fill("cause_span", span, cause)
+        sheet.fill("start", of.start.view(np.uint64), everywhere=True)
+        sheet.fill("end", of.end.view(np.uint64), everywhere=True)
+        for name, values in self._fields(of).items():
+            sheet.fill(name, values, of.request)
+        return _cut(sheet.raw, ends)
+
+    def logs(self, tenant: int, of: Requests, told: Records, parts: Integers) -> list[Body]:
+        """parts: (L,) the request of each record. One body for each request."""
+        owner = of.request[told.visit]
+        numbers = self._of_logs.numbers(
+            told.line, of.variant[owner] % of.tables.line_variants[told.line % len(of.tables.line_of)]
+        )
+        sheet, ends = self._log_frames[tenant].lay(numbers, of.instance[told.visit], parts, int(parts[-1]) + 1)
+        row = of.row[told.visit]
+        trace = self._ids.trace(tenant, of.number)[:, owner]
+        later = np.flatnonzero(of.tables.trace[row])
+        trace[:, later] = self._ids.trace(tenant, of.trace_numbers[told.visit[later]])
+        sheet.fill("trace", trace, everywhere=True)
+        span = self._ids.span(tenant, of.span_numbers)[:, told.visit]
+        sheet.fill("span", span, everywhere=True)
+        sheet.fill("item", self._ids.log(tenant, told.number), everywhere=True)
+        sheet.fill("time", told.time.view(np.uint64), everywhere=True)
+        took = (of.end[told.visit] - of.start[told.visit]) / 1e6
+        sheet.fill("took", took.view(np.uint64), everywhere=True)
+        for name, values in self._fields(of).items():
+            sheet.fill(name, values, owner)
+        self._fill_lines(sheet, of, told, tenant, span)
+        return _cut(sheet.raw, ends)
+
+    def _fill_lines(self, sheet: Sheet, of: Requests, told: Records, tenant: int, span: U64) -> None:
+        """What the formats left open in the bodies. span: (1, L) words of the span ids."""
+        row = of.row[told.visit]
+        traces = hex_words(self._ids.trace(tenant, of.number))
+        for hole in HOLES:
+            if not len(items := sheet.holders(name := f"line.{hole.name}")):
+                continue
+            visit = told.visit[items]
+            if hole.source == "trace":
+                values: Words = traces[:, of.request[visit]]
+                later = np.flatnonzero(of.tables.trace[row[items]])
+                values[:, later] = hex_words(self._ids.trace(tenant, of.trace_numbers[visit[later]]))
+            elif hole.source == "span":
+                values = hex_words(span[:, items])
+            elif hole.source == "time":
+                values = time_words(hole, told.time[items])
+            else:
+                values = columns(encode(hole, (of.end[visit] - of.start[visit]).view(np.uint64)))
+            sheet.fill_in(name, items, values)
+
+    def _fields(self, of: Requests) -> dict[str, Words]:
+        """(k, R) words of the fields of each request."""
+        found: dict[str, Words] = {name: pool[:, of.pool[name]] for name, pool in self._pools.items()}
+        order: U64 = of.order.byteswap()[None, :]
+        return found | {"order": hex_words(order)}
+
+
+@cache
+def _span(kind: int, variant: int) -> Made:
+    visit, fields = tables().kinds[kind], _Fields(variant)
+    cause = (SENTINELS["cause_trace"], SENTINELS["cause_span"]) if visit.link >= 0 else ()
+    parent = SENTINELS["parent"] if visit.parent >= 0 else b""
+    ids = SpanIds(SENTINELS["trace"], SENTINELS["span"], parent, *cause)
+    made = span_message(
+        span(visit, fields, ids, number=0, resource=_NOBODY, start=_NUMBERS["start"], end=_NUMBERS["end"])
+    )
+    return cut(field(ITEM, made.SerializeToString(deterministic=True)), SENTINELS), fields.told
+
+
+@cache
+def _log(line: int, variant: int, mix: Mix = USUAL) -> Made:
+    novel, line = divmod(line, len(tables().line_of))
+    (visit, text), fields = tables().line_of[line], _Fields(variant)
+    ids = LogIds(SENTINELS["trace"], SENTINELS["span"], SENTINELS["item"].decode())
+    wrote = written(visit, text, fields, novel=bool(novel), mix=mix)
+    body = bytearray(wrote.text)
+    for hole, at in wrote.holes:
+        body[at : at + hole.width] = SENTINELS[f"line.{hole.name}"]
+    said = Said(body.decode(), _NUMBERS["time"], _TOOK)
+    made = log_message(log(visit, text, fields, ids, said, number=0, resource=_NOBODY))
+    return cut(field(ITEM, made.SerializeToString(deterministic=True)), SENTINELS), fields.told
+
+
+_NOBODY = Resource("", "", {})
+
+
+def _resource(message: ResourceMessage) -> bytes:
+    return ResourceLogs(resource=message).SerializeToString()
+
+
+def _cut(raw: bytearray, ends: Sequence[int]) -> list[Body]:
+    whole = memoryview(raw).toreadonly()
+    return [whole[start:end] for start, end in zip((0, *ends), ends, strict=False)]

@@ -1,0 +1,221 @@
+"""Alerts that fired, held against what a run did on purpose: precision, recall and the time to detect. Pure functions.
+
+An anomaly's alert is *expected* once for each tenant that it strikes. It is detected when an alert of that name, with
+the labels `tenant` and `service` of the anomaly, began between the anomaly's start and its deadline; late when it began
+after the deadline. Further alerts that began while an anomaly lasted are *explained* by it when they have the name that
+it expects (it struck callers too, or the alert came back), or when it expects none. Every other alert is false: in a
+quiet window, or where nothing went wrong.
+
+    recall    = detected in time / expected
+    precision = alerts that were expected (late ones too) / those and the false ones
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any, Literal
+
+from runners.suite import Verdict
+
+Result = Literal["detected", "late", "missed", "unseen"]
+
+
+@dataclass(frozen=True)
+class Fired:
+    """One alert. labels: alertname, tenant and the rest; starts, ends: Unix seconds, ends None while it fires."""
+
+    labels: Mapping[str, str]
+    starts: float
+    ends: float | None = None
+
+    @property
+    def name(self) -> str:
+        return self.labels.get("alertname", "")
+
+    @property
+    def key(self) -> tuple[tuple[tuple[str, str], ...], float]:
+        return tuple(sorted(self.labels.items())), self.starts
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """What an anomaly did to one tenant. alert: that must fire by `by`; None: it need not be noticed."""
+
+    anomaly: str
+    kind: str
+    tenant: str
+    service: str | None
+    starts: float
+    ends: float
+    alert: str | None = None
+    by: float = 0.0
+
+    @property
+    def until(self) -> float:
+        """As long as an alert may begin because of it."""
+        return max(self.ends, self.by)
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One expected alert and what came of it. delay_s: from the anomaly's start to the alert's."""
+
+    of: Wrong
+    result: Result
+    fired: Fired | None = None
+
+    @property
+    def delay_s(self) -> float | None:
+        return None if self.fired is None else self.fired.starts - self.of.starts
+
+
+@dataclass(frozen=True)
+class FalseAlert:
+    """An alert that should not have fired, and why not."""
+
+    fired: Fired
+    reason: str
+
+
+@dataclass(frozen=True)
+class Score:
+    """explained: alerts that an anomaly accounts for without having been waited for."""
+
+    detections: tuple[Detection, ...]
+    false: tuple[FalseAlert, ...]
+    explained: tuple[Fired, ...]
+
+    def count(self, *results: Result) -> int:
+        return sum(one.result in results for one in self.detections)
+
+    @property
+    def recall(self) -> float | None:
+        """None where nothing was expected."""
+        return self.count("detected") / len(self.detections) if self.detections else None
+
+    @property
+    def precision(self) -> float | None:
+        """None where no alert counts."""
+        true = self.count("detected", "late")
+        return true / (true + len(self.false)) if true or self.false else None
+
+    @property
+    def delays_s(self) -> list[float]:
+        return sorted(one.delay_s for one in self.detections if one.delay_s is not None)
+
+
+def wrongs(labels: Mapping[str, Any]) -> list[Wrong]:
+    """What the document `labels.json` of a run says, tenant by tenant."""
+    return [
+        Wrong(
+            one["name"], one["kind"], tenant, one["service"], one["from"], one["to"],
+            one["alert"]["name"] if one["alert"] else None, one["alert"]["by"] if one["alert"] else 0.0,
+        )
+        for one in labels["anomalies"] for tenant in one["tenants"]
+    ]  # fmt: skip
+
+
+def deadline(labels: Mapping[str, Any]) -> float:
+    """Unix seconds after which nothing more that counts can begin."""
+    return max([float(labels["to"]), *(wrong.until for wrong in wrongs(labels))])
+
+
+def score(labels: Mapping[str, Any], fired: Sequence[Fired], *, forgotten_before: float | None = None) -> Score:
+    """Judge alerts of the run's tenants that began within it. Others are not looked at.
+
+    forgotten_before: the source no longer knows alerts that ended before this; an expected alert that may have come and
+    gone by then is `unseen` when it is not found, instead of missed.
+    """
+    until = deadline(labels)
+    pending = {
+        one.key: one for one in fired
+        if one.labels.get("tenant") in labels["tenants"] and labels["from"] <= one.starts <= until
+    }  # fmt: skip
+    open_ = sorted(pending.values(), key=lambda one: (one.starts, one.key))
+    struck = wrongs(labels)
+    results: dict[int, Detection] = {}
+    # Who must be told first is served first: so no alert is spent on an anomaly that could have had a later one.
+    for number in sorted(range(len(struck)), key=lambda number: (struck[number].by, struck[number].until)):
+        wrong = struck[number]
+        if wrong.alert is None:
+            continue
+        found = next((one for one in open_ if _expected(one, wrong)), None)
+        if found is None:
+            gone = forgotten_before is not None and wrong.ends < forgotten_before
+            results[number] = Detection(wrong, "unseen" if gone else "missed")
+            continue
+        open_.remove(found)
+        results[number] = Detection(wrong, "detected" if found.starts <= wrong.by else "late", found)
+    detections = tuple(results[number] for number in sorted(results))
+    explained = [one for one in open_ if any(_explained(one, wrong) for wrong in struck)]
+    false = [FalseAlert(one, _reason(one, labels)) for one in open_ if one not in explained]
+    return Score(detections, tuple(false), tuple(explained))
+
+
+def _expected(one: Fired, wrong: Wrong) -> bool:
+    return (
+        one.name == wrong.alert
+        and one.labels.get("tenant") == wrong.tenant
+        and (wrong.service is None or one.labels.get("service", wrong.service) == wrong.service)
+        and wrong.starts <= one.starts <= wrong.until
+    )
+
+
+def _explained(one: Fired, wrong: Wrong) -> bool:
+    if one.labels.get("tenant") != wrong.tenant or not wrong.starts <= one.starts <= wrong.until:
+        return False
+    if wrong.alert is not None:
+        return one.name == wrong.alert
+    return wrong.service is None or one.labels.get("service") == wrong.service
+
+
+def _reason(one: Fired, labels: Mapping[str, Any]) -> str:
+    quiet = any(window["from"] <= one.starts < window["to"] for window in labels["quiet"])
+    return "in a quiet window" if quiet else "nothing went wrong that it could be about"
+
+
+def verdict_of(found: Score, labels: Mapping[str, Any], *, recall: float, precision: float) -> tuple[Verdict, str]:
+    """(verdict, why it is not passed). recall, precision: the least that is good enough."""
+    if not labels["anomalies"] and not labels["quiet"]:
+        return "invalid", "the scenario labels neither anomalies nor quiet windows: there is nothing to compare with"
+    if unseen := found.count("unseen"):
+        return "invalid", f"{unseen} expected alerts may have come and gone before this source was asked"
+    complaints = list(_complaints(found, recall, precision))
+    return ("failed", "; ".join(complaints)) if complaints else ("passed", "")
+
+
+def _complaints(found: Score, recall: float, precision: float) -> Iterator[str]:
+    if found.recall is not None and found.recall < recall:
+        expected = len(found.detections)
+        yield f"recall {found.recall:.2f} is below {recall:g}: {expected - found.count('detected')} of {expected} alerts were late or missed"
+    if found.precision is not None and found.precision < precision:
+        yield f"precision {found.precision:.2f} is below {precision:g}: {len(found.false)} false alerts"
+
+
+def to_json(found: Score) -> dict[str, Any]:
+    """The figures, each expected alert and each false one."""
+    delays = found.delays_s
+    return {
+        "precision": found.precision, "recall": found.recall,
+        "time_to_detect_s": {
+            "n": len(delays), "median": round(median(delays), 3) if delays else None,
+            "max": round(delays[-1], 3) if delays else None,
+        },
+        "expected": len(found.detections), "detected": found.count("detected"), "late": found.count("late"),
+        "missed": found.count("missed"), "unseen": found.count("unseen"), "false": len(found.false),
+        "explained": len(found.explained),
+        "anomalies": [
+            {
+                "name": one.of.anomaly, "kind": one.of.kind, "tenant": one.of.tenant, "service": one.of.service,
+                "alert": one.of.alert, "from": one.of.starts, "by": one.of.by, "result": one.result,
+                "fired_at": None if one.fired is None else one.fired.starts,
+                "delay_s": None if one.delay_s is None else round(one.delay_s, 3),
+            }
+            for one in found.detections
+        ],
+        "false_alerts": [
+            {"labels": dict(one.fired.labels), "at": one.fired.starts, "reason": one.reason} for one in found.false
+        ],
+    }  # fmt: skip

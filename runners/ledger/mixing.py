@@ -1,0 +1,74 @@
+"""The ids of `identity` for whole columns of numbers: the same bijection, computed by numpy.
+
+Ids come as the words that lie in memory: (k, n) unsigned 64-bit little-endian, whose bytes in order are the id's.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from runners.ledger.identity import _SEQ_BITS, Identity
+
+U64 = npt.NDArray[np.uint64]
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_A, _B = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+_DIGITS = b"0123456789abcdef"
+
+
+def mix(x: U64) -> U64:
+    """As `identity.mix`, of each."""
+    x = (x ^ x >> np.uint64(30)) * _A
+    x = (x ^ x >> np.uint64(27)) * _B
+    return x ^ x >> np.uint64(31)
+
+
+def draw(key: int, numbers: U64) -> U64:
+    """64 random bits for each number, a pure function of (key, number)."""
+    return mix(np.uint64(key) ^ numbers * _GOLDEN)
+
+
+def hex_words(words: U64) -> U64:
+    """(k, n) → (2k, n): the bytes as lower-case hexadecimal digits."""
+    k, n = words.shape
+    pairs = np.ascontiguousarray(words.T).view("<u2")
+    return np.ascontiguousarray(_HEX[pairs].view("<u8").reshape(n, 2 * k).T)
+
+
+class Identities:
+    """Columns of one run's ids."""
+
+    def __init__(self, identity: Identity) -> None:
+        self._of = identity
+        self._check = np.uint64(identity._check)
+
+    def trace(self, tenant: int, numbers: U64) -> U64:
+        """(2, n) words of the trace ids."""
+        return self._checked(tenant, numbers, self._of._trace)
+
+    def span(self, tenant: int, numbers: U64) -> U64:
+        """(1, n) words of the span ids."""
+        return self._mixed(tenant, numbers, self._of._span).byteswap()[None, :]
+
+    def log(self, tenant: int, numbers: U64) -> U64:
+        """(4, n) words of the hexadecimal ids of log records."""
+        return hex_words(self._checked(tenant, numbers, self._of._log))
+
+    def _mixed(self, tenant: int, numbers: U64, key: int) -> U64:
+        return mix((numbers | np.uint64(tenant << _SEQ_BITS)) ^ np.uint64(key))
+
+    def _checked(self, tenant: int, numbers: U64, key: int) -> U64:
+        high = self._mixed(tenant, numbers, key)
+        return np.stack((high.byteswap(), mix(high ^ self._check).byteswap()))
+
+
+def _hex_table() -> npt.NDArray[np.uint32]:
+    """By two bytes as a little-endian number: their four digits."""
+    digits, byte = np.frombuffer(_DIGITS, np.uint8).astype(np.uint32), np.arange(256)
+    pair = digits[byte >> 4] | digits[byte & 15] << np.uint32(8)
+    found: npt.NDArray[np.uint32] = (pair[None, :] | pair[:, None] << np.uint32(16)).ravel()
+    return found
+
+
+_HEX = _hex_table()

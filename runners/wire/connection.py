@@ -1,0 +1,188 @@
+"""One keep-alive connection to a sink, for one thread: HTTP/1.1 (RFC 9112) on a bare socket.
+
+A bulk sender shares the machine with what it tests. Head and body leave in one system call, without a copy; of an answer
+no more is understood than a sink's answers need. http.client costs twice, a full client library eight times the CPU.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from time import time
+from urllib.parse import urlsplit
+
+from runners.lib.errors import NotReady, UsageError
+from runners.wire.parcel import Answer
+
+_MAX_ANSWER, _READ = 1 << 20, 1 << 16
+_TOLD = 300
+
+
+@dataclass(frozen=True)
+class Reply:
+    """retry_after_s: as asked for; headers: names in lower case."""
+
+    status: int
+    content: bytes
+    retry_after_s: float | None
+    headers: Mapping[str, str]
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
+
+    @property
+    def text(self) -> str:
+        """The beginning of what was said."""
+        return self.content[:_TOLD].decode("utf-8", "replace")
+
+
+class _Closed(ConnectionError):
+    """In good order, which ends an answer of no stated length and breaks off every other."""
+
+
+class Connection:
+    """Opens itself when it is needed; a failed one is opened anew by the next post."""
+
+    def __init__(self, url: str, timeout_s: float) -> None:
+        """url: http or https; what follows the host is put before every path. Raises UsageError."""
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise UsageError(f"{url} is not an http(s) URL", remedy="write for example http://127.0.0.1:4318")
+        self._secure, self._host = parts.scheme == "https", parts.hostname
+        self._port = parts.port or (443 if self._secure else 80)
+        self._base = parts.path.rstrip("/")
+        shown = f"[{self._host}]" if ":" in self._host else self._host
+        self._always = f"Host: {shown}:{self._port}\r\nAccept-Encoding: identity\r\n"
+        self._timeout_s = timeout_s
+        self._socket: socket.socket | None = None
+        self._rest = b""  # received and not yet read
+
+    def post(self, path: str, body: bytes | memoryview, headers: Mapping[str, str]) -> Reply | Answer:
+        """An Answer with status 0 when no reply came: whether the body arrived is not known."""
+        told = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        if told.count("\n") != len(headers) or told.count("\r") != len(headers):
+            raise ValueError("a header must be one line")
+        head = f"POST {self._base}{path} HTTP/1.1\r\n{self._always}Content-Length: {len(body)}\r\n{told}\r\n"
+        try:
+            self._send(self._connect(), head.encode("latin-1"), body)
+            return self._reply()
+        except (OSError, ValueError) as error:
+            self.close()
+            return Answer(0, error=f"{type(error).__name__}: {error}")
+
+    def close(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket, self._rest = None, b""
+
+    def _connect(self) -> socket.socket:
+        if self._socket is None:
+            opened = socket.create_connection((self._host, self._port), self._timeout_s)
+            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._secure:
+                opened = ssl.create_default_context().wrap_socket(opened, server_hostname=self._host)
+            self._socket = opened
+        return self._socket
+
+    def _send(self, to: socket.socket, head: bytes, body: bytes | memoryview) -> None:
+        if isinstance(to, ssl.SSLSocket):
+            to.sendall(head + body)
+            return
+        sent = to.sendmsg((head, body))
+        if sent < len(head):
+            to.sendall(head[sent:])
+            sent = len(head)
+        if sent < len(head) + len(body):
+            to.sendall(memoryview(body)[sent - len(head) :])
+
+    def _reply(self) -> Reply:
+        status = 100
+        while status < 200:  # 1xx come before the answer
+            lines = self._until(b"\r\n\r\n").decode("latin-1").split("\r\n")
+            version, _, rest = lines[0].partition(" ")
+            if not version.startswith("HTTP/1.") or not rest[:3].isdigit():
+                raise ValueError(f"no HTTP answer: {lines[0][:80]!r}")
+            status = int(rest[:3])
+        told = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
+        ends = "close" in told.get("connection", "").lower() or version == "HTTP/1.0"
+        if status in (204, 304):
+            content = b""
+        elif "chunked" in told.get("transfer-encoding", "").lower():
+            content = self._chunks()
+        elif "content-length" in told:
+            content = self._exactly(int(told["content-length"]))
+        else:
+            content, ends = self._all(), True
+        if ends:
+            self.close()
+        return Reply(status, content, retry_after(told.get("retry-after")), told)
+
+    def _chunks(self) -> bytes:
+        found = b""
+        while size := int(self._until(b"\r\n").split(b";")[0], 16):
+            found += self._exactly(size)
+            self._exactly(2)
+        while self._until(b"\r\n"):
+            pass  # trailers
+        return found
+
+    def _until(self, end: bytes) -> bytes:
+        while (at := self._rest.find(end)) < 0:
+            self._more()
+        found, self._rest = self._rest[:at], self._rest[at + len(end) :]
+        return found
+
+    def _exactly(self, size: int) -> bytes:
+        if not 0 <= size <= _MAX_ANSWER:
+            raise ValueError(f"an answer of {size:,} bytes")
+        while len(self._rest) < size:
+            self._more()
+        found, self._rest = self._rest[:size], self._rest[size:]
+        return found
+
+    def _all(self) -> bytes:
+        try:
+            while True:
+                self._more()
+        except _Closed:
+            found, self._rest = self._rest, b""
+            return found
+
+    def _more(self) -> None:
+        assert self._socket is not None
+        got = self._socket.recv(_READ)
+        if not got:
+            raise _Closed("the other side closed the connection before it had answered")
+        self._rest += got
+        if len(self._rest) > _MAX_ANSWER + _READ:
+            raise ValueError("an answer without end")
+
+
+def require_reachable(url: str, timeout_s: float = 5) -> None:
+    """Raises NotReady when nothing listens there: better said before the first item than after the last."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        socket.create_connection((parts.hostname or "", port), timeout_s).close()
+    except OSError as error:
+        raise NotReady(
+            f"the sink {url} cannot be reached: {error}", remedy="start it, or see `testbed status`"
+        ) from None
+
+
+def retry_after(value: str | None) -> float | None:
+    """Seconds, from either form of RFC 9110 section 10.2.3."""
+    if value is None:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time())
+    except ValueError:
+        return None

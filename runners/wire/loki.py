@@ -1,0 +1,98 @@
+"""Log records as a push request of Grafana Loki: protobuf, to be sent as one snappy block.
+
+    PushRequest = streams(1)*    stream = labels(1) entries(2)*    entry = timestamp(1) line(2) metadata(3)*
+
+Source: grafana/loki pkg/push/push.proto. A stream is a service, an environment and a level: few, however long a run is.
+Everything else about a record is structured metadata: its attributes and its resource's by the rule for labels, its item
+id among them, and `trace_id`, `span_id`, `severity_text` and `severity_number` where OTLP has fields of their own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Set
+from functools import lru_cache
+
+from runners.ledger.items import LogRecord, Resource
+from runners.ledger.sight import labels
+from runners.wire.frames import field, varint
+
+PATH = "/loki/api/v1/push"
+STREAM = ("service_name", "service_namespace", "deployment_environment_name")
+LEVEL = "level"
+"""The labels of a stream; the first are its resource's."""
+_NOBODY = Resource("", "", {})
+_STREAMS = _LABELS = _TIME = _NAME = b"\x0a"
+_ENTRIES = _LINE = _VALUE = b"\x12"
+_METADATA = b"\x1a"
+_SECONDS, _NANOS = b"\x08", b"\x10"
+
+
+def encode_push(records: Iterable[LogRecord]) -> bytes:
+    """One push request; streams in the order of their first records, the records of each in theirs."""
+    streams: dict[str, list[bytes]] = {}
+    resources: dict[str, tuple[dict[str, str], Set[str], bytes]] = {}
+    for record in records:
+        told = resources.get(record.resource.instance_id)
+        if told is None:
+            told = resources[record.resource.instance_id] = _resource(record.resource)
+        stream, names, metadata = told
+        selector = _selector((*stream.items(), (LEVEL, record.severity_text.lower())))
+        streams.setdefault(selector, []).append(_entry(record, names, metadata))
+    return b"".join(
+        field(_STREAMS, field(_LABELS, selector.encode()) + b"".join(entries)) for selector, entries in streams.items()
+    )
+
+
+def metadata_of(record: LogRecord) -> dict[str, str]:
+    """The structured metadata of a record, by name."""
+    of_resource = labels(record.resource, {})
+    for name in STREAM:
+        of_resource.pop(name, None)
+    return of_resource | _own(record)
+
+
+def _own(record: LogRecord) -> dict[str, str]:
+    """What the record says itself. A name that its stream has too gets the ending that Loki would show it with."""
+    found = {
+        f"{name}_extracted" if name in (*STREAM, LEVEL) else name: value
+        for name, value in labels(_NOBODY, record.attributes).items()
+    }
+    found |= {
+        "trace_id": record.trace_id.hex(), "span_id": record.span_id.hex(), "severity_text": record.severity_text,
+        "severity_number": str(record.severity_number) if record.severity_number else "",
+    }  # fmt: skip
+    return {name: value for name, value in found.items() if value}
+
+
+def _resource(resource: Resource) -> tuple[dict[str, str], Set[str], bytes]:
+    """(labels of its streams, names of its part of the metadata, that part)."""
+    found = labels(resource, {})
+    stream = {name: found.pop(name) for name in STREAM if name in found}
+    return stream, found.keys(), b"".join(_pair(name, value) for name, value in found.items())
+
+
+def _entry(record: LogRecord, names: Set[str], of_resource: bytes) -> bytes:
+    seconds, nanos = divmod(record.time, 1_000_000_000)
+    time = _SECONDS + varint(seconds) + (_NANOS + varint(nanos) if nanos else b"")
+    own = _own(record)
+    if own.keys() & names:  # the record's own word counts
+        metadata = b"".join(_pair(name, value) for name, value in metadata_of(record).items())
+    else:
+        metadata = of_resource + b"".join(_pair(name, value) for name, value in own.items())
+    return field(_ENTRIES, field(_TIME, time) + field(_LINE, record.body.encode()) + metadata)
+
+
+@lru_cache(maxsize=16384)
+def _short(name: str, value: str) -> bytes:
+    return field(_METADATA, field(_NAME, name.encode()) + field(_VALUE, value.encode()))
+
+
+def _pair(name: str, value: str) -> bytes:
+    # Most values come from small sets; ids never come again and would only push those out.
+    return _short(name, value) if len(value) < 16 else _short.__wrapped__(name, value)
+
+
+@lru_cache(maxsize=4096)
+def _selector(stream: tuple[tuple[str, str], ...]) -> str:
+    return "{" + ", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in stream if value) + "}"

@@ -1,0 +1,137 @@
+"""`testbed data score` against a platform's list of alerts and against a real Alertmanager."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.datagen.platform import Platform, environment, serving
+from tests.integration.datagen.stage import SCENARIO, Stage, generate
+from tests.integration.datagen.test_cli import testbed
+from tests.servers import free_port
+
+LABELLED = (
+    SCENARIO
+    + """
+anomalies:
+  - {name: dip, kind: dip, target: {tenant: acme}, at: 500ms, lasts: 500ms, magnitude: 10%, alert: {name: TrafficDropped, within: 1s}}
+quiet: [{at: 0s, lasts: 500ms}]
+"""
+)
+
+
+def alert(at: float, name: str = "TrafficDropped", **more: str) -> dict[str, Any]:
+    labels = {"alertname": name, "severity": "warning", **more}
+    return {"id": f"{name}-{at}", "title": name, "labels": labels, "starts_at": stamp(at), "resolved_at": None}
+
+
+def stamp(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z")
+
+
+def labels_of(folder: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((folder / "artifacts" / "labels.json").read_text())
+    return document
+
+
+def test_the_platforms_alerts_are_compared_with_the_labels(tmp_path: Path) -> None:
+    with serving(Platform()) as platform:
+        environment(tmp_path, platform.url)
+        stage = generate(tmp_path, LABELLED)
+        assert stage.end() == 0
+        start = labels_of(stage.folder)["from"]
+        old = [alert(start - number, "Old") for number in (60, 70, 80)]
+        platform.alerts["acme"] = [*old, alert(start + 0.8)]
+        done = testbed(tmp_path, "data", "score", "last", "--json")
+        assert done.returncode == 0, done.stderr
+        (line,) = done.stdout.splitlines()
+        found = json.loads(line)
+        assert (found["verdict"], found["precision"], found["recall"]) == ("passed", 1, 1)
+        assert found["time_to_detect_s"]["max"] == pytest.approx(0.3, abs=0.002)
+        shown = testbed(tmp_path, "data", "score", "last")
+        assert "TrafficDropped" in shown.stdout and "detected" in shown.stdout
+
+        of = {"of": {"stage": "generate", "run": stage.run, "folder": str(stage.folder)}}
+        judged = Stage(tmp_path, "score", of)
+        assert judged.end() == 0 and judged.of("test.finished")[0]["outcome"] == "passed"
+        assert json.loads((judged.folder / "artifacts" / "score.json").read_text())["recall"] == 1
+        assert Stage(tmp_path, "score", of | {"min_recall": "most"}).end() == 2
+
+        platform.alerts["globex"] = [alert(start + 0.2, "Odd")]
+        done = testbed(tmp_path, "data", "score", stage.run, "--json")
+        assert (done.returncode, json.loads(done.stdout)["false_alerts"][0]["reason"]) == (1, "in a quiet window")
+        assert testbed(tmp_path, "data", "score", "last", "--min-precision", "0.5").returncode == 0
+
+        platform.alerts["acme"] = old
+        done = testbed(tmp_path, "data", "score", "last", "--json")
+        assert (done.returncode, json.loads(done.stdout)["missed"]) == (1, 1)
+    done = testbed(tmp_path, "data", "score", "last", "--json")
+    found = json.loads(done.stdout)
+    assert (done.returncode, found["verdict"]) == (2, "invalid") and "cannot be read" in found["reason"]
+    done = testbed(tmp_path, "data", "score", "last", "--min-recall", "90")
+    assert (done.returncode, done.stdout) == (64, "") and "between 0 and 1" in done.stderr
+
+
+@contextlib.contextmanager
+def alertmanager(folder: Path) -> Iterator[str]:
+    binary = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
+    if binary is None:
+        pytest.skip("no Alertmanager on PATH")
+    (folder / "alertmanager.yml").write_text("route: {receiver: nobody}\nreceivers: [{name: nobody}]\n")
+    port = free_port()
+    server = subprocess.Popen(
+        [
+            binary, f"--config.file={folder}/alertmanager.yml", f"--storage.path={folder}/data",
+            f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address=",
+        ],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    url = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                urllib.request.urlopen(f"{url}/-/ready", timeout=1).close()
+                break
+            except OSError:
+                assert time.monotonic() < deadline and server.poll() is None
+                time.sleep(0.05)
+        yield url
+    finally:
+        server.kill()
+        server.wait()
+
+
+def test_an_alertmanager_can_be_asked_while_alerts_fire_and_is_not_believed_afterwards(tmp_path: Path) -> None:
+    (tmp_path / "quick.yaml").write_text(LABELLED)
+    done = testbed(tmp_path, "data", "generate", str(tmp_path / "quick.yaml"), "--sink", "null:")
+    assert done.returncode == 0, done.stderr
+    (folder,) = [path.parents[1] for path in tmp_path.glob("runs/*/artifacts/labels.json")]
+    start = labels_of(folder)["from"]
+    with alertmanager(tmp_path) as url:
+        done = testbed(tmp_path, "data", "score", "last", "--alertmanager", url, "--json")
+        found = json.loads(done.stdout)
+        assert (done.returncode, found["verdict"], found["unseen"]) == (2, "invalid", 1)
+
+        body = {
+            "labels": {"alertname": "TrafficDropped", "tenant": "acme"}, "startsAt": stamp(start + 0.7),
+            "endsAt": stamp(time.time() + 300),
+        }  # fmt: skip
+        request = urllib.request.Request(
+            f"{url}/api/v2/alerts", json.dumps([body]).encode(), {"Content-Type": "application/json"}
+        )
+        urllib.request.urlopen(request, timeout=5).close()
+        done = testbed(tmp_path, "data", "score", "last", "--alertmanager", url, "--json")
+        assert (done.returncode, json.loads(done.stdout)["recall"]) == (0, 1), done.stdout
+    done = testbed(tmp_path, "data", "score", "last", "--alertmanager", url)
+    assert done.returncode == 2 and "cannot be read" in done.stdout and "Traceback" not in done.stderr

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runners.datagen.explain import explain, spark, text
+from runners.datagen.plan import count
+from runners.datagen.scenario import load_scenario, read_scenario
+from runners.ledger.items import SIGNALS
+from tests.unit.datagen.worlds import TEXT, scenario
+
+SHIPPED = Path("runners/shipped/scenarios")
+DATA = sorted(path for path in SHIPPED.glob("*.yaml") if "\nscenario:" in path.read_text())
+LABELLED = (
+    TEXT
+    + """
+anomalies: [{name: drop, kind: dip, target: {tenant: acme}, at: 2s, lasts: 2s, magnitude: 10%, alert: {name: Dropped, within: 90s}}]
+quiet: [{at: 4s, lasts: 2s}]
+"""
+)
+
+
+@pytest.mark.parametrize("columns", [1, 4, 6, 60])
+def test_the_drawing_holds_every_item_of_the_plan_but_the_sentinels(columns: int) -> None:
+    found, plan = explain(scenario(), 42, columns=columns), count(scenario(), 42)
+    for signal in SIGNALS:
+        assert sum(found.of(signal)) == plan.items[signal] - 2
+    assert len(found.columns_s) == min(columns, 6) and sum(found.columns_s) == found.duration_s == 6
+
+
+def test_columns_that_are_not_alike_are_compared_by_rate() -> None:
+    found = explain(
+        read_scenario(TEXT.replace("wave: {amplitude: 30%, period: 5s}", "").encode(), Path("x")), 1, columns=4
+    )
+    rates = found.rates(found.of("traces"))
+    assert set(found.columns_s) == {1, 2} and max(rates) < 1.5 * min(rates)
+
+
+@given(st.lists(st.floats(0, 1e9), min_size=1, max_size=40), st.integers(1, 5))
+def test_bars_are_as_high_as_their_values(values: list[float], height: int) -> None:
+    lines = spark(values, height)
+    assert len(lines) == height and {len(line) for line in lines} == {len(values)}
+    levels = [sum(" ▁▂▃▄▅▆▇█".index(line[column]) for line in lines) for column in range(len(values))]
+    for value, level in zip(values, levels, strict=True):
+        assert abs(level - value / (max(values) or 1) * height * 8) <= 1
+        assert (level > 0) == (value > 0)
+
+
+def test_it_says_when_what_goes_wrong_and_which_alert_must_fire() -> None:
+    shown = text(explain(read_scenario(LABELLED.encode(), Path("x")), 1)).splitlines()
+    (drop,) = (line for line in shown if line.startswith("drop"))
+    bar = drop.split("│")[1]
+    assert bar == "  ▒▒  " and "dip of acme: Dropped within 01:30" in drop
+    (quiet,) = (line for line in shown if line.startswith("quiet"))
+    assert quiet.split("│")[1] == "    ··"
+    assert any(line.startswith("globex") for line in shown)
+
+
+@pytest.mark.parametrize("path", DATA, ids=lambda path: path.stem)
+def test_each_shipped_scenario_is_sound_and_says_what_question_it_answers(path: Path) -> None:
+    found = load_scenario(path)
+    assert found.name == path.stem
+    assert found.file.question.count("?") >= 1 and len(found.file.question) > 100
+    assert 30 < len(found.file.description) < 130
+    assert set(found.tenants) <= {"acme", "globex", "initech"}, "the environments that are shipped have these tenants"
+
+
+def test_the_scenarios_that_were_promised_are_shipped() -> None:
+    promised = {
+        "smoke",
+        "drill",
+        "production-day",
+        "black-friday",
+        "noisy-neighbour",
+        "quiet-night",
+        "migration-backfill",
+        "alert-storm",
+        "cardinality-bomb",
+    }
+    assert promised <= {path.stem for path in DATA}
+
+
+def test_a_day_of_production_has_a_night_for_each_tenant() -> None:
+    found = explain(load_scenario(SHIPPED / "production-day.yaml"), 42, columns=24)
+    for name, counts in found.counts["traces"].items():
+        assert max(counts) > 3 * min(counts), name

@@ -1,0 +1,43 @@
+"""What `--sink` may say."""
+
+from __future__ import annotations
+
+import pytest
+
+from runners.datagen.sinks import Place, parse_sinks
+from runners.lib.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "where"),
+    [
+        ("http://a:1", "http", "http://a:1"),
+        ("https://a/otlp", "http", "https://a/otlp"),
+        ("loki+http://a:3100/", "loki", "http://a:3100"),
+        ("prometheus+https://a", "prometheus", "https://a"),
+        ("file:/x", "file", "/x"),
+        ("null:", "null", ""),
+        ("platform:", "platform", ""),
+    ],
+)
+def test_each_form_is_read_and_written_alike(text: str, kind: str, where: str) -> None:
+    (place,) = parse_sinks([text])
+    assert (place.kind, place.where) == (kind, where)
+    assert parse_sinks([place.text]) == (place,)
+
+
+def test_without_any_it_is_the_environments_own() -> None:
+    assert parse_sinks([]) == (Place("platform"),)
+
+
+@pytest.mark.parametrize("texts", [["ftp://a"], ["file:"], ["loki+"], ["loki+ftp://a"], ["tempo+http://a"], [""]])
+def test_anything_else_is_refused_with_the_valid_forms(texts: list[str]) -> None:
+    with pytest.raises(UsageError, match="is not a sink"):
+        parse_sinks(texts)
+
+
+def test_one_sink_is_not_written_to_twice() -> None:
+    with pytest.raises(UsageError, match="twice"):
+        parse_sinks(["loki+http://a", "http://a", "loki+http://a/"])
+    with pytest.raises(UsageError, match="too many"):
+        parse_sinks([f"http://a:{port}" for port in range(1, 20)])

@@ -1,0 +1,126 @@
+"""A bare connection understands whatever a sink may answer, in whatever pieces, and never takes half an answer for a whole."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from runners.wire.connection import Connection, Reply
+from runners.wire.parcel import Answer
+
+
+@contextmanager
+def answering(*answers: list[bytes], close: bool = False) -> Iterator[tuple[str, list[bytes]]]:
+    """A server of one connection after the other; each request gets the next answer, piece by piece."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    seen: list[bytes] = []
+    waiting = list(answers)
+
+    def serve() -> None:
+        while waiting:
+            peer, _ = listener.accept()
+            with peer, peer.makefile("rb") as file:
+                while waiting:
+                    head = b""
+                    while (line := file.readline()) not in (b"\r\n", b""):
+                        head += line
+                    if not head:
+                        break
+                    size = int(head.lower().split(b"content-length: ")[1].split(b"\r")[0])
+                    seen.append(head + b"\r\n" + file.read(size))
+                    for piece in waiting.pop(0):
+                        peer.sendall(piece)
+                    if close:
+                        break
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/base", seen
+    finally:
+        listener.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "content"),
+    [
+        ([b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc"], 200, b"abc"),
+        ([b"HTTP/1.1 200 OK\r\nConte", b"nt-Length: 3\r\n", b"\r\na", b"bc"], 200, b"abc"),
+        ([b"HTTP/1.1 204 No Content\r\n\r\n"], 204, b""),
+        ([b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 503 Away\r\ncontent-length: 0\r\n\r\n"], 503, b""),
+        (
+            [
+                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;x=y\r\nab\r",
+                b"\n1\r\nc\r\n0\r\nTrailer: 1\r\n\r\n",
+            ],
+            200,
+            b"abc",
+        ),
+    ],
+)
+def test_answers_are_read_whole_and_the_connection_is_kept(answer: list[bytes], status: int, content: bytes) -> None:
+    with answering(answer, answer) as (url, seen):
+        connection = Connection(url, 5)
+        for body in (b"first", memoryview(b"second")):
+            reply = connection.post("/v1/logs", body, {"Idempotency-Key": "k"})
+            assert isinstance(reply, Reply)
+            assert (reply.status, reply.content) == (status, content)
+        connection.close()
+    assert seen[0].startswith(b"POST /base/v1/logs HTTP/1.1\r\nHost: 127.0.0.1:")
+    assert b"Idempotency-Key: k\r\n" in seen[0] and seen[0].endswith(b"\r\n\r\nfirst")
+    assert seen[1].endswith(b"second")
+
+
+def test_an_answer_may_end_with_the_connection_and_the_next_post_opens_another() -> None:
+    answer = [b"HTTP/1.1 429 Slow\r\nRetry-After: 7\r\n\r\nnot now"]
+    with answering(answer, answer, close=True) as (url, _):
+        connection = Connection(url, 5)
+        for _ in range(2):
+            reply = connection.post("/", b"x", {})
+            assert isinstance(reply, Reply)
+            assert (reply.status, reply.content, reply.retry_after_s) == (429, b"not now", 7.0)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        [b""],
+        [b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc"],
+        [b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n"],
+        [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"],
+        [b"SSH-2.0-OpenSSH_9.2\r\n\r\n"],
+        [b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n"],
+    ],
+)
+def test_half_an_answer_is_none(answer: list[bytes]) -> None:
+    good = [b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"]
+    with answering(answer, good, close=True) as (url, _):
+        connection = Connection(url, 5)
+        failed = connection.post("/", b"x", {})
+        assert isinstance(failed, Answer) and failed.status == 0 and failed.error
+        reply = connection.post("/", b"x", {})
+        assert isinstance(reply, Reply) and reply.ok
+
+
+def test_no_answer_in_time_is_none() -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    with listener:
+        failed = Connection(f"http://127.0.0.1:{listener.getsockname()[1]}", 0.2).post("/", b"x", {})
+    assert isinstance(failed, Answer) and failed.status == 0
+
+
+def test_a_body_larger_than_any_buffer_arrives_whole() -> None:
+    body = bytes(range(256)) * 40_000
+    with answering([b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"]) as (url, seen):
+        reply = Connection(url, 20).post("/", memoryview(body), {})
+        assert isinstance(reply, Reply)
+    assert seen[0].endswith(b"\r\n\r\n" + body)
+
+
+def test_a_header_of_two_lines_is_refused() -> None:
+    with pytest.raises(ValueError, match="one line"):
+        Connection("http://127.0.0.1:1", 1).post("/", b"", {"A": "b\r\nC: d"})
