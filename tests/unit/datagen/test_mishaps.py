@@ -41,6 +41,7 @@ def test_what_is_out_of_order_waits_a_while_and_not_longer(batch: Batch, seed: i
 
 def test_requests_do_overtake_each_other() -> None:
     waits = [held_back_s(faults(out_of_order={"share": "50%", "within": "5s"}), 1, batch) for batch in some(600)]
+    assert len(set(waits)) > 200 and max(waits) > 4.5 and 2 < sum(waits) / sum(wait > 0 for wait in waits) < 3
     sent = sorted(range(600), key=lambda number: number // 3 + waits[number])
     assert sum(a > b for a, b in pairwise(sent)) > 100
 
