@@ -111,14 +111,6 @@ class Effects:
         """Does the service emit nothing? What it does happens; nobody hears of it."""
         return bool(self._of(Kind.SILENT, service, tick))
 
-    def deploys(self, service: str, tick: int) -> int:
-        """How often a new version of the service was put in place by now: once for each latency regression."""
-        at_ns = tick * self._tick_ns
-        return sum(
-            one.kind is Kind.LATENCY and one.service in ("", service) and one.start_ns <= at_ns
-            for one in self._services
-        )
-
     def series(self, service: str, name: str, tick: int, value: int, full: int) -> int:
         """The value of a series, as a whole number in its own unit, after what befalls it. full: what 100 % is."""
         at_ns = tick * self._tick_ns

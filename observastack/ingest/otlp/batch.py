@@ -46,6 +46,8 @@ class Batch:
     resources: dict[int, ResourceRow] = field(default_factory=dict)
     series: dict[int, SeriesRow] = field(default_factory=dict)
     rejected: Counter[str] = field(default_factory=Counter)
+    further: bool = False
+    """Whether some rows belong to the item before them; else they need not be looked at to be counted."""
     refused: int = 0
     """How many of the items the store itself would not take; they are among the rejected."""
 
@@ -61,7 +63,7 @@ class Batch:
     @property
     def items(self) -> int:
         """How many items the rows are."""
-        return items_of(self.rows) if self.signal == "metrics" else len(self.rows)
+        return items_of(self.rows) if self.further else len(self.rows)
 
     @property
     def rejected_items(self) -> int:
@@ -81,9 +83,10 @@ class Batch:
         times = [row[6:14] for row in self.rows]
         if min(times) >= low and max(times) <= high:
             return
+        before = self.items
         kept = [row for row, time in zip(self.rows, times, strict=True) if low <= time <= high]
-        self.reject("timestamp outside the accepted time window", self.items - items_of(kept))
         self.rows = kept
+        self.reject("timestamp outside the accepted time window", before - self.items)
 
 
 def hashed_id(*parts: bytes) -> int:

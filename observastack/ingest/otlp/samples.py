@@ -299,6 +299,7 @@ def _histograms(metric: Metric, resource: ResourceRow, dictionary: Dictionary, b
             dictionary.use(row, batch)
             encoded = _row(point.time_unix_nano, item, row.series_id, one.value, None)
             batch.rows.append(Further(encoded) if number else encoded)
+            batch.further |= number > 0
             item += 1
     return item
 

@@ -87,11 +87,6 @@ def test_a_service_can_fail_be_slow_be_silent_and_say_something_new() -> None:
     assert silent.silent("payment", 10) and not silent.silent("payment", 30) and not silent.silent("cart", 10)
 
 
-def test_a_latency_regression_begins_with_a_deploy_that_stays() -> None:
-    given_ = effects(anomaly(Kind.LATENCY, 4000, service="payment"))
-    assert [given_.deploys("payment", tick) for tick in (9, 10, 50)] == [0, 1, 1]
-
-
 @pytest.mark.parametrize("tenant", ["acme", "globex"])
 def test_only_the_tenant_it_is_for_is_struck(tenant: str) -> None:
     given_ = effects(anomaly(Kind.DIP, 0, tenant="acme"), tenant=tenant)
