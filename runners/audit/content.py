@@ -10,7 +10,7 @@ from typing import Any
 
 from runners.audit.source import Source
 from runners.ledger.items import ITEM_ATTRIBUTE, RUN_ATTRIBUTE, Histogram, Item, LogRecord, Sample, Signal, Span
-from runners.ledger.shown import BOUND, series_of, shown
+from runners.ledger.shown import BOUND, series_of, shown_at
 from runners.ledger.shown import piece as piece_of
 from runners.ledger.sight import WHOLE, Sight, label_name, labels, same_labels
 
@@ -92,7 +92,7 @@ def _piece(content: Document, sent: Histogram) -> Sample | None:
     place = piece_of(sent, suffix, le)
     if place is None:
         return None
-    one = shown(sent)[place]
+    one = shown_at(sent, place)
     attributes = sent.attributes if one.le is None else {**sent.attributes, BOUND: one.le}
     return Sample(
         sent.seq, sent.resource, sent.name + suffix, sent.unit, "counter", sent.start, sent.time, one.value, attributes

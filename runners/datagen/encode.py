@@ -25,7 +25,7 @@ from runners.datagen.model.requests import Integers, Requests
 from runners.datagen.model.spans import SpanIds, span
 from runners.datagen.model.tables import tables
 from runners.ledger.identity import Identity, derive
-from runners.ledger.items import Resource
+from runners.ledger.items import LogRecord, Resource
 from runners.ledger.mixing import U64, Identities, hex_words
 from runners.wire.frames import ITEM, Frames, field
 from runners.wire.otlp import SCHEMA_URL, SCOPE, log_message, resource_message, span_message
@@ -72,7 +72,7 @@ class _Fields(dict[str, str]):
 Made = tuple[Stencil, bool]
 
 
-class _Variants:
+class Variants:
     """Stencils by (kind, variant), made when they are first needed: a short run pays for what it uses."""
 
     def __init__(self, table: Stencils, kinds: int, make: Callable[[int, int], Made]) -> None:
@@ -108,8 +108,8 @@ class Encoder:
         self._ids = Identities(identity)
         of = tables()
         self._spans, self._logs = Stencils(widths), Stencils(widths)
-        self._of_spans = _Variants(self._spans, len(of.kinds), _span)
-        self._of_logs = _Variants(self._logs, 2 * len(of.line_of), partial(_log, mix=mix))
+        self._of_spans = Variants(self._spans, len(of.kinds), _span)
+        self._of_logs = Variants(self._logs, 2 * len(of.line_of), partial(_log, mix=mix))
         scope, tail = (
             ScopeLogs(scope=SCOPE).SerializeToString(),
             ResourceLogs(schema_url=SCHEMA_URL).SerializeToString(),
@@ -145,7 +145,7 @@ class Encoder:
             sheet.fill("cause_span", span, cause)
         sheet.fill("start", of.start.view(np.uint64), everywhere=True)
         sheet.fill("end", of.end.view(np.uint64), everywhere=True)
-        for name, values in self._fields(of).items():
+        for name, values in self.fields(of).items():
             sheet.fill(name, values, of.request)
         return _cut(sheet.raw, ends)
 
@@ -167,12 +167,12 @@ class Encoder:
         sheet.fill("time", told.time.view(np.uint64), everywhere=True)
         took = (of.end[told.visit] - of.start[told.visit]) / 1e6
         sheet.fill("took", took.view(np.uint64), everywhere=True)
-        for name, values in self._fields(of).items():
+        for name, values in self.fields(of).items():
             sheet.fill(name, values, owner)
-        self._fill_lines(sheet, of, told, tenant, span)
+        self.fill_lines(sheet, of, told, tenant, span)
         return _cut(sheet.raw, ends)
 
-    def _fill_lines(self, sheet: Sheet, of: Requests, told: Records, tenant: int, span: U64) -> None:
+    def fill_lines(self, sheet: Sheet, of: Requests, told: Records, tenant: int, span: U64) -> None:
         """What the formats left open in the bodies. span: (1, L) words of the span ids."""
         row = of.row[told.visit]
         traces = hex_words(self._ids.trace(tenant, of.number))
@@ -192,7 +192,7 @@ class Encoder:
                 values = columns(encode(hole, (of.end[visit] - of.start[visit]).view(np.uint64)))
             sheet.fill_in(name, items, values)
 
-    def _fields(self, of: Requests) -> dict[str, Words]:
+    def fields(self, of: Requests) -> dict[str, Words]:
         """(k, R) words of the fields of each request."""
         found: dict[str, Words] = {name: pool[:, of.pool[name]] for name, pool in self._pools.items()}
         order: U64 = of.order.byteswap()[None, :]
@@ -211,8 +211,8 @@ def _span(kind: int, variant: int) -> Made:
     return cut(field(ITEM, made.SerializeToString(deterministic=True)), SENTINELS), fields.told
 
 
-@cache
-def _log(line: int, variant: int, mix: Mix = USUAL) -> Made:
+def record(line: int, variant: int, mix: Mix = USUAL) -> tuple[LogRecord, bool]:
+    """(a record with sentinels, has it anything of the variant)."""
     novel, line = divmod(line, len(tables().line_of))
     (visit, text), fields = tables().line_of[line], _Fields(variant)
     ids = LogIds(SENTINELS["trace"], SENTINELS["span"], SENTINELS["item"].decode())
@@ -221,8 +221,13 @@ def _log(line: int, variant: int, mix: Mix = USUAL) -> Made:
     for hole, at in wrote.holes:
         body[at : at + hole.width] = SENTINELS[f"line.{hole.name}"]
     said = Said(body.decode(), _NUMBERS["time"], _TOOK)
-    made = log_message(log(visit, text, fields, ids, said, number=0, resource=_NOBODY))
-    return cut(field(ITEM, made.SerializeToString(deterministic=True)), SENTINELS), fields.told
+    return log(visit, text, fields, ids, said, number=0, resource=_NOBODY), fields.told
+
+
+@cache
+def _log(line: int, variant: int, mix: Mix = USUAL) -> Made:
+    one, told = record(line, variant, mix)
+    return cut(field(ITEM, log_message(one).SerializeToString(deterministic=True)), SENTINELS), told
 
 
 _NOBODY = Resource("", "", {})

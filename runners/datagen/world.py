@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -11,12 +13,16 @@ from runners.datagen.anomaly import Effects
 from runners.datagen.clock import Schedule, schedule
 from runners.datagen.encode import Encoder
 from runners.datagen.gauging import gauged
+from runners.datagen.loki_pushing import PushEncoder
+from runners.datagen.metering import MetricEncoder, Part
 from runners.datagen.model.fleet import fleet
 from runners.datagen.model.logs import logs, records
 from runners.datagen.model.metrics import MAX_INSTANCES, MAX_SERIES, Meter
+from runners.datagen.model.reports import Reports
 from runners.datagen.model.requests import Requests, Stream
 from runners.datagen.model.shapes import MAX_VISITS
 from runners.datagen.model.spans import spans
+from runners.datagen.remote_writing import WriteEncoder
 from runners.datagen.scenario import Scenario
 from runners.datagen.topology import INTERNAL
 from runners.ledger.attempt import Batch, Flag
@@ -35,6 +41,9 @@ class _Tenant:
     fleet: tuple[Resource, ...]
     stream: Stream
     meter: Meter
+    reports: Reports
+    metrics: MetricEncoder
+    write: WriteEncoder
 
 
 class World:
@@ -54,15 +63,23 @@ class World:
             stream = Stream(seed, name, plan, errors=file.errors, instances=file.instances, effects=effects)
             resources = fleet(identity, seed, number, file.instances)
             meter = Meter(seed, identity, number, stream, resources, per=file.instances, gauging=gaugings[number])
-            self._tenants.append(_Tenant(plan, resources, stream, meter))
+            reports = Reports(meter, tuple(resource.service for resource in resources), start_ns)
+            encoders = MetricEncoder(identity, number, resources), WriteEncoder(name, resources)
+            self._tenants.append(_Tenant(plan, resources, stream, meter, reports, *encoders))
         self.encoder = Encoder(identity, [entry.fleet for entry in self._tenants], file.logs.mix)
         self._slices: OrderedDict[tuple[int, Signal, int], list[Item]] = OrderedDict()
-        self._parcels: OrderedDict[tuple[int, Signal, int], list[Parcel]] = OrderedDict()
+        self._parcels: OrderedDict[tuple[int, Signal, int, Wire], list[Parcel]] = OrderedDict()
         self._instances = {
             resource.instance_id: (tenant, ordinal)
             for tenant, entry in enumerate(self._tenants)
             for ordinal, resource in enumerate(entry.fleet)
         }
+
+    @cached_property
+    def push_encoder(self) -> PushEncoder:
+        """Made when a run writes to Loki."""
+        fleets = [entry.fleet for entry in self._tenants]
+        return PushEncoder(self.encoder, self.identity, fleets, self.scenario.file.logs.mix)
 
     @property
     def tenants(self) -> tuple[str, ...]:
@@ -123,8 +140,8 @@ class World:
 
     def parcel(self, batch: Batch, flags: Flag = Flag.NONE, wire: Wire = "otlp") -> Parcel:
         """One request, encoded; equal whenever and wherever it is made."""
-        if batch.tick < self.ticks and batch.signal != "metrics" and wire == "otlp":
-            made = self._encoded(batch.tenant, batch.signal, batch.tick)[batch.part]
+        if batch.tick < self.ticks:
+            made = self._encoded(batch.tenant, batch.signal, batch.tick, wire)[batch.part]
             return replace(made, flags=flags) if flags else made
         items = self.slice(batch.tenant, batch.signal, batch.tick)
         own = [item for index, item in enumerate(items) if self.part_of(index, len(items)) == batch.part]
@@ -132,17 +149,58 @@ class World:
             flags |= Flag.SENTINEL
         return pack_parcel(self.identity.run, self.tenants[batch.tenant], batch, own, flags, wire=wire)
 
-    def _encoded(self, tenant: int, signal: Signal, tick: int) -> list[Parcel]:
+    def _encoded(self, tenant: int, signal: Signal, tick: int, wire: Wire) -> list[Parcel]:
         """All requests of a slice, encoded in one pass. The last few are kept."""
-        key = (tenant, signal, tick)
+        key = (tenant, signal, tick, wire)
         found = self._parcels.get(key)
         if found is None:
-            found = self._parcels[key] = self._encode(tenant, signal, tick)
+            found = self._parcels[key] = self._encode(tenant, signal, tick, wire)
             if len(self._parcels) > _KEPT_PARCELS:
                 self._parcels.popitem(last=False)
         return found
 
-    def _encode(self, tenant: int, signal: Signal, tick: int) -> list[Parcel]:
+    def reported(self, tenant: int, tick: int) -> list[Part]:
+        """What the instances report at the end of a tick, whole. Valid until another tick is asked for."""
+        entry = self._tenants[tenant]
+        return [(report, 0, entry.meter.points(report.ordinal)) for report in entry.reports.tick(tick)]
+
+    def metric_encoder(self, tenant: int, wire: Wire) -> Callable[[Sequence[Part]], bytes]:
+        """Makes a request of parts of reports."""
+        entry = self._tenants[tenant]
+        return entry.write.body if wire == "remote_write" else entry.metrics.body
+
+    def _measured(self, tenant: int, tick: int, wire: Wire) -> list[Parcel]:
+        """All requests of metrics of a tick."""
+        body, reported = self.metric_encoder(tenant, wire), self.reported(tenant, tick)
+        total = sum(size for *_, size in reported)
+        requests = -(-total // self.scenario.file.delivery.max_items)
+        found, first = [], 0
+        for part in range(requests):
+            # The first index of the next part: index * parts // items, turned round.
+            end = -(-(part + 1) * total // requests)
+            inside: list[Part] = []
+            before = 0
+            for report, _, size in reported:
+                a, b = max(first - before, 0), min(end - before, size)
+                if a < b:
+                    inside.append((report, a, b))
+                before += size
+            (low, a, _), (high, _, b) = inside[0], inside[-1]
+            batch = Batch(tenant, "metrics", tick, part)
+            number = self._tenants[tenant].meter.number
+            found.append(
+                Parcel(
+                    batch, self.tenants[tenant], body(inside), key_of(self.identity.run, batch),
+                    Flag.NONE, end - first, number(low.ordinal, tick, a), number(high.ordinal, tick, b - 1), low.time,
+                    high.time,
+                )
+            )  # fmt: skip
+            first = end
+        return found
+
+    def _encode(self, tenant: int, signal: Signal, tick: int, wire: Wire) -> list[Parcel]:
+        if signal == "metrics":
+            return self._measured(tenant, tick, wire)
         requests = self._tenants[tenant].stream.tick(tick)
         told = records(requests) if signal == "logs" else None
         numbers, times = (requests.span_numbers, requests.start) if told is None else (told.number, told.time)
@@ -152,6 +210,8 @@ class World:
         parts = np.arange(size) * -(-size // self.scenario.file.delivery.max_items) // size
         if told is None:
             bodies = self.encoder.traces(tenant, requests, parts)
+        elif wire == "loki":
+            bodies = self.push_encoder.logs(tenant, requests, told, parts)
         else:
             bodies = self.encoder.logs(tenant, requests, told, parts)
         first = np.flatnonzero(np.diff(parts, prepend=-1))

@@ -31,16 +31,27 @@ class Shown(NamedTuple):
 
 def shown(point: Histogram) -> tuple[Shown, ...]:
     """In a fixed order: buckets by bound, `+Inf` last, count, sum."""
-    names = bounds_of(point)
-    if point.scale is None:
-        counts = point.counts[: len(point.bounds)]
-    else:
-        counts = (point.zero, *point.counts) if point.zero else point.counts
-    buckets = zip(names, accumulate(counts), strict=True)
+    buckets = zip(bounds_of(point), accumulate(_cells(point)), strict=True)
     return (
         *(Shown("_bucket", le, float(total)) for le, total in buckets), Shown("_bucket", "+Inf", float(point.total)),
         Shown("_count", None, float(point.total)), Shown("_sum", None, point.sum),
     )  # fmt: skip
+
+
+def shown_at(point: Histogram, place: int) -> Shown:
+    """The one of `shown` at this place."""
+    names = bounds_of(point)
+    if place < len(names):
+        return Shown("_bucket", names[place], float(sum(_cells(point)[: place + 1])))
+    rest = (Shown("_bucket", "+Inf", float(point.total)), Shown("_count", None, float(point.total)))
+    return (*rest, Shown("_sum", None, point.sum))[place - len(names)]
+
+
+def _cells(point: Histogram) -> tuple[int, ...]:
+    """What was counted up to each finite bound."""
+    if point.scale is None:
+        return point.counts[: len(point.bounds)]
+    return (point.zero, *point.counts) if point.zero else point.counts
 
 
 def series_of(point: Histogram) -> int:

@@ -38,9 +38,9 @@ def field(tag: bytes, content: bytes) -> bytes:
     return tag + varint(len(content)) + content
 
 
-def _widths(values: Integers) -> Integers:
-    """Bytes of each value's varint."""
-    found = np.ones(len(values), np.int64)
+def widths(values: Integers) -> Integers:
+    """Bytes of each value's varint; values below 2^35, of any shape."""
+    found = np.ones(values.shape, np.int64)
     for step in range(1, _MOST_BYTES):
         found += values >> 7 * step > 0
     return found
@@ -76,9 +76,9 @@ class Frames:
         owner = resources[order[opens]]
 
         inner = np.add.reduceat(self._table.sizes(numbers)[order], opens) + len(self._scope)
-        inner_width = _widths(inner)
+        inner_width = widths(inner)
         outer = self._resource_sizes[owner] + len(SCOPE) + inner_width + inner + self._tail_size
-        outer_width = _widths(outer)
+        outer_width = widths(outer)
 
         pieces = np.empty(size + 2 * len(opens), np.int64)
         heads = opens + 2 * groups

@@ -22,8 +22,10 @@ STREAM = ("service_name", "service_namespace", "deployment_environment_name")
 LEVEL = "level"
 """The labels of a stream; the first are its resource's."""
 _NOBODY = Resource("", "", {})
-_STREAMS = _LABELS = _TIME = _NAME = b"\x0a"
-_ENTRIES = _LINE = _VALUE = b"\x12"
+STREAMS, ENTRIES, LINE = b"\x0a", b"\x12", b"\x12"
+"""Tags of fields."""
+LABELS = TIME = _NAME = b"\x0a"
+_VALUE = b"\x12"
 _METADATA = b"\x1a"
 _SECONDS, _NANOS = b"\x08", b"\x10"
 
@@ -35,12 +37,12 @@ def encode_push(records: Iterable[LogRecord]) -> bytes:
     for record in records:
         told = resources.get(record.resource.instance_id)
         if told is None:
-            told = resources[record.resource.instance_id] = _resource(record.resource)
+            told = resources[record.resource.instance_id] = resource_of(record.resource)
         stream, names, metadata = told
-        selector = _selector((*stream.items(), (LEVEL, record.severity_text.lower())))
+        selector = selector_of((*stream.items(), (LEVEL, record.severity_text.lower())))
         streams.setdefault(selector, []).append(_entry(record, names, metadata))
     return b"".join(
-        field(_STREAMS, field(_LABELS, selector.encode()) + b"".join(entries)) for selector, entries in streams.items()
+        field(STREAMS, field(LABELS, selector.encode()) + b"".join(entries)) for selector, entries in streams.items()
     )
 
 
@@ -49,10 +51,10 @@ def metadata_of(record: LogRecord) -> dict[str, str]:
     of_resource = labels(record.resource, {})
     for name in STREAM:
         of_resource.pop(name, None)
-    return of_resource | _own(record)
+    return of_resource | own_metadata(record)
 
 
-def _own(record: LogRecord) -> dict[str, str]:
+def own_metadata(record: LogRecord) -> dict[str, str]:
     """What the record says itself. A name that its stream has too gets the ending that Loki would show it with."""
     found = {
         f"{name}_extracted" if name in (*STREAM, LEVEL) else name: value
@@ -65,22 +67,22 @@ def _own(record: LogRecord) -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
-def _resource(resource: Resource) -> tuple[dict[str, str], Set[str], bytes]:
+def resource_of(resource: Resource) -> tuple[dict[str, str], Set[str], bytes]:
     """(labels of its streams, names of its part of the metadata, that part)."""
     found = labels(resource, {})
     stream = {name: found.pop(name) for name in STREAM if name in found}
-    return stream, found.keys(), b"".join(_pair(name, value) for name, value in found.items())
+    return stream, found.keys(), b"".join(pair(name, value) for name, value in found.items())
 
 
 def _entry(record: LogRecord, names: Set[str], of_resource: bytes) -> bytes:
     seconds, nanos = divmod(record.time, 1_000_000_000)
     time = _SECONDS + varint(seconds) + (_NANOS + varint(nanos) if nanos else b"")
-    own = _own(record)
+    own = own_metadata(record)
     if own.keys() & names:  # the record's own word counts
-        metadata = b"".join(_pair(name, value) for name, value in metadata_of(record).items())
+        metadata = b"".join(pair(name, value) for name, value in metadata_of(record).items())
     else:
-        metadata = of_resource + b"".join(_pair(name, value) for name, value in own.items())
-    return field(_ENTRIES, field(_TIME, time) + field(_LINE, record.body.encode()) + metadata)
+        metadata = of_resource + b"".join(pair(name, value) for name, value in own.items())
+    return field(ENTRIES, field(TIME, time) + field(LINE, record.body.encode()) + metadata)
 
 
 @lru_cache(maxsize=16384)
@@ -88,11 +90,13 @@ def _short(name: str, value: str) -> bytes:
     return field(_METADATA, field(_NAME, name.encode()) + field(_VALUE, value.encode()))
 
 
-def _pair(name: str, value: str) -> bytes:
+def pair(name: str, value: str) -> bytes:
+    """One entry of structured metadata, serialised."""
     # Most values come from small sets; ids never come again and would only push those out.
     return _short(name, value) if len(value) < 16 else _short.__wrapped__(name, value)
 
 
 @lru_cache(maxsize=4096)
-def _selector(stream: tuple[tuple[str, str], ...]) -> str:
+def selector_of(stream: tuple[tuple[str, str], ...]) -> str:
+    """The labels of a stream as LogQL writes them."""
     return "{" + ", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in stream if value) + "}"

@@ -17,6 +17,7 @@ LOW, HIGH = 200, 9_000
 _SHARD = re.compile(r"([0-9]{5})-([0-9]{5})")
 
 Integers = npt.NDArray[np.int64]
+U64 = npt.NDArray[np.uint64]
 
 
 class Filler(NamedTuple):
@@ -43,6 +44,16 @@ class Filler(NamedTuple):
         if match is None or (slot := int(match[1])) >= self.slots:
             return None
         return slot if int(self.generations(tick)[slot]) == int(match[2]) else None
+
+
+def words(slots: Integers, generations: Integers) -> list[tuple[int, U64]]:
+    """(offset, words): the names in two words of eight bytes, the second overlapping."""
+    digits = np.empty((len(slots), 11), np.uint8)
+    for first, numbers in ((0, slots), (6, generations)):
+        for place in range(5):
+            digits[:, first + place] = numbers // 10 ** (4 - place) % 10 + ord("0")
+    digits[:, 5] = ord("-")
+    return [(at, np.ascontiguousarray(digits[:, at : at + 8]).view("<u8")[:, 0]) for at in (0, 3)]
 
 
 def shard(slot: int, generation: int) -> str:

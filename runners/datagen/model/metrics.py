@@ -17,6 +17,7 @@ import numpy as np
 from runners.datagen.model import filler
 from runners.datagen.model.buckets import BOUNDS, BUCKETS, OFFSET, SCALE
 from runners.datagen.model.filler import Filler
+from runners.datagen.model.readings import LATTICE
 from runners.datagen.model.requests import Integers, Stream
 from runners.datagen.model.series import CALLED, CALLS, DURATION, SERVED, Series, series_of
 from runners.datagen.model.tables import tables
@@ -30,7 +31,6 @@ from runners.ledger.sight import labels
 __all__ = ["CALLED", "CALLS", "DURATION", "MAX_INSTANCES", "MAX_SERIES", "SERVED", "Gauging", "Meter"]
 
 MAX_SERIES, MAX_INSTANCES = 65_536, 256
-_LATTICE = 8
 _MASK = (1 << 64) - 1
 _Key = tuple[str, frozenset[tuple[str, object]]]
 
@@ -48,7 +48,8 @@ class Gauging:
 
 
 class Meter:
-    """All samples of one tenant. Instances take turns in reporting."""
+    """All samples of one tenant. Instances take turns in reporting. keys: of the random values of each instance; fillers: of
+    each; tally: what was counted by the tick that was asked for last."""
 
     def __init__(
         self, seed: int, identity: Identity, tenant: int, stream: Stream, fleet: Sequence[Resource], *, per: int,
@@ -57,13 +58,13 @@ class Meter:
         """tenant: its number; per: instances of each service."""
         self._identity, self._tenant, self._stream, self._fleet = identity, tenant, stream, fleet
         self._per, self._of, self._interval = per, gauging, gauging.interval
-        self._fillers = gauging.fillers or (Filler(),) * len(fleet)
+        self.fillers = gauging.fillers or (Filler(),) * len(fleet)
         name = identity.tenants[tenant]
-        self._keys = [derive(seed, "metrics", name, ordinal) for ordinal in range(len(fleet))]
+        self.keys = [derive(seed, "metrics", name, ordinal) for ordinal in range(len(fleet))]
         restart = gauging.restart
         self._phase = [derive(seed, "restart", name, ordinal) % max(1, restart) for ordinal in range(len(fleet))]
-        self._tally = Tally(stream, len(fleet), self._restarted, histograms=gauging.histograms)
-        self._effects = stream.schedule.effects
+        self.tally = Tally(stream, len(fleet), self._restarted, histograms=gauging.histograms)
+        self.effects = stream.schedule.effects
         self._last_tick = stream.schedule.ticks - 1
         self._found = lru_cache(maxsize=1024)(self._indexes)
 
@@ -71,14 +72,14 @@ class Meter:
     def active(self) -> int:
         """As how many series a store shows all instances together at any moment."""
         own = sum(series.shown for ordinal in range(len(self._fleet)) for series in self.series_of(ordinal))
-        return own + sum(one.slots for one in self._fillers)
+        return own + sum(one.slots for one in self.fillers)
 
     @property
     def series(self) -> int:
         """As how many it shows them after the whole run: replaced ones count too."""
         extra = sum(
             one.distinct(min(ordinal % self._interval, self._last_tick), self._last_tick) - one.slots
-            for ordinal, one in enumerate(self._fillers)
+            for ordinal, one in enumerate(self.fillers)
             if one.slots
         )
         return self.active + extra
@@ -91,17 +92,22 @@ class Meter:
         """Does this instance report at the end of this tick? At the end of the last one, all do: SDKs flush."""
         return tick % self._interval == ordinal % self._interval or tick == self._last_tick
 
+    def reporting(self, tick: int) -> list[int]:
+        """The instances that do."""
+        return [ordinal for ordinal in range(len(self._fleet)) if self.reports(ordinal, tick)]
+
+    def since(self, ordinal: int, tick: int) -> int:
+        """When an instance reported before this tick, or the beginning."""
+        before = self._reported_before(ordinal, tick)
+        return self._stream.schedule.start_ns if before is None else self.time(ordinal, before)
+
     def time(self, ordinal: int, tick: int) -> int:
         """When it does: just after the tick's end, each instance a microsecond later than the one before."""
         return self._stream.schedule.begins(tick + 1) + (ordinal + 1) * 1000
 
     def count(self, tick: int) -> int:
         """Number of samples of a tick."""
-        return sum(
-            len(self.series_of(ordinal)) + self._fillers[ordinal].slots
-            for ordinal in range(len(self._fleet))
-            if self.reports(ordinal, tick)
-        )
+        return sum(map(self.points, self.reporting(tick)))
 
     def number(self, ordinal: int, tick: int, index: int) -> int:
         """The sample's seq."""
@@ -113,7 +119,7 @@ class Meter:
 
     def find(self, ordinal: int, tick: int, name: str, attributes: dict[str, object], *, labelled: bool) -> int | None:
         """The index of the point that a stored sample with this name is, or is a part of. labelled: attributes are labels."""
-        filled, resource = self._fillers[ordinal], self._fleet[ordinal]
+        filled, resource = self.fillers[ordinal], self._fleet[ordinal]
         if name == filler.NAME:
             told = attributes.get(filler.SHARD.replace(".", "_") if labelled else filler.SHARD)
             slot = filled.slot_of(told, tick)
@@ -131,29 +137,33 @@ class Meter:
         index = known.get(key)
         return index if index is not None and self.series_of(ordinal)[index].shown > 1 else None
 
+    def points(self, ordinal: int) -> int:
+        """How many points an instance reports."""
+        return len(self.series_of(ordinal)) + self.fillers[ordinal].slots
+
     def samples(self, tick: int) -> Iterator[Point]:
         """The samples of a tick, instance by instance."""
-        reporting = [ordinal for ordinal in range(len(self._fleet)) if self.reports(ordinal, tick)]
+        reporting = self.reporting(tick)
         if not reporting:
             return
-        self._tally.until(tick)
-        durations = self._durations(tick, reporting)
+        self.tally.until(tick)
+        durations = self.durations(tick, reporting)
         for ordinal in reporting:
-            before = self._reported_before(ordinal, tick)
-            since = self.time(ordinal, before) if before is not None else self._stream.schedule.start_ns
+            since = self.since(ordinal, tick)
             for index, series in enumerate(self.series_of(ordinal)):
                 if series.shown > 1:
-                    yield self._histogram(ordinal, tick, index, series, since)
+                    yield self._histogram(ordinal, tick, index, series)
                 elif series.instrument == "delta" and series.of is not None:
                     yield self._sample(ordinal, tick, index, series, int(durations[ordinal, series.of]), start=since)
                 elif series.of is not None:
-                    value = int(self._tally.counts[ordinal, series.of])
-                    yield self._sample(ordinal, tick, index, series, value, start=self._start(ordinal, tick))
+                    value = int(self.tally.counts[ordinal, series.of])
+                    yield self._sample(ordinal, tick, index, series, value, start=self.started(ordinal, tick))
                 else:
                     yield self._measured(ordinal, tick, index, series)
             yield from self._filling(ordinal, tick)
 
-    def _start(self, ordinal: int, tick: int) -> int:
+    def started(self, ordinal: int, tick: int) -> int:
+        """When what its process counts began, in nanoseconds."""
         return self._stream.schedule.begins(self.began(ordinal, tick))
 
     def _sample(self, ordinal: int, tick: int, index: int, series: Series, value: float, *, start: int) -> Sample:
@@ -166,44 +176,44 @@ class Meter:
     def _measured(self, ordinal: int, tick: int, index: int, series: Series) -> Sample:
         """Of the host or the process: what a process counts begins anew with it."""
         began = self.began(ordinal, tick) if series.name.startswith("process.") else 0
-        key = mix(self._keys[ordinal] + index & _MASK)
+        key = mix(self.keys[ordinal] + index & _MASK)
         whole = _whole(series, key, tick - began if series.instrument == "counter" else tick)
-        if not self._effects.none and series.instrument != "counter":
-            whole = self._struck(self._fleet[ordinal].service, series, tick, whole)
+        if not self.effects.none and series.instrument != "counter":
+            whole = self.struck(self._fleet[ordinal].service, series, tick, whole)
         value = whole if series.scale == 1 else whole / series.scale
         start = 0 if series.instrument == "gauge" else self._stream.schedule.begins(began)
         return self._sample(ordinal, tick, index, series, value, start=start)
 
-    def _histogram(self, ordinal: int, tick: int, index: int, series: Series, since: int) -> Histogram:
-        of, tally = series.of, self._tally
+    def _histogram(self, ordinal: int, tick: int, index: int, series: Series) -> Histogram:
+        of, tally = series.of, self.tally
         assert of is not None
         at = ordinal, of
         classic = series.instrument == "histogram"
         cells = tally.cells[at][: len(BOUNDS) + 1 if classic else BUCKETS].tolist()
         exemplars: tuple[Exemplar, ...] = ()
-        if tally.last_end[at] > since:
+        if tally.counts[at]:
             trace = self._identity.trace_id(self._tenant, int(tally.last_trace[at]))
             span = self._identity.span_id(self._tenant, int(tally.last_span[at]))
             exemplars = (Exemplar(int(tally.last_took[at]) / 1e9, int(tally.last_end[at]), trace, span),)
         return Histogram(
             self.number(ordinal, tick, index), self._fleet[ordinal], series.name, series.unit,
-            self._start(ordinal, tick), self.time(ordinal, tick), int(tally.counts[at]), int(tally.took[at]) / 1e9,
+            self.started(ordinal, tick), self.time(ordinal, tick), int(tally.counts[at]), int(tally.took[at]) / 1e9,
             tuple(cells), BOUNDS if classic else (), None if classic else SCALE, 0 if classic else OFFSET, 0, 0.0,
             series.attributes, exemplars,
         )  # fmt: skip
 
     def _filling(self, ordinal: int, tick: int) -> Iterator[Sample]:
-        first, key = len(self.series_of(ordinal)), self._keys[ordinal]
-        for slot, generation in enumerate(self._fillers[ordinal].generations(tick).tolist()):
+        first, key = len(self.series_of(ordinal)), self.keys[ordinal]
+        for slot, generation in enumerate(self.fillers[ordinal].generations(tick).tolist()):
             attributes = {filler.SHARD: filler.shard(slot, generation)}
             series = Series(filler.NAME, filler.UNIT, "gauge", attributes, filler.LOW, filler.HIGH)
             value = _whole(series, mix(key + (generation << 20) + first + slot & _MASK), tick)
             yield self._sample(ordinal, tick, first + slot, series, value, start=0)
 
-    def _struck(self, service: str, series: Series, tick: int, whole: int) -> int:
+    def struck(self, service: str, series: Series, tick: int, whole: int) -> int:
         """The value after what anomalies do to it; nothing is more than full."""
         full = series.high if series.scale == 1 else series.scale
-        found = self._effects.series(service, series.name, tick, whole, full)
+        found = self.effects.series(service, series.name, tick, whole, full)
         return found if series.scale == 1 else min(full, found)
 
     def _restarted(self, tick: int) -> Integers:
@@ -218,7 +228,7 @@ class Meter:
                 return earlier
         return None
 
-    def _durations(self, tick: int, reporting: Sequence[int]) -> Integers:
+    def durations(self, tick: int, reporting: Sequence[int]) -> Integers:
         """(instances, classes) nanoseconds since each instance last reported."""
         since = np.full(len(self._fleet), tick)
         for ordinal in reporting:
@@ -262,9 +272,9 @@ def _whole(series: Series, key: int, tick: int) -> int:
     if series.instrument == "counter":
         room = series.high - series.low
         return (tick + 1) * (series.low + series.high) // 2 + mix(key ^ tick) % room // 2
-    lattice, within = divmod(tick, _LATTICE)
+    lattice, within = divmod(tick, LATTICE)
     left, right = mix(key + lattice & _MASK) >> 32, mix(key + lattice + 1 & _MASK) >> 32
-    return series.low + ((left * (_LATTICE - within) + right * within) // _LATTICE * (series.high - series.low) >> 32)
+    return series.low + ((left * (LATTICE - within) + right * within) // LATTICE * (series.high - series.low) >> 32)
 
 
 assert len(SERVICES) * 16 <= MAX_INSTANCES

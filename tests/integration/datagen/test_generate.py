@@ -72,6 +72,18 @@ def test_everything_planned_arrives_once_and_is_proved(tmp_path: Path) -> None:
         assert summed(document, "found") == sum(planned().values())
 
 
+def test_histograms_arrive_whole_and_are_proved(tmp_path: Path) -> None:
+    text = SCENARIO.replace("cpus: 1", "cpus: 1, histograms: true, restart: 1s")
+    with serving(Platform()) as platform:
+        environment(tmp_path, platform.url)
+        stage = generate(tmp_path, text)
+        assert stage.end() == 0, (stage.folder / "stderr").read_text()
+        assert stored(platform)["metrics"] > 4 * planned(text)["metrics"]  # each is shown as several
+        code, document = audited(tmp_path, stage)
+        assert (code, document["verdict"]) == (0, "passed")
+        assert summed(document, "found") == sum(planned(text).values())
+
+
 def trouble(number: int) -> str:
     return {2: "drop", 5: "store-drop", 8: "429", 9: "503", 12: "drop", 17: "store-drop", 21: "401", 25: "garbage"}.get(
         number, "ok"

@@ -8,7 +8,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 
 from observastack.ingest.otlp.histograms import classic, exponential
 from runners.ledger.items import Exemplar, Histogram, Resource
-from runners.ledger.shown import piece, series_of, shown, split
+from runners.ledger.shown import piece, series_of, shown, shown_at, split
 from runners.wire.otlp import encode_metrics
 
 RESOURCE = Resource("shop", "i", {"service.name": "shop"})
@@ -51,6 +51,7 @@ def test_the_platform_shows_what_is_sent_as_the_audit_expects_it(sent: Histogram
 def test_each_sample_is_one_piece(sent: Histogram) -> None:
     pieces = [piece(sent, one.suffix, one.le) for one in shown(sent)]
     assert pieces == [*range(series_of(sent))]
+    assert tuple(shown_at(sent, place) for place in range(series_of(sent))) == shown(sent)
     assert piece(sent, "_bucket", "0.123456") is None
     assert piece(sent, "_bucket", None) is None
     assert piece(sent, "_count", "1") is None
