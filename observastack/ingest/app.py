@@ -19,7 +19,7 @@ from observastack.ingest.health import DatabaseProbe
 from observastack.ingest.log import log
 from observastack.ingest.pipeline import Pipeline
 from observastack.ingest.queueing import Full
-from observastack.ingest.request import Answer, Format, Request
+from observastack.ingest.request import Answer, Encoding, Format, Request
 from observastack.ingest.responses import Response, document, error, success
 from observastack.ingest.store_health import StoreProbe, store_probes
 from observastack.ingest.tokens import Forbidden, TokenVerifier, Unauthorized, Undecided
@@ -129,7 +129,7 @@ class Gateway:
             await self._drain(headers, receive)
             raise Refused(503, "unavailable", str(reason), retry_after="1") from None
         try:
-            format_, gzip, key = _format(route, headers)
+            format_, encoding, key = _format(route, headers)
         except Refused:
             await self._drain(headers, receive)
             raise
@@ -143,7 +143,7 @@ class Gateway:
             loop.call_soon_threadsafe(lambda: None if future.done() else future.set_result(outcome))
 
         try:
-            self._pipeline.put(Request(route.signal, named or writer.tenant, body, gzip, format_, key, answer))
+            self._pipeline.put(Request(route.signal, named or writer.tenant, body, encoding, format_, key, answer))
         except Full:
             raise Refused(429, "too_many_requests", "the write queue is full") from None
         try:
@@ -207,16 +207,17 @@ class Gateway:
         )
 
 
-def _format(route: Route, headers: dict[bytes, bytes]) -> tuple[Format, bool, str | None]:
-    """(format, gzip, idempotency key). Raises Refused."""
+def _format(route: Route, headers: dict[bytes, bytes]) -> tuple[Format, Encoding, str | None]:
+    """(format, encoding, idempotency key). Raises Refused."""
     try:
-        format_, gzip = told(route, _text(headers, b"content-type") or "", _text(headers, b"content-encoding") or "")
+        kind, encoded = (_text(headers, name) or "" for name in (b"content-type", b"content-encoding"))
+        format_, encoding = told(route, kind, encoded)
     except Unsupported as reason:
         raise Refused(415, "unsupported_media_type", str(reason)) from None
     key = _text(headers, b"idempotency-key")
     if key is not None and not (0 < len(key) <= _MAX_KEY and key.isascii() and key.isprintable()):
         raise Refused(400, "invalid_request", f"Idempotency-Key must be 1 to {_MAX_KEY} printable ASCII characters")
-    return format_, gzip, key
+    return format_, encoding, key
 
 
 def _allow(method: str, *methods: str) -> None:

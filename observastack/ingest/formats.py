@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from observastack import defects
-from observastack.ingest.body import gunzip
+from observastack.ingest.body import gunzip, unzstd
 from observastack.ingest.otlp import TooLarge
 from observastack.ingest.otlp.otlp_json import json_to_protobuf
-from observastack.ingest.request import Format, Request
+from observastack.ingest.request import Encoding, Format, Request
 from observastack.store.rows import SIGNALS, Signal
 
 JSON = "application/json"
@@ -34,29 +34,33 @@ ROUTES: dict[str, Route] = {
 }
 
 
+_ENCODINGS: dict[str, Encoding] = {"gzip": "gzip", "zstd": "zstd", "identity": "identity"}
+
+
 class Unsupported(ValueError):
     """No such format on this path: 415. The text says which there are."""
 
 
-def told(route: Route, content_type: str, encoding: str) -> tuple[Format, bool]:
-    """(format, gzip). Raises Unsupported."""
+def told(route: Route, content_type: str, encoding: str) -> tuple[Format, Encoding]:
+    """(format, how the body is compressed). Raises Unsupported."""
     kind, _, parameters = (part.strip().lower() for part in content_type.partition(";"))
     encoding = encoding.strip().lower() or "identity"
+    plain = _ENCODINGS.get(encoding)
     if route.api == "otlp":
         if kind not in (JSON, PROTOBUF):
             raise Unsupported(f"use {PROTOBUF} or {JSON}")
-        if encoding not in ("gzip", "identity"):
-            raise Unsupported("use gzip or no content encoding")
-        return "otlp_json" if kind == JSON else "otlp", encoding == "gzip"
+        if plain is None:
+            raise Unsupported("use gzip, zstd or no content encoding")
+        return "otlp_json" if kind == JSON else "otlp", plain
     if route.api == "loki":
-        if kind == JSON and encoding in ("gzip", "identity"):
-            return "loki_json", encoding == "gzip"
+        if kind == JSON and plain in ("gzip", "identity"):
+            return "loki_json", plain
         if kind != PROTOBUF or encoding not in ("snappy", "identity"):  # the body is snappy, said or not
             raise Unsupported(f"use {PROTOBUF} (snappy), or {JSON} with gzip or no content encoding")
-        return "loki", False
+        return "loki", "identity"
     if kind != PROTOBUF or encoding != "snappy" or "v2" in parameters:
         raise Unsupported(f"use remote write 1.0: {PROTOBUF} with content encoding snappy")
-    return "remote_write", False
+    return "remote_write", "identity"
 
 
 def to_otlp(request: Request, limit: int, json_limit: int) -> bytes:
@@ -67,7 +71,9 @@ def to_otlp(request: Request, limit: int, json_limit: int) -> bytes:
     if request.format in ("otlp_json", "loki_json"):
         limit = min(limit, json_limit)
     limit = 1 << 40 if defects.active("gzip_bomb_unbounded") else limit
-    body = gunzip(request.body, limit) if request.gzip else request.body
+    body = request.body
+    if request.encoding != "identity":
+        body = (gunzip if request.encoding == "gzip" else unzstd)(body, limit)
     if len(body) > limit:
         raise TooLarge(f"the body is larger than {limit} bytes")
     if request.format == "otlp":

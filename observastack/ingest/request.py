@@ -13,6 +13,8 @@ from observastack.store.write import Unavailable, Write
 
 Format = Literal["otlp", "otlp_json", "loki", "loki_json", "remote_write"]
 """What the body is. The last three are other systems' ways to write logs and metrics."""
+Encoding = Literal["identity", "gzip", "zstd"]
+"""How it is compressed; snappy is part of the formats that have it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Request:
     signal: Signal
     tenant: str
     body: bytes
-    gzip: bool
+    encoding: Encoding
     format: Format
     key: str | None
     answer: Callable[[Answer], None]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from runners.config.document import Document, Rate, Seconds, Share, Strict, check, parse
 from runners.datagen.anomaly import Anomaly
@@ -110,16 +110,25 @@ class Logs(Strict):
 
 class Delivery(Strict):
     """resend: share of acknowledged requests that are sent a second time with the same Idempotency-Key; faults: what else
-    goes wrong on the way."""
+    goes wrong on the way; compression: of OTLP, stores' own requests are snappy."""
 
     max_items: Annotated[int, Field(ge=1, le=10_000)] = 800
-    gzip: bool = True
+    compression: Literal["gzip", "zstd", "none"] = "gzip"
     senders: Annotated[int, Field(ge=1, le=64)] = 4
     queue: Annotated[int, Field(ge=1, le=10_000)] = 64
     timeout: Annotated[Seconds, Field(gt=0)] = 5.0
     give_up: Annotated[Seconds, Field(gt=0)] = 60.0
     resend: Share = 0.0
     faults: Faults = Faults()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _earlier(cls, given: object) -> object:
+        """`gzip: true` was written before there was a choice."""
+        if isinstance(given, dict) and isinstance(given.get("gzip"), bool) and "compression" not in given:
+            rest = {key: value for key, value in given.items() if key != "gzip"}
+            return rest | {"compression": "gzip" if given["gzip"] else "none"}
+        return given
 
 
 class ScenarioFile(Strict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,16 +13,17 @@ from runners.ledger.items import Signal
 from runners.lib.errors import UsageError
 from runners.wire.connection import require_reachable
 from runners.wire.http import HttpSink
-from runners.wire.local import FileSink, NullSink
+from runners.wire.local import CaptureSink, FileSink, NullSink
 from runners.wire.parcel import CARRIES, Sink, Wire
 from runners.wire.stores import LokiSink, PrometheusSink
 
 if TYPE_CHECKING:
     from runners.target import Target
 
-Kind = Literal["platform", "http", "file", "null", "loki", "prometheus"]
-_STORES: tuple[tuple[str, Kind], ...] = (("loki+", "loki"), ("prometheus+", "prometheus"))
-_FORMS = "a URL (OTLP/HTTP base), platform:, loki+URL, prometheus+URL, file:PATH or null:"
+Kind = Literal["platform", "http", "file", "capture", "stdout", "null", "loki", "prometheus"]
+_STORES: tuple[tuple[str, Kind], ...] = (("loki+", "loki"), ("prw+", "prometheus"), ("prometheus+", "prometheus"))
+_PREFIX = {"loki": "loki+", "prometheus": "prw+", "file": "file:", "capture": "capture:", "http": ""}
+_FORMS = "a URL (OTLP/HTTP base), platform:, loki+URL, prw+URL, file:PATH, capture:FOLDER, stdout: or null:"
 MOST_SINKS = 8
 MOST_LINES = 5_000
 """Log records of one push: Loki's own components pass on messages of at most 4 MiB."""
@@ -29,8 +31,8 @@ MOST_LINES = 5_000
 
 @dataclass(frozen=True)
 class Place:
-    """where: a URL for http, loki and prometheus, a path for file, else empty. `platform` means: what the environment's
-    target names."""
+    """where: a URL for http, loki and prometheus, a path for file, capture and stdout, else empty. `platform` means: what
+    the environment's target names."""
 
     kind: Kind
     where: str = ""
@@ -43,14 +45,12 @@ class Place:
     @property
     def remote(self) -> bool:
         """Is it something that may be down?"""
-        return self.kind not in ("file", "null")
+        return self.kind not in ("file", "capture", "stdout", "null")
 
     @property
     def text(self) -> str:
         """As it is written on the command line, wherever that is."""
-        if self.kind in ("platform", "file", "null"):
-            return f"{self.kind}:{self.where}"
-        return self.where if self.kind == "http" else f"{self.kind}+{self.where}"
+        return _PREFIX.get(self.kind, f"{self.kind}:") + self.where
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,15 @@ def parse_sink(text: str) -> Place:
         return Place("platform")
     if text == "null:":
         return Place("null")
-    if text.startswith("file:") and len(text) > len("file:"):
-        return Place("file", str(Path(text.removeprefix("file:")).absolute()))
+    if text == "stdout:":
+        # The process that sends is another one, and what its own standard output says goes elsewhere.
+        return Place("stdout", f"/proc/{os.getpid()}/fd/1")
+    kinds: tuple[Kind, ...] = ("file", "capture")
+    for kind in kinds:
+        if (path := text.removeprefix(f"{kind}:")) not in (text, ""):
+            return Place(kind, str(Path(path).absolute()))
+    if text.startswith("stdout:/"):
+        return Place("stdout", text.removeprefix("stdout:"))
     for prefix, kind in (*_STORES, ("", "http")):
         if text.startswith((f"{prefix}http://", f"{prefix}https://")):
             return Place(kind, text.removeprefix(prefix).rstrip("/") if prefix else text)
@@ -100,9 +107,10 @@ def outlet(place: Place, scenario: Scenario, target: Target | None) -> Outlet:
     timeout_s = scenario.file.delivery.timeout
     if place.kind == "null":
         return Outlet("null:", "otlp", NullSink)
-    if place.kind == "file":
-        shared = FileSink(Path(place.where))  # all senders share one file
-        return Outlet(f"file:{place.where}", "otlp", lambda: shared)
+    if place.kind in ("file", "stdout", "capture"):
+        path = Path(place.where)
+        shared = CaptureSink(path) if place.kind == "capture" else FileSink(path)  # all senders share one
+        return Outlet(place.text, "otlp", lambda: shared)
     if place.kind == "loki":
         if scenario.file.delivery.max_items > MOST_LINES:
             raise scenario.document.error(
@@ -110,10 +118,10 @@ def outlet(place: Place, scenario: Scenario, target: Target | None) -> Outlet:
                 "write 5000 or less",
             )  # fmt: skip
         require_reachable(place.where)
-        return Outlet(f"loki+{place.where}", "loki", lambda: LokiSink(place.where, timeout_s))
+        return Outlet(place.text, "loki", lambda: LokiSink(place.where, timeout_s))
     if place.kind == "prometheus":
         require_reachable(place.where)
-        return Outlet(f"prometheus+{place.where}", "remote_write", lambda: PrometheusSink(place.where, timeout_s))
+        return Outlet(place.text, "remote_write", lambda: PrometheusSink(place.where, timeout_s))
     assert target is not None
     url = place.where or target.urls["ingest"]
     return Outlet(url, "otlp", _platform_sinks(url, scenario, target))
@@ -142,5 +150,5 @@ def _platform_sinks(url: str, scenario: Scenario, target: Target) -> Callable[[]
     delivery = scenario.file.delivery
     auth = target.profile.auth
     return lambda: HttpSink(
-        url, bearer, forget, gzip_level=int(delivery.gzip), timeout_s=delivery.timeout, header=auth.header, scheme=auth.scheme
+        url, bearer, forget, compression=delivery.compression, timeout_s=delivery.timeout, header=auth.header, scheme=auth.scheme
     )  # fmt: skip

@@ -22,7 +22,7 @@ FORMAT = 2
 @dataclass(frozen=True)
 class Header:
     """run: whose items these are; start_ns: when tick 0 began; sink: where they went (null:, file:…, a URL of OTLP/HTTP,
-    loki+ or prometheus+ a URL); also: where else they went;
+    loki+ or prw+ a URL); also: where else they went;
     idempotent: whether every request carried an Idempotency-Key; code: version of the generator; v: whose world it is."""
 
     run: str

@@ -1,12 +1,14 @@
-"""Sink: OTLP/HTTP over a keep-alive connection, with Content-Length, gzip and an Idempotency-Key.
+"""Sink: OTLP/HTTP over a keep-alive connection, with Content-Length, compression and an Idempotency-Key.
 
 There is one connection for each sender thread.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Literal
 
+import cramjam
 from google.protobuf.message import DecodeError
 from isal import igzip
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
@@ -18,6 +20,14 @@ from runners.wire.connection import Connection, Reply
 from runners.wire.otlp import PATHS
 from runners.wire.parcel import Answer, Parcel
 
+Compression = Literal["gzip", "zstd", "none"]
+_Bytes = bytes | memoryview
+_COMPRESS: Mapping[Compression, Callable[[_Bytes], _Bytes]] = {
+    # A fixed modification time keeps equal requests equal as bytes.
+    "gzip": lambda body: igzip.compress(body, 1, mtime=0),
+    "zstd": lambda body: bytes(cramjam.zstd.compress(body, 1)),
+    "none": lambda body: body,
+}
 Bearer = Callable[[str], str]
 Forget = Callable[[str, str], None]
 
@@ -32,7 +42,7 @@ class HttpSink:
         bearer: Bearer | None,
         forget: Forget | None = None,
         *,
-        gzip_level: int = 1,
+        compression: Compression = "gzip",
         timeout_s: float = 5,
         header: str = "Authorization",
         scheme: str = "Bearer",
@@ -40,17 +50,14 @@ class HttpSink:
         self._connection = Connection(url, timeout_s)
         self._bearer, self._forget = bearer, forget
         self._header, self._scheme = header, scheme
-        self._gzip_level = gzip_level
+        self._compression: Compression = compression
 
     def send(self, parcel: Parcel) -> Answer:
         try:
             headers = self._headers(parcel)
         except Exception as error:  # no token, nothing sent: the answer of a sink that cannot be asked
             return Answer(401, error=f"no token for tenant {parcel.tenant}: {error}")
-        body: bytes | memoryview = parcel.body
-        if self._gzip_level:
-            # A fixed modification time keeps equal requests equal as bytes.
-            body = igzip.compress(body, self._gzip_level, mtime=0)
+        body = _COMPRESS[self._compression](parcel.body)
         reply = self._connection.post(PATHS[parcel.batch.signal], body, headers)
         if not isinstance(reply, Reply):
             return reply
@@ -65,8 +72,8 @@ class HttpSink:
 
     def _headers(self, parcel: Parcel) -> dict[str, str]:
         headers = {"Content-Type": "application/x-protobuf", "Idempotency-Key": parcel.key}
-        if self._gzip_level:
-            headers["Content-Encoding"] = "gzip"
+        if self._compression != "none":
+            headers["Content-Encoding"] = self._compression
         if self._bearer is not None:
             headers[self._header] = f"{self._scheme} {self._bearer(parcel.tenant)}".strip()
         return headers

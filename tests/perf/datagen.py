@@ -398,7 +398,7 @@ def _against_telemetrygen(
     ours = Ours(most=batch) if shop else None
     plain = None if shop else _Plain(signal, batch, attributes)
     with sink() as to:
-        sender = HttpSink(f"http://{to.address}", None, timeout_s=60, gzip_level=int(gzip))
+        sender = HttpSink(f"http://{to.address}", None, timeout_s=60, compression="gzip" if gzip else "none")
         for _ in range(2 if quick else 5):
             reference = _peer(to, what, number, batch=batch, attributes=attributes, gzip=gzip)
             made: list[Parcel] = []

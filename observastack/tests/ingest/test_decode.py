@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import cramjam
 import pytest
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import DecodeError, Message
@@ -30,7 +31,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 )  # fmt: skip
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
-from observastack.ingest.body import gunzip
+from observastack.ingest.body import gunzip, unzstd
 from observastack.ingest.otlp import BadRequest, Batch, Dictionary, TooLarge, decode
 from observastack.ingest.otlp.samples import Unusual, parse, walk
 from observastack.ingest.otlp.values import attributes, number, to_json
@@ -281,6 +282,21 @@ def test_the_natural_key_is_read_back_from_the_row() -> None:
         "name": "m", "attributes": b'{"a":1}', "time_unix_nano": str(NOW),
     }  # fmt: skip
     assert [None if item is None else len(item) for item in row_fields(row)] == [8, 8, 8, 8, None]
+
+
+@pytest.mark.parametrize("limit", [0, 99])
+def test_zstd_stops_at_the_limit_too(limit: int) -> None:
+    with pytest.raises(TooLarge):
+        unzstd(bytes(cramjam.zstd.compress(bytes(100))), limit)
+    with pytest.raises(TooLarge):
+        unzstd(bytes(cramjam.zstd.compress(bytes(50))) * 2, limit)
+    assert unzstd(bytes(cramjam.zstd.compress(bytes(100))), 100) == bytes(100)
+
+
+@pytest.mark.parametrize("body", [b"", b"x", bytes(cramjam.zstd.compress(b"abc" * 100))[:-2]])
+def test_what_is_no_zstd_is_a_bad_request(body: bytes) -> None:
+    with pytest.raises(BadRequest, match="not a zstd body"):
+        unzstd(body, 1000)
 
 
 @pytest.mark.parametrize("limit", [0, 99])

@@ -7,6 +7,7 @@ import random
 import threading
 from collections import Counter
 
+import cramjam
 import httpx
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
@@ -39,9 +40,12 @@ def test_a_repeat_gets_the_first_answer_and_stores_nothing(
     again = gateway.post("logs", body, tokens(tenant), idempotency_key="k-1")
     zipped = gateway.post("logs", gzip.compress(body), tokens(tenant), idempotency_key="k-1", content_encoding="gzip")
 
-    assert {answer.status_code for answer in (first, again, zipped)} == {200}
+    packed = bytes(cramjam.zstd.compress(body))
+    zstd = gateway.post("logs", packed, tokens(tenant), idempotency_key="k-1", content_encoding="zstd")
+
+    assert {answer.status_code for answer in (first, again, zipped, zstd)} == {200}
     assert ExportLogsServiceResponse.FromString(first.content).partial_success.rejected_log_records == 1
-    assert first.content == again.content == zipped.content
+    assert first.content == again.content == zipped.content == zstd.content
     assert reader.count(tenant, "logs") == 3
 
 

@@ -103,7 +103,7 @@ def test_lines_that_carry_a_large_resource_are_made_as_they_are_pushed() -> None
         records.add(time_unix_nano=now + number).body.string_value = "a line"
     body = sent.SerializeToString()
     batch = decode("logs", body, json=False, tenant=1, dictionary=Dictionary(), first_id=1, now=now)
-    request = Request("logs", "acme", body, False, "otlp", None, lambda _: None, batch=batch)
+    request = Request("logs", "acme", body, "identity", "otlp", None, lambda _: None, batch=batch)
     sink = Counting()
     tracemalloc.start()
     try:
@@ -137,7 +137,7 @@ def test_series_that_carry_a_large_resource_are_refused_when_they_are_many(size:
     body = sent.SerializeToString()
     batch = decode("metrics", body, json=False, tenant=1, dictionary=Dictionary(), first_id=1, now=now)
     sink = CountingSamples()
-    [answer] = sink.store([Request("metrics", "acme", body, False, "otlp", None, lambda _: None, batch=batch)])
+    [answer] = sink.store([Request("metrics", "acme", body, "identity", "otlp", None, lambda _: None, batch=batch)])
     assert (answer.status, sink.samples, answer.rejected) == (200, stored, 3_000 - stored)
 
 

@@ -24,7 +24,7 @@ def register(commands: Commands) -> None:
         "generate", _generate, "write a scenario's logs, traces and metrics, and record every request in a ledger",
         examples="testbed data generate smoke --dry-run\ntestbed data generate smoke --duration 2m --seed 7\n"
         "testbed data generate smoke --sink http://127.0.0.1:4318\ntestbed data generate drill --sink file:drill.jsonl\n"
-        "testbed data generate smoke --sink loki+http://127.0.0.1:3100 --sink prometheus+http://127.0.0.1:9090",
+        "testbed data generate smoke --sink loki+http://127.0.0.1:3100 --sink prw+http://127.0.0.1:9090",
     )  # fmt: skip
     generate.add_argument(
         "scenario", metavar="SCENARIO", help="a name (see `testbed data scenarios`), or a path to a file"
@@ -121,8 +121,8 @@ def _add_shards(command: argparse.ArgumentParser) -> None:
 def _add_sinks(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--sink", dest="sinks", metavar="SINK", action="append", default=[],
-        help="OTLP/HTTP base URL, loki+URL, prometheus+URL, file:PATH, null: or platform: (the default: the environment's "
-        "ingest); several write to all at once",
+        help="OTLP/HTTP base URL, loki+URL, prw+URL, file:PATH, capture:FOLDER, stdout:, null: or platform: (the default: the "
+        "environment's ingest); several write to all at once",
     )  # fmt: skip
 
 
@@ -134,10 +134,13 @@ def _generate(session: Session, args: argparse.Namespace) -> int:
     from runners.datagen.plan import count
     from runners.datagen.scenario import load_scenario
     from runners.datagen.sinks import parse_sinks
+    from runners.lib.errors import UsageError
 
     path = lookup.find("scenarios", args.scenario)
     scenario = load_scenario(path)
     places = parse_sinks(args.sinks)
+    if session.json and any(place.kind == "stdout" for place in places):
+        raise UsageError("--sink stdout: together with --json", remedy="write to a file: --sink file:PATH")
     duration_s = _duration("--duration", args.duration) if args.duration else None
     window = _window(args)
     if window is not None:

@@ -97,6 +97,15 @@ def test_a_run_to_null_needs_no_environment_and_is_recorded(tmp_path: Path) -> N
     assert events[-1]["type"] == "run.finished"
 
 
+def test_standard_output_carries_nothing_but_the_requests(tmp_path: Path) -> None:
+    done = testbed(tmp_path, "data", "generate", "drill", "--duration", "1s", "--sink", "stdout:")
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {line["signal"] for line in lines} == {"logs", "traces", "metrics"} and "PASSED" in done.stderr
+    done = testbed(tmp_path, "data", "generate", "drill", "--sink", "stdout:", "--json")
+    assert done.returncode == 64 and "write to a file" in done.stderr and not done.stdout
+
+
 def test_a_past_range_is_filled_at_full_speed_and_what_it_did_is_labelled(tmp_path: Path) -> None:
     source = SCENARIO + "anomalies: [{name: dip, kind: dip, target: {tenant: acme}, at: 1s, lasts: 1s, magnitude: 0}]\n"
     (tmp_path / "mine.yaml").write_text(source)

@@ -51,7 +51,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def run(tmp_path_factory: pytest.TempPathFactory, loki: Server, prometheus: Server) -> Stage:
     """One run that writes to both stores and to a file, all at once."""
     home = tmp_path_factory.mktemp("home")
-    sinks = [f"loki+{loki.url}", f"prometheus+{prometheus.url}", f"file:{home / 'all.jsonl'}"]
+    sinks = [f"loki+{loki.url}", f"prw+{prometheus.url}", f"file:{home / 'all.jsonl'}"]
     stage = generate(home, TEXT, sink=sinks, start_ns=time.time_ns() - 5 * 10**9)
     assert stage.end() == 0, (stage.folder / "stderr").read_text() + str(stage.events()[-3:])
     return stage
@@ -152,7 +152,7 @@ def test_what_a_store_refuses_is_rejected_and_never_acknowledged(
 ) -> None:
     """Far in the past: Loki keeps a week, Prometheus what its newest block reaches back to."""
     start = time.time_ns() - 30 * 86_400 * 10**9
-    stage = generate(tmp_path, sink=[f"loki+{loki.url}", f"prometheus+{prometheus.url}"], start_ns=start)
+    stage = generate(tmp_path, sink=[f"loki+{loki.url}", f"prw+{prometheus.url}"], start_ns=start)
     assert stage.end() != 0
     for number in (0, 1):
         found = list(read_attempts(stage.ledger, number))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from runners.datagen.sinks import Place, parse_sinks
@@ -14,8 +16,11 @@ from runners.lib.errors import UsageError
         ("http://a:1", "http", "http://a:1"),
         ("https://a/otlp", "http", "https://a/otlp"),
         ("loki+http://a:3100/", "loki", "http://a:3100"),
+        ("prw+https://a", "prometheus", "https://a"),
         ("prometheus+https://a", "prometheus", "https://a"),
         ("file:/x", "file", "/x"),
+        ("capture:/x", "capture", "/x"),
+        ("stdout:", "stdout", f"/proc/{os.getpid()}/fd/1"),
         ("null:", "null", ""),
         ("platform:", "platform", ""),
     ],
@@ -30,7 +35,9 @@ def test_without_any_it_is_the_environments_own() -> None:
     assert parse_sinks([]) == (Place("platform"),)
 
 
-@pytest.mark.parametrize("texts", [["ftp://a"], ["file:"], ["loki+"], ["loki+ftp://a"], ["tempo+http://a"], [""]])
+@pytest.mark.parametrize(
+    "texts", [["ftp://a"], ["file:"], ["capture:"], ["stdout:x"], ["loki+"], ["loki+ftp://a"], ["tempo+http://a"], [""]]
+)
 def test_anything_else_is_refused_with_the_valid_forms(texts: list[str]) -> None:
     with pytest.raises(UsageError, match="is not a sink"):
         parse_sinks(texts)
