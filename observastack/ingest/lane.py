@@ -66,22 +66,31 @@ class Lane:
     def _run(self) -> None:
         writer = SignalWriter(self._connection)
         sink = self._make(writer)
-        while (requests := self.queue.take(sink.group)) is not None:
-            try:
-                self._store(writer, sink, requests)
-            except Unavailable as error:
-                if error.unknown and not self._embedded:
-                    # The store hangs. Who has waited for this writer meanwhile would only wait for the next time-out too.
-                    requests += self.queue.drain()
-                self._unavailable(requests, error)
-            except Exception as error:  # a writer that dies leaves every later request without an answer
-                log("writer.error", store=self.name, error=repr(error))
-                sink.close()
-                writer.close()
-            for request in requests:
-                self._answer(request, Answer(503, code="unavailable", message="the request could not be stored"))
+        while self._turn(writer, sink):
+            pass
         sink.close()
         writer.close()
+
+    def _turn(self, writer: SignalWriter, sink: Sink) -> bool:
+        """What is taken from the queue at once, from there to its answers; False when the queue is closed. A function of its own,
+        so that nothing of it outlives it while the writer waits for more."""
+        requests = self.queue.take(sink.group)
+        if requests is None:
+            return False
+        try:
+            self._store(writer, sink, requests)
+        except Unavailable as error:
+            if error.unknown and not self._embedded:
+                # The store hangs. Who has waited for this writer meanwhile would only wait for the next time-out too.
+                requests += self.queue.drain()
+            self._unavailable(requests, error)
+        except Exception as error:  # a writer that dies leaves every later request without an answer
+            log("writer.error", store=self.name, error=repr(error))
+            sink.close()
+            writer.close()
+        for request in requests:
+            self._answer(request, Answer(503, code="unavailable", message="the request could not be stored"))
+        return True
 
     def _store(self, writer: SignalWriter, sink: Sink, requests: list[Request]) -> None:
         """Raises Unavailable."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -10,13 +11,16 @@ from hashlib import blake2b
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from observastack import defects
-from observastack.ingest.otlp.values import attributes, to_json
+from observastack.ingest.otlp.values import attributes, to_json, trimmed
 from observastack.store.rows import ResourceRow, SeriesRow, Signal
 from observastack.store.rows import field as encoded_field
 
 MAX_ITEMS = 1 << 18
 """Items of one request; the item ids of a request come from one block."""
 _MAX_MEMO = 200_000
+"""Series; each is known by the bytes of its attributes and by its number."""
+_MAX_MEMO_BYTES = 64 << 20
+"""Of the bytes that things are known by. What is known takes some six times as much memory."""
 _MAX_SERVICE = 255
 
 
@@ -112,10 +116,24 @@ class Dictionary:
     def __init__(self) -> None:
         self._resources: dict[tuple[int, bytes], ResourceRow] = {}
         self._tails: dict[tuple[object, ...], Tails] = {}
-        self._tail_count = 0
+        self._known = self._known_bytes = 0
         self._stored_resources: set[tuple[int, int]] = set()
         self._stored_series: set[int] = set()
         self.series: dict[int, SeriesRow] = {}
+
+    def begin(self) -> None:
+        """Before each batch: what is known is forgotten when it has become too much. That costs a parse of each series, and
+        keeps series that come and go for ever from filling the memory."""
+        if self._known >= 2 * _MAX_MEMO or self._known_bytes >= _MAX_MEMO_BYTES:
+            self._tails.clear()
+            self.series.clear()
+            self._resources.clear()
+            self._known = self._known_bytes = 0
+
+    def learnt(self, size: int) -> None:
+        """One more thing is known, by so many bytes."""
+        self._known += 1
+        self._known_bytes += size
 
     def resource(self, tenant: int, resource: Resource, batch: Batch) -> ResourceRow:
         return self.resource_of(tenant, resource.SerializeToString(), batch)
@@ -129,12 +147,11 @@ class Dictionary:
             service = name[:_MAX_SERVICE] if isinstance(name, str) and name else "unknown_service"
             if defects.active("resource_attributes_lost"):
                 values = {"service.name": service}
-            attrs = to_json(values, ordered=True)
+            attrs = trimmed(to_json(values, ordered=True))
             number = hashed_id(tenant.to_bytes(4, "big"), attrs)
             row = ResourceRow(tenant, number, service, attrs, encoded_field(service.encode()))
-            if len(self._resources) >= _MAX_MEMO:
-                self._resources.clear()
             self._resources[(tenant, raw)] = row
+            self.learnt(len(raw))
         if (tenant, row.resource_id) not in self._stored_resources:
             batch.resources[row.resource_id] = row
         return row
@@ -143,10 +160,8 @@ class Dictionary:
         """The series of one metric by the bytes of their attributes; a text is the reason why such points are rejected."""
         known = self._tails.get(metric)
         if known is None:
-            if len(self.series) >= _MAX_MEMO or len(self._tails) >= _MAX_MEMO:
-                self._tails.clear()
-                self.series.clear()
             known = self._tails[metric] = {}
+            self.learnt(sys.getsizeof(known))
         return known
 
     def use(self, row: SeriesRow, batch: Batch) -> None:

@@ -24,6 +24,7 @@ def decode(
     signal: Signal, body: bytes, *, json: bool, tenant: int, dictionary: Dictionary, first_id: int, now: int
 ) -> Batch:
     """The rows of an export request, items numbered from first_id. now: ns. Raises BadRequest, TooLarge."""
+    dictionary.begin()
     raw = json_to_protobuf(signal, body) if json else body
     try:
         batch = _DECODERS[signal](raw, tenant, dictionary, first_id, now)

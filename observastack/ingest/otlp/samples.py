@@ -22,7 +22,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 from observastack import defects
 from observastack.ingest.otlp.batch import Batch, Dictionary, Further, hashed_id
 from observastack.ingest.otlp.histograms import Shown, Unsound, classic, exponential
-from observastack.ingest.otlp.values import attributes, clean, to_json
+from observastack.ingest.otlp.values import attributes, clean, to_json, trimmed
 from observastack.store.rows import INT64_MAX, ResourceRow, SeriesRow, sample_row, whole_sample
 
 GAUGE, SUM = 1, 2
@@ -322,6 +322,7 @@ def _new_tail(
     point = NumberDataPoint.FromString(tail)
     if point.time_unix_nano or point.start_time_unix_nano or point.exemplars or point.WhichOneof("value"):
         raise Unusual
+    dictionary.learnt(len(tail))
     return _series_of(point, Metric.FromString(header), kind, resource, dictionary)
 
 
@@ -334,7 +335,7 @@ def _series_of(
     if point.flags & 1:
         return "data point with the flag no_recorded_value"
     name, unit = clean(metric.name), clean(metric.unit)
-    labels = to_json(attributes(point.attributes), ordered=True)
+    labels = trimmed(to_json(attributes(point.attributes), ordered=True))
     type_, temporality, monotonic = kind
     key = b"%d %d %d" % (type_, temporality, monotonic)
     number = hashed_id(
@@ -352,4 +353,5 @@ def _series_of(
             resource.service, labels,
         )  # fmt: skip
         dictionary.series[number] = row
+        dictionary.learnt(len(labels))
     return row

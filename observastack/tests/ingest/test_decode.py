@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 import math
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.metrics.v1.metrics_pb2 import (
+    AggregationTemporality,
     Exemplar,
     ExponentialHistogram,
     Gauge,
@@ -38,6 +40,7 @@ from observastack.ingest.otlp.values import attributes, number, to_json
 from observastack.store.rows import Signal, natural_key, row_fields
 from observastack.tests.gateway import gauge, metrics, pairs, point, value
 
+CUMULATIVE = AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE
 NOW = 1_790_000_000 * 10**9
 doubles = st.floats(allow_nan=False) | st.just(math.nan)  # one NaN: JSON cannot tell them apart
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -253,6 +256,47 @@ def test_dictionary_rows_are_brought_along_until_they_are_committed() -> None:
     dictionary.committed(1, first)
     third = run("metrics", body, dictionary=dictionary)
     assert (third.series, third.resources) == ({}, {})
+
+
+def churning(begin: int, number: int) -> bytes:
+    """A request of one metric with so many series of their own, as when a session's id is a label."""
+    return gauge("m", [point(1.0, session=f"session {one}", flow="check-out") for one in range(begin, begin + number)])
+
+
+def histogram(begin: int, number: int) -> bytes:
+    data_points = [
+        HistogramDataPoint(attributes=pairs({"session": one}), count=1, sum=1, bucket_counts=[1])
+        for one in range(begin, begin + number)
+    ]
+    return metrics([Metric(name="h", histogram=Histogram(data_points=data_points, aggregation_temporality=CUMULATIVE))])
+
+
+@pytest.mark.parametrize("request_of", [churning, histogram])
+@pytest.mark.parametrize("limit", [("_MAX_MEMO", 100), ("_MAX_MEMO_BYTES", 5_000)])
+def test_series_that_come_and_go_for_ever_do_not_fill_the_memory(
+    request_of: Callable[[int, int], bytes], limit: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"observastack.ingest.otlp.batch.{limit[0]}", limit[1])
+    dictionary, most = Dictionary(), 0
+    for begin in range(0, 3_000, 30):
+        body = request_of(begin, 30)
+        found = run("metrics", body, dictionary=dictionary)
+        assert found.rows == run("metrics", body).rows, "what is forgotten is known again by the same number"
+        most = max(most, len(dictionary.series))
+    assert 50 < most < 500
+
+
+def test_what_is_known_of_a_series_takes_no_more_than_a_kilobyte() -> None:
+    dictionary, bodies = Dictionary(), [churning(begin, 500) for begin in range(0, 5_000, 500)]
+    run("metrics", churning(0, 1), dictionary=dictionary)
+    tracemalloc.start()
+    try:
+        for body in bodies:
+            run("metrics", body, dictionary=dictionary)
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken / len(dictionary.series) < 1_000
 
 
 @given(doubles)
