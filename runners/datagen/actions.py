@@ -14,9 +14,8 @@ from runners.datagen import auditing, scoring
 from runners.datagen import generate as generating
 from runners.datagen.crew import Crew, die_with_parent
 from runners.datagen.labels import LABELS, labels
-from runners.datagen.plan import count
 from runners.datagen.scenario import load_scenario
-from runners.datagen.shard import WHOLE, Shard
+from runners.datagen.shard import Shard
 from runners.datagen.sinks import outlet, parse_sinks
 from runners.ledger.header import read_header
 from runners.ledger.items import SIGNALS
@@ -58,9 +57,6 @@ def generate(context: Context) -> Verdict:
             if shard.part:
                 die_with_parent()
                 paced = bool(params["paced"])
-            plan = count(scenario, context.seed, length, start_ns, shard if shard.part else WHOLE)
-            if backfill is None and scenario.timeless:
-                start_ns = time.time_ns() - back_ns  # counting took its time
             order = generating.Order(
                 scenario=scenario, seed=context.seed, start_ns=start_ns, duration_s=length, outlets=outlets,
                 paced=paced, environment=str(context.spec["environment"]), shard=shard,
@@ -72,7 +68,7 @@ def generate(context: Context) -> Verdict:
                 crew = partial(Crew, context, shards, folder, complete)
             told = labels(scenario, run=context.run, seed=context.seed, start_ns=start_ns, duration_s=lasts_s)
             _artifact(context, LABELS, told, "labels")  # before it begins: it is known, whatever becomes of the run
-            verdict, why = generating.run(context, order, order.planned(plan.items), folder, crew)
+            verdict, why = generating.run(context, order, folder, crew)
         context.reason = why or None
         finish(GENERATE, verdict, why)
     return verdict
@@ -95,8 +91,7 @@ def resume(context: Context) -> Verdict:
                 outlets=tuple(outlet(place, scenario, target) for place in places),
                 paced=any(place.remote for place in places), environment=header.environment, resumed=header,
             )  # fmt: skip
-            plan = count(scenario, header.seed, header.duration_s, header.start_ns)
-            verdict, why = generating.run(context, order, order.planned(plan.items), folder)
+            verdict, why = generating.run(context, order, folder)
         context.reason = why or None
         finish(RESUME, verdict, why)
     return verdict

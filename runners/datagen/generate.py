@@ -28,7 +28,7 @@ from runners.datagen.world import World
 from runners.ledger.attempt import Batch, Flag, Outcome
 from runners.ledger.header import Header
 from runners.ledger.identity import identity
-from runners.ledger.items import SIGNALS, Signal
+from runners.ledger.items import SIGNALS
 from runners.ledger.reader import Totals, fates, read_attempts, totals
 from runners.ledger.writer import LedgerWriter
 from runners.lib.files import write_json
@@ -55,10 +55,6 @@ class Order:
     environment: str
     resumed: Header | None = None
     shard: Shard = WHOLE
-
-    def planned(self, items: Mapping[Signal, int]) -> int:
-        """Items that all outlets together are sent, of a plan's by signal."""
-        return sum(items[signal] for outlet in self.outlets for signal in outlet.signals)
 
 
 class _Lane(NamedTuple):
@@ -105,6 +101,8 @@ class Player:
         self._give_up_at: float | None = None
         self._start_crew = crew
         self._crew: Crew | None = None
+        self.planned = 0
+        """Items that the plan has for all outlets together, of all shards, up to the tick that was reached."""
         self.complaint = self.crew_complaint = ""
         self.late_s = 0.0
 
@@ -157,12 +155,25 @@ class Player:
             and not lane.delivery.gave_up
         ]
 
+    def _count(self, tick: int) -> int:
+        """Items of a tick by the plan: this shard's, or all where this process answers for the whole run."""
+        world, shard = self._world, self._order.shard
+        tenants = len(world.tenants)
+        return sum(
+            world.count(tenant, signal, tick)
+            for outlet in self._order.outlets
+            for signal in outlet.signals
+            for tenant in range(tenants)
+            if not shard.part or shard.takes(tenant, tick, tenants)
+        )
+
     def _send_ticks(self) -> None:
         world, stop, tick_s = self._world, self._context.stop, self._world.tick_ns / 1e9
         for tick in range(world.ticks):
             began = time.monotonic()
             # Made before it is due: what a batch says depends on the schedule alone.
             parcels = self._parcels(tick)
+            self.planned += self._count(tick)
             if self._order.paced:
                 # How far behind this process would be with a sink that takes everything at once.
                 self.late_s = max(0.0, self.late_s + time.monotonic() - began - tick_s)
@@ -192,6 +203,7 @@ class Player:
     def _send_sentinels(self) -> None:
         """Also after a stop, as far as the patience reaches: then an audit need not wait for its deadline."""
         over = _Patience(self)
+        self.planned += self._count(self._world.ticks)
         for lane, parcel in self._parcels(self._world.ticks):
             lane.delivery.submit(parcel, over)
 
@@ -272,15 +284,13 @@ def verdict_of(sent: Totals, planned: int, late_s: float, duration_s: float, *, 
     return "passed", ""
 
 
-def run(
-    context: Context, order: Order, planned: int, folder: Path, crew: Callable[[], Crew] | None = None
-) -> tuple[Verdict, str]:
+def run(context: Context, order: Order, folder: Path, crew: Callable[[], Crew] | None = None) -> tuple[Verdict, str]:
     """Play the order and say what became of it; (verdict, why it is not passed). folder: of its ledger."""
     player = Player(context, order, folder, crew)
     player.play()
     sent = player.sent()
     duration_s = order.duration_s or order.scenario.file.duration
-    verdict, why = verdict_of(sent, planned, player.late_s, duration_s, stopped=context.stop.is_set())
+    verdict, why = verdict_of(sent, player.planned, player.late_s, duration_s, stopped=context.stop.is_set())
     if verdict == "passed" and player.crew_complaint:
         verdict, why = "failed", player.crew_complaint
     if why and player.complaint:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from runners.datagen.scenario import Scenario
-from runners.datagen.shard import WHOLE, Shard
 from runners.datagen.world import World
 from runners.ledger.attempt import Batch
 from runners.ledger.identity import Identity
@@ -38,12 +37,10 @@ class Plan:
         }  # fmt: skip
 
 
-def count(
-    scenario: Scenario, seed: int, duration_s: float | None = None, start_ns: int = _ANY_START_NS, shard: Shard = WHOLE
-) -> Plan:
+def count(scenario: Scenario, seed: int, duration_s: float | None = None, start_ns: int = _ANY_START_NS) -> Plan:
     """Items, requests and series are exact; bytes (before compression) are estimated from a few encoded slices.
 
-    start_ns: bears on the counts of scenarios that are not `timeless` only. shard: of which part items are counted.
+    start_ns: bears on the counts of scenarios only whose load follows the real week.
     """
     world = World(scenario, Identity("dry-run", scenario.tenants), seed, start_ns, duration_s)
     items: dict[Signal, int] = dict.fromkeys(SIGNALS, 0)
@@ -51,8 +48,7 @@ def count(
     for tick in range(world.ticks + 1):
         for signal in SIGNALS:
             for tenant in range(len(world.tenants)):
-                if shard.takes(tenant, tick, len(world.tenants)):
-                    items[signal] += world.count(tenant, signal, tick)
+                items[signal] += world.count(tenant, signal, tick)
         for batch in world.batches(tick):
             requests += 1
             resent += tick < world.ticks and resends(scenario, seed, batch)  # sentinels are sent once

@@ -173,11 +173,6 @@ class Scenario:
         return tuple(one.anomaly for one in self.file.anomalies)
 
     @property
-    def timeless(self) -> bool:
-        """Does it make the same number of items whenever it starts?"""
-        return self.file.clock.begins is not None or all(tenant.rhythm == "flat" for tenant in self.file.tenants)
-
-    @property
     def sha256(self) -> str:
         return hashlib.sha256(self.source).hexdigest()
 

@@ -20,6 +20,7 @@ from typing import Any, Literal
 from runners.suite import Verdict
 
 Result = Literal["detected", "late", "missed", "unseen"]
+_BLIND_S = 10.0  # no alert comes and goes within the first moments of a run
 
 
 @dataclass(frozen=True)
@@ -81,11 +82,13 @@ class FalseAlert:
 
 @dataclass(frozen=True)
 class Score:
-    """explained: alerts that an anomaly accounts for without having been waited for."""
+    """explained: alerts that an anomaly accounts for without having been waited for; blind_s: for how long from the start
+    alerts may have come and gone that the source no longer knew."""
 
     detections: tuple[Detection, ...]
     false: tuple[FalseAlert, ...]
     explained: tuple[Fired, ...]
+    blind_s: float = 0.0
 
     def count(self, *results: Result) -> int:
         return sum(one.result in results for one in self.detections)
@@ -151,7 +154,8 @@ def score(labels: Mapping[str, Any], fired: Sequence[Fired], *, forgotten_before
     detections = tuple(results[number] for number in sorted(results))
     explained = [one for one in open_ if any(_explained(one, wrong) for wrong in struck)]
     false = [FalseAlert(one, _reason(one, labels)) for one in open_ if one not in explained]
-    return Score(detections, tuple(false), tuple(explained))
+    blind_s = 0.0 if forgotten_before is None else max(0.0, forgotten_before - labels["from"])
+    return Score(detections, tuple(false), tuple(explained), blind_s)
 
 
 def _expected(one: Fired, wrong: Wrong) -> bool:
@@ -182,8 +186,19 @@ def verdict_of(found: Score, labels: Mapping[str, Any], *, recall: float, precis
         return "invalid", "the scenario labels neither anomalies nor quiet windows: there is nothing to compare with"
     if unseen := found.count("unseen"):
         return "invalid", f"{unseen} expected alerts may have come and gone before this source was asked"
-    complaints = list(_complaints(found, recall, precision))
-    return ("failed", "; ".join(complaints)) if complaints else ("passed", "")
+    if complaints := list(_complaints(found, recall, precision)):
+        return "failed", "; ".join(complaints)
+    if not found.detections:
+        return (
+            "invalid",
+            "no alert was expected, so nothing shows that alerts would have been heard: label one that must fire",
+        )
+    if found.blind_s > _BLIND_S:
+        return (
+            "invalid",
+            f"the source forgets alerts that end, and was first asked {found.blind_s:.0f} s after the run began",
+        )
+    return "passed", ""
 
 
 def _complaints(found: Score, recall: float, precision: float) -> Iterator[str]:

@@ -11,7 +11,9 @@ from typing import Any
 from runners.datagen.alerts import Alertmanager, Alerts, PlatformAlerts, Unreadable
 from runners.datagen.labels import LABELS
 from runners.datagen.score import Fired, Score, deadline, score, to_json, verdict_of
+from runners.ledger.attempt import Flag
 from runners.ledger.header import read_header
+from runners.ledger.reader import read_attempts
 from runners.lib.errors import NotReady
 from runners.lib.files import read_json
 from runners.lib.home import Home
@@ -20,6 +22,7 @@ from runners.target import open_target
 
 GOOD_ENOUGH = 0.9
 _EVERY_S = 2.0
+_SHORT_S, _SHORT_SHARE = 10.0, 0.1  # of the end of a run there need be nothing
 _SETTLE_S = 5.0  # an alert needs a moment from the Alertmanager to the platform
 
 
@@ -65,7 +68,10 @@ def score_run(
         except Unreadable as error:
             return Scored("invalid", str(error), source.name, labels)
         found = score(labels, fired, forgotten_before=None if source.remembers else began)
-        return Scored(*verdict_of(found, labels, recall=recall, precision=precision), source.name, labels, found)
+        verdict, why = verdict_of(found, labels, recall=recall, precision=precision)
+        if verdict != "invalid" and (unfinished := _unfinished(ledger, labels)):
+            verdict, why = "invalid", unfinished
+        return Scored(verdict, why, source.name, labels, found)
 
     if alertmanager is not None:
         return judged(Alertmanager(alertmanager))
@@ -75,6 +81,17 @@ def score_run(
             return judged(PlatformAlerts(target, labels["tenants"]))
     except NotReady as error:
         return Scored("invalid", str(error), "none", labels)
+
+
+def _unfinished(ledger: Path, labels: dict[str, Any]) -> str:
+    """Why this is not the last word: what the labels announce has not all happened, or not all of it could be heard of yet."""
+    if (left := deadline(labels) - time.time()) > 0:
+        return f"the last deadline is in {left:.0f} s: this is how it stands so far"
+    sent = (attempt.last_time for attempt, _ in read_attempts(ledger) if not attempt.flags & Flag.SENTINEL)
+    short = labels["to"] - max(sent, default=0) / 1e9
+    if short > max(_SHORT_S, _SHORT_SHARE * (labels["to"] - labels["from"])):
+        return "the run was cut short, and not all that its labels announce happened: see `testbed data resume`"
+    return ""
 
 
 def _watch(

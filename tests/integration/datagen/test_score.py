@@ -82,6 +82,23 @@ def test_the_platforms_alerts_are_compared_with_the_labels(tmp_path: Path) -> No
     assert (done.returncode, done.stdout) == (64, "") and "between 0 and 1" in done.stderr
 
 
+def test_a_run_that_is_not_over_or_was_cut_short_is_not_assessed(tmp_path: Path) -> None:
+    long = LABELLED.replace("duration: 2s", "duration: 40m").replace("within: 1s", "within: 3s")
+    with serving(Platform()) as platform:
+        environment(tmp_path, platform.url)
+        for ago_s, reason in ((0, "so far"), (3000, "cut short")):
+            backfill = {"start_ns": time.time_ns() - ago_s * 10**9} if ago_s else {}
+            stage = generate(tmp_path, long, **backfill)
+            stage.wait_for(lambda stage=stage: bool(stage.of("phase")))  # type: ignore[misc]
+            platform.alerts["acme"] = [alert(labels_of(stage.folder)["from"] + 0.7)]
+            stage.process.kill()
+            stage.end()
+            done = testbed(tmp_path, "data", "score", stage.run, "--no-wait", "--json")
+            found = json.loads(done.stdout)
+            assert (done.returncode, found["verdict"], found["recall"]) == (2, "invalid", 1), found
+            assert reason in found["reason"]
+
+
 @contextlib.contextmanager
 def alertmanager(folder: Path) -> Iterator[str]:
     binary = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")

@@ -108,9 +108,25 @@ def test_verdicts() -> None:
     assert judge(of, [fired(120)]) == ("passed", "")
     verdict, why = judge(of, [fired(160), fired(50)])
     assert verdict == "failed" and "recall 0.00 is below 0.9: 1 of 1" in why and "1 false alerts" in why
-    assert judge(labels(quiet=((0, 300),)), []) == ("passed", "")
     assert judge(labels(quiet=((0, 300),)), [fired(20)])[0] == "failed"
     assert judge(labels(), [])[0] == "invalid"
+
+
+def test_silence_alone_is_no_proof_that_somebody_listened() -> None:
+    silent = labels(quiet=((0, 300),))
+    verdict, why = verdict_of(score(silent, []), silent, recall=0.9, precision=0.9)
+    assert verdict == "invalid" and "label one that must fire" in why
+    proven = labels(anomaly(), quiet=((0, 90),))
+    assert verdict_of(score(proven, [fired(120)]), proven, recall=0.9, precision=0.9)[0] == "passed"
+
+
+def test_a_source_that_forgets_is_no_witness_of_what_was_before_it_was_asked() -> None:
+    of = labels(anomaly())
+    for asked, verdict in ((5, "passed"), (60, "invalid")):
+        found = score(of, [fired(120)], forgotten_before=asked)
+        assert verdict_of(found, of, recall=0.9, precision=0.9)[0] == verdict
+    found = score(of, [fired(120), fired(20), fired(30)], forgotten_before=60)
+    assert verdict_of(found, of, recall=0.9, precision=0.9)[0] == "failed"  # what it saw, it saw
 
 
 ANOMALIES = st.lists(

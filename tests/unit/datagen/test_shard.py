@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from runners.datagen.plan import count
 from runners.datagen.shard import Shard
 from runners.ledger.attempt import Batch
-from runners.ledger.items import SIGNALS
 from runners.wire.parcel import Parcel
-from tests.unit.datagen.worlds import START, scenario, world
+from tests.unit.datagen.worlds import world
 
 
 def made(shard: Shard) -> dict[Batch, Parcel]:
@@ -34,10 +32,3 @@ def test_any_number_of_shards_makes_the_same_bytes(shards: int) -> None:
         together |= part
     assert together == whole
     assert [bytes(together[batch].body) for batch in whole] == [bytes(parcel.body) for parcel in whole.values()]
-
-
-def test_the_counts_of_shards_add_up() -> None:
-    whole = count(scenario(), 42, start_ns=START)
-    parts = [count(scenario(), 42, start_ns=START, shard=Shard(part, 3)) for part in range(3)]
-    for signal in SIGNALS:
-        assert sum(part.items[signal] for part in parts) == whole.items[signal]
