@@ -26,10 +26,11 @@ class Kind(StrEnum):
     LOG_NOVELTY = "log-novelty"
     SILENT = "silent"
     LATENCY = "latency"
+    DEPLOY = "deploy"
 
 
 RATES = frozenset({Kind.LEVEL_SHIFT, Kind.SPIKE, Kind.DRIFT, Kind.DIP})
-OF_SERVICE = frozenset({Kind.ERROR_BURST, Kind.LOG_NOVELTY, Kind.SILENT, Kind.LATENCY})
+OF_SERVICE = frozenset({Kind.ERROR_BURST, Kind.LOG_NOVELTY, Kind.SILENT, Kind.LATENCY, Kind.DEPLOY})
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ class Anomaly:
     """tenant, service, series: empty means all of them. start_ns and lasts_ns: from the start of the run.
 
     magnitude, in thousandths: the factor of a rate, a series or a latency; the share of an error burst, of new log
-    patterns or of a saturated series (950 is 95 % of full).
+    patterns or of a saturated series (950 is 95 % of full); the factor of a new
+    version's latency, 0 for the same.
     """
 
     name: str
@@ -78,12 +80,14 @@ class Effects:
     """What a scenario's anomalies do to one tenant. Ask by tick; times are those at which the tick begins."""
 
     def __init__(self, anomalies: Sequence[Anomaly], tenant: str, tick_ns: int) -> None:
-        self._tick_ns = tick_ns
+        self.tick_ns = self._tick_ns = tick_ns
         mine = [one for one in anomalies if one.tenant in ("", tenant)]
         self._rates = [one for one in mine if one.kind in RATES and not one.series]
         self._series = [one for one in mine if one.series]
         self._services = [one for one in mine if one.kind in OF_SERVICE]
         self.none = not mine
+        self.may_be_silent = any(one.kind is Kind.SILENT for one in mine)
+        self.deploys = sorted((one for one in mine if one.kind is Kind.DEPLOY), key=lambda one: one.start_ns)
 
     def rate(self, tick: int) -> int:
         """Factor of the tenant's requests, thousandths."""

@@ -7,8 +7,10 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 
 from runners.datagen.anomaly import NEUTRAL, Effects
+from runners.datagen.arrivals import poisson
 from runners.datagen.rhythm import MONDAY_S, busy, local_week_s
 from runners.datagen.scenario import Load, ScenarioFile
+from runners.ledger.identity import derive
 
 _MICRO = 1_000_000
 
@@ -17,13 +19,15 @@ _MICRO = 1_000_000
 class Schedule:
     """cumulative[k]: requests that ended before tick k began; it has one entry more than there are ticks.
 
-    effects: what anomalies do to the tenant meanwhile; those on its rate are in `cumulative` already.
+    effects: what anomalies do to the tenant meanwhile; those on its rate are in `cumulative` already. random: do requests
+    come as a Poisson process within a tick, too?
     """
 
     start_ns: int
     tick_ns: int
     cumulative: tuple[int, ...]
     effects: Effects = field(default=Effects((), "", 1), compare=False)
+    random: bool = False
 
     @property
     def ticks(self) -> int:
@@ -52,14 +56,18 @@ class Schedule:
         return bisect_right(self.cumulative, request) - 1
 
 
-def schedule(file: ScenarioFile, tenant: int, start_ns: int, duration_s: float | None = None) -> Schedule:
-    """The schedule of one tenant. Rates become whole requests by carrying the remainder, so none is lost to rounding."""
+def schedule(
+    file: ScenarioFile, tenant: int, start_ns: int, duration_s: float | None = None, seed: int = 0
+) -> Schedule:
+    """The schedule of one tenant. Rates become whole requests by carrying the remainder, so none is lost to rounding; or
+    by chance, where the scenario says so: seed decides."""
     tick_ns = round(file.tick * 1e9)
     ticks = max(1, math.ceil(round((duration_s or file.duration) / file.tick, 6)))
     weights = sum(item.weight for item in file.tenants)
     mine = file.tenants[tenant]
     per_tick = file.load.rate * file.tick * mine.weight / weights
     effects = Effects([one.anomaly for one in file.anomalies], mine.id, tick_ns)
+    random, key = file.load.arrivals == "random", derive(seed, "arrivals", mine.id)
     carried, cumulative = 0, [0]
     for tick in range(ticks):
         micro = round(per_tick * _factor(file.load, tick * file.tick) * _MICRO)
@@ -67,9 +75,11 @@ def schedule(file: ScenarioFile, tenant: int, start_ns: int, duration_s: float |
             micro = micro * busy(mine.rhythm, _week_s(file, tenant, start_ns, tick * tick_ns)) // NEUTRAL
         if not effects.none:
             micro = micro * effects.rate(tick) // NEUTRAL
+        if random:
+            micro = poisson(micro, derive(key, tick)) * _MICRO
         carried += micro
         cumulative.append(carried // _MICRO)
-    return Schedule(start_ns, tick_ns, tuple(cumulative), effects)
+    return Schedule(start_ns, tick_ns, tuple(cumulative), effects, random)
 
 
 def _week_s(file: ScenarioFile, tenant: int, start_ns: int, after_ns: int) -> int:

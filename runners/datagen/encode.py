@@ -127,26 +127,28 @@ class Encoder:
             made.numbers(kind, np.arange(len(kind)) - np.repeat(np.cumsum(counts) - counts, counts))
 
     def traces(self, tenant: int, of: Requests, parts: Integers) -> list[Body]:
-        """parts: (V,) the request of each span, as `Frames.lay` wants it. One body for each request."""
-        kind = of.tables.kind[of.row]
-        numbers = self._of_spans.numbers(kind, of.variant[of.request] % of.tables.variants[kind])
-        sheet, ends = self._span_frames[tenant].lay(numbers, of.instance, parts, int(parts[-1]) + 1)
+        """parts: the request of each span that is told, as `Frames.lay` wants it. One body for each request."""
+        told = of.told
+        row, owner = of.row[told], of.request[told]
+        kind = of.tables.kind[row]
+        numbers = self._of_spans.numbers(kind, of.variant[owner] % of.tables.variants[kind])
+        sheet, ends = self._span_frames[tenant].lay(numbers, of.instance[told], parts, int(parts[-1]) + 1)
         trace = self._ids.trace(tenant, of.number)[:, of.request]
         later = np.flatnonzero(of.tables.trace[of.row])
         trace[:, later] = self._ids.trace(tenant, of.trace_numbers[later])
         span = self._ids.span(tenant, of.span_numbers)
-        first = of.first[of.request]
-        sheet.fill("trace", trace, everywhere=True)
-        sheet.fill("span", span, everywhere=True)
-        sheet.fill("parent", span, first + np.maximum(of.tables.parent[of.row], 0))
+        first = of.first[owner]
+        sheet.fill("trace", trace[:, told], everywhere=True)
+        sheet.fill("span", span[:, told], everywhere=True)
+        sheet.fill("parent", span, first + np.maximum(of.tables.parent[row], 0))
         if len(later):
-            cause = first + np.maximum(of.tables.link[of.row], 0)
+            cause = first + np.maximum(of.tables.link[row], 0)
             sheet.fill("cause_trace", trace, cause)
             sheet.fill("cause_span", span, cause)
-        sheet.fill("start", of.start.view(np.uint64), everywhere=True)
-        sheet.fill("end", of.end.view(np.uint64), everywhere=True)
+        sheet.fill("start", of.start[told].view(np.uint64), everywhere=True)
+        sheet.fill("end", of.end[told].view(np.uint64), everywhere=True)
         for name, values in self.fields(of).items():
-            sheet.fill(name, values, of.request)
+            sheet.fill(name, values, owner)
         return _cut(sheet.raw, ends)
 
     def logs(self, tenant: int, of: Requests, told: Records, parts: Integers) -> list[Body]:

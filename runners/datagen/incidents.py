@@ -12,8 +12,6 @@ from runners.datagen.anomaly import OF_SERVICE, RATES, Anomaly, Kind
 from runners.datagen.topology import SERVICES
 from runners.lib.text import did_you_mean
 
-# What the generator really does. A kind comes in here with the code that calls its function in `anomaly.Effects`.
-WIRED: frozenset[Kind] = RATES | {Kind.SATURATION, Kind.ERROR_BURST, Kind.LATENCY, Kind.LOG_NOVELTY}
 # Series that anomalies may change: gauges whose level means something by itself.
 SERIES = frozenset({"system.filesystem.utilization", "process.memory.usage", "process.thread.count"})
 _SHARES = frozenset({Kind.ERROR_BURST, Kind.LOG_NOVELTY, Kind.SATURATION})
@@ -44,7 +42,8 @@ class ExpectedAlert(Strict):
 
 
 class AnomalyFile(Strict):
-    """magnitude: a factor for rates, series and latency, a share for errors, new patterns and saturation."""
+    """magnitude: a factor for rates, series and latency (of a deploy: the new version's, none at all if it is as fast), a
+    share for errors, new patterns and saturation; silence has none."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
     kind: Kind
@@ -85,6 +84,10 @@ def check_incidents(
         names.add(one.name)
         for key, what, remedy in _wrong(one, tenants, duration_s):
             raise document.error(f"anomaly '{one.name}': {what}", (*at, *key), remedy)
+        if other := next((other for other in anomalies[:number] if _same_rollout(one, other)), None):
+            raise document.error(
+                f"anomaly '{one.name}': a deploy while '{other.name}' still lasts", (*at, "at"), "let one end first"
+            )
     for number, window in enumerate(quiet):
         if window.at >= duration_s:
             raise document.error(
@@ -99,14 +102,23 @@ def check_incidents(
                 )  # fmt: skip
 
 
+def _same_rollout(one: AnomalyFile, other: AnomalyFile) -> bool:
+    """Do both deploy the same service of a tenant at the same time?"""
+    return (
+        one.kind is other.kind is Kind.DEPLOY
+        and one.target.service == other.target.service
+        and (one.target.tenant == other.target.tenant or not (one.target.tenant and other.target.tenant))
+        and one.at < other.at + other.lasts
+        and other.at < one.at + one.lasts
+    )
+
+
 def _wrong(
     one: AnomalyFile, tenants: Sequence[str], duration_s: float
 ) -> Iterator[tuple[tuple[str, ...], str, str | None]]:
     """(where, what, remedy) of all that is wrong with one anomaly."""
     target, kind = one.target, one.kind
     services = [service.name for service in SERVICES]
-    if kind not in WIRED:
-        yield ("kind",), f"the generator cannot do '{kind}' yet", f"kinds that it can: {', '.join(sorted(WIRED))}"
     if target.tenant and target.tenant not in tenants:
         yield ("target", "tenant"), f"there is no tenant '{target.tenant}'", did_you_mean(target.tenant, tenants)
     if target.service and target.service not in services:
@@ -124,6 +136,8 @@ def _wrong(
         yield ("at",), f"begins at {one.at:g}s, after the end ({duration_s:g}s)", "move it forward or take it out"
     if kind in _SHARES and not 0 < one.magnitude <= 1:
         yield ("magnitude",), f"{one.magnitude:g} is not a share above 0", "write for example magnitude: 40%"
+    if kind is Kind.SILENT and one.magnitude:
+        yield ("magnitude",), "a silent service is not more or less silent", "take the magnitude out"
     if kind is Kind.DIP and one.magnitude >= 1:
         yield ("magnitude",), f"a dip by {one.magnitude:g} is none", "write for example magnitude: 20%"
     if kind in (Kind.SPIKE, Kind.LATENCY) and one.magnitude <= 1:

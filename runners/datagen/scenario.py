@@ -10,14 +10,18 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from runners.config.document import Document, Rate, Seconds, Share, Strict, check, parse
-from runners.datagen.anomaly import Anomaly
+from runners.datagen.anomaly import Anomaly, Kind
 from runners.datagen.formats.mix import Mix
 from runners.datagen.incidents import AnomalyFile, Quiet, check_incidents
 from runners.datagen.mishaps import Faults
 from runners.datagen.rhythm import time_zone, week_time
+from runners.datagen.topology import SERVICES
 from runners.datagen.volume import requests_per_s
 from runners.lib.errors import FileError
 from runners.lib.units import parse_volume
+
+MOST_MEMBERS = 256
+"""Instances of a tenant in a run, replaced ones included: a sample's number has room for so many."""
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 
@@ -69,10 +73,11 @@ class Spike(Strict):
 
 class Load(Strict):
     """requests: user requests a second, all tenants together, before rhythm, wave and spikes; or else volume: of logs and
-    traces together, in bytes a second before compression."""
+    traces together, in bytes a second before compression. arrivals: even, or random as people's are (a Poisson process)."""
 
     requests: Annotated[Rate, Field(gt=0)] | None = None
     volume: Annotated[float, BeforeValidator(parse_volume), Field(gt=0)] | None = None
+    arrivals: Literal["even", "random"] = "even"
     wave: Wave = Wave()
     spikes: tuple[Spike, ...] = ()
 
@@ -97,15 +102,26 @@ class Metrics(Strict):
 
 
 class Logs(Strict):
-    """formats: weights among the services of a shop, each of which keeps to one; empty: what its language is used to."""
+    """formats: weights among the services of a shop, each of which keeps to one; empty: what its language is used to.
+    debug: share of the requests whose debug records are written; without it, all are."""
 
     formats: dict[Literal["json", "logfmt", "plain", "klog", "rfc5424"], Annotated[float, Field(gt=0, le=1000)]] = (
         Field(default_factory=dict)
     )
 
+    debug: Share | None = None
+
     @property
     def mix(self) -> Mix:
         return tuple(sorted(self.formats.items()))
+
+
+class Traces(Strict):
+    """skew: by how much the clock of a host may be fast or slow; orphans: share of the spans that nobody hears of, so that
+    what they called has no parent."""
+
+    skew: Annotated[Seconds, Field(ge=0, le=3600)] = 0.0
+    orphans: Annotated[Share, Field(le=0.5)] = 0.0
 
 
 class Delivery(Strict):
@@ -147,6 +163,7 @@ class ScenarioFile(Strict):
     errors: Share = 0.01
     metrics: Metrics = Metrics()
     logs: Logs = Logs()
+    traces: Traces = Traces()
     delivery: Delivery = Delivery()
     anomalies: Annotated[tuple[AnomalyFile, ...], Field(max_length=200)] = ()
     quiet: Annotated[tuple[Quiet, ...], Field(max_length=200)] = ()
@@ -224,6 +241,13 @@ def _check_meaning(scenario: Scenario) -> None:
         both = "both requests and volume" if file.load.requests else "neither requests nor volume"
         raise document.error(f"load says {both}", ("load",), "keep one: requests: 2k/s, or volume: 50 GB/day")
     check_incidents(document, file.anomalies, file.quiet, scenario.tenants, file.duration)
+    for name in scenario.tenants:
+        deploys = [one for one in scenario.anomalies if one.kind is Kind.DEPLOY and one.tenant in ("", name)]
+        if (most := file.instances * (len(SERVICES) + len(deploys))) > MOST_MEMBERS:
+            raise document.error(
+                f"{len(deploys)} deploys make {most} instances of tenant '{name}', {MOST_MEMBERS} can be told apart",
+                ("instances",), "have fewer instances, or fewer deploys",
+            )  # fmt: skip
     for number, spike in enumerate(file.load.spikes):
         if spike.at >= file.duration:
             raise document.error(

@@ -15,15 +15,16 @@ from runners.datagen.encode import Encoder
 from runners.datagen.gauging import gauged
 from runners.datagen.loki_pushing import PushEncoder
 from runners.datagen.metering import MetricEncoder, Part
-from runners.datagen.model.fleet import fleet
+from runners.datagen.model.fleet import fleet, skews
 from runners.datagen.model.logs import logs, records
 from runners.datagen.model.metrics import MAX_INSTANCES, MAX_SERIES, Meter
 from runners.datagen.model.reports import Reports
-from runners.datagen.model.requests import Requests, Stream
+from runners.datagen.model.requests import Habits, Requests, Stream
+from runners.datagen.model.roster import Roster, roster
 from runners.datagen.model.shapes import MAX_VISITS
 from runners.datagen.model.spans import spans
 from runners.datagen.remote_writing import WriteEncoder
-from runners.datagen.scenario import Scenario
+from runners.datagen.scenario import Scenario, ScenarioFile
 from runners.datagen.topology import INTERNAL
 from runners.ledger.attempt import Batch, Flag
 from runners.ledger.identity import Identity, derive
@@ -58,11 +59,13 @@ class World:
         self._tenants: list[_Tenant] = []
         gaugings = gauged(scenario)
         for number, name in enumerate(identity.tenants):
-            plan = schedule(file, number, start_ns, duration_s)
+            plan = schedule(file, number, start_ns, duration_s, seed)
             effects = Effects(scenario.anomalies, name, plan.tick_ns)
-            stream = Stream(seed, name, plan, errors=file.errors, instances=file.instances, effects=effects)
-            resources = fleet(identity, seed, number, file.instances)
-            meter = Meter(seed, identity, number, stream, resources, per=file.instances, gauging=gaugings[number])
+            staff = roster(effects, file.instances)
+            habits = Habits(file.traces.orphans, file.logs.debug, _skews(file, seed, name, staff))
+            stream = Stream(seed, name, plan, errors=file.errors, roster=staff, effects=effects, habits=habits)
+            resources = fleet(identity, seed, number, staff)
+            meter = Meter(seed, identity, number, stream, resources, roster=staff, gauging=gaugings[number])
             reports = Reports(meter, tuple(resource.service for resource in resources), start_ns)
             encoders = MetricEncoder(identity, number, resources), WriteEncoder(name, resources)
             self._tenants.append(_Tenant(plan, resources, stream, meter, reports, *encoders))
@@ -203,7 +206,10 @@ class World:
             return self._measured(tenant, tick, wire)
         requests = self._tenants[tenant].stream.tick(tick)
         told = records(requests) if signal == "logs" else None
-        numbers, times = (requests.span_numbers, requests.start) if told is None else (told.number, told.time)
+        spans_told = requests.told
+        numbers, times = (
+            (requests.span_numbers[spans_told], requests.start[spans_told]) if told is None else (told.number, told.time)
+        )
         size = len(numbers)
         if not size:
             return []
@@ -300,3 +306,8 @@ class World:
         number = entry.meter.number(0, self.ticks, 0)
         value = derive(self.seed, self.tenants[tenant], "sentinel") >> 24
         return Sample(number, resource, "testbed.sentinel", "1", "gauge", 0, time, value, {})
+
+
+def _skews(file: ScenarioFile, seed: int, tenant: str, staff: Roster) -> tuple[int, ...]:
+    most_ns = round(file.traces.skew * 1e9)
+    return tuple(skews(seed, tenant, len(staff.members), most_ns)) if most_ns else ()

@@ -7,6 +7,7 @@ is a new series and the old one is never written again. Slots change one after t
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -37,6 +38,15 @@ class Filler(NamedTuple):
         """Series that were written between two ticks with a report, both included. Every generation is: none lives shorter
         than the time between two reports."""
         return int((self.generations(last) - self.generations(first) + 1).sum())
+
+    def distinct_of(self, told: Sequence[int]) -> int:
+        """Series that were written at these ticks, in their order."""
+        found, last = 0, None
+        for tick in told if self.slots else ():
+            now = self.generations(tick)
+            found += self.slots if last is None else int((now != last).sum())
+            last = now
+        return found
 
     def slot_of(self, shard: object, tick: int) -> int | None:
         """The slot that a shard's name means at a tick; None when it is another's."""

@@ -8,6 +8,7 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from runners.datagen.formats import Line as Written
 from runners.datagen.formats.mix import USUAL, Mix
@@ -64,12 +65,25 @@ def records(requests: Requests) -> Records:
     number += (of.logs_before[row] + within).astype(np.uint64)
     start = requests.start[visit]
     time = start + (requests.end[visit] - start) * of.at[line] // 100
+    if requests.mute is not None or requests.terse is not None:
+        kept = np.flatnonzero(_written(requests, visit, of.line[line]))
+        visit, line, number, time = visit[kept], line[kept], number[kept], time[kept]
     order = _by_time(time)
     visit, number, distinct = visit[order], number[order], of.line[line[order]]
     if requests.novelty is not None:
         chance = (draw(_NOVELTY, number) >> np.uint64(32)).astype(np.int64)
         distinct += len(of.line_of) * (chance < requests.novelty[of.service[requests.row[visit]]])
     return Records(visit, distinct, number, time[order])
+
+
+def _written(requests: Requests, visit: Integers, line: Integers) -> npt.NDArray[np.bool_]:
+    """(L,) is this record written at all? line: numbers of distinct lines."""
+    found = np.ones(len(visit), bool)
+    if requests.mute is not None:
+        found &= requests.mute[requests.tables.service[requests.row[visit]]] == 0
+    if requests.terse is not None:
+        found &= ~(requests.terse[requests.request[visit]] & (requests.tables.debug_line[line] > 0))
+    return found
 
 
 def _by_time(time: Integers) -> Integers:

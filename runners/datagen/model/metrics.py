@@ -19,6 +19,7 @@ from runners.datagen.model.buckets import BOUNDS, BUCKETS, OFFSET, SCALE
 from runners.datagen.model.filler import Filler
 from runners.datagen.model.readings import LATTICE
 from runners.datagen.model.requests import Integers, Stream
+from runners.datagen.model.roster import Roster
 from runners.datagen.model.series import CALLED, CALLS, DURATION, SERVED, Series, series_of
 from runners.datagen.model.tables import tables
 from runners.datagen.model.tally import Tally
@@ -52,13 +53,15 @@ class Meter:
     each; tally: what was counted by the tick that was asked for last."""
 
     def __init__(
-        self, seed: int, identity: Identity, tenant: int, stream: Stream, fleet: Sequence[Resource], *, per: int,
+        self, seed: int, identity: Identity, tenant: int, stream: Stream, fleet: Sequence[Resource], *, roster: Roster,
         gauging: Gauging,
     ) -> None:  # fmt: skip
-        """tenant: its number; per: instances of each service."""
+        """tenant: its number."""
         self._identity, self._tenant, self._stream, self._fleet = identity, tenant, stream, fleet
-        self._per, self._of, self._interval = per, gauging, gauging.interval
-        self.fillers = gauging.fillers or (Filler(),) * len(fleet)
+        self._roster, self._of, self._interval = roster, gauging, gauging.interval
+        self._steady = roster.steady
+        fillers, per = gauging.fillers or (Filler(),) * len(fleet), roster.instances
+        self.fillers = tuple(fillers[of.service * per + of.slot] for of in roster.members)
         name = identity.tenants[tenant]
         self.keys = [derive(seed, "metrics", name, ordinal) for ordinal in range(len(fleet))]
         restart = gauging.restart
@@ -70,27 +73,35 @@ class Meter:
 
     @property
     def active(self) -> int:
-        """As how many series a store shows all instances together at any moment."""
-        own = sum(series.shown for ordinal in range(len(self._fleet)) for series in self.series_of(ordinal))
-        return own + sum(one.slots for one in self.fillers)
+        """As how many series a store shows all instances of a moment together."""
+        return sum(map(self._shown_by, range(len(SERVICES) * self._roster.instances)))
 
     @property
     def series(self) -> int:
-        """As how many it shows them after the whole run: replaced ones count too."""
-        extra = sum(
-            one.distinct(min(ordinal % self._interval, self._last_tick), self._last_tick) - one.slots
-            for ordinal, one in enumerate(self.fillers)
-            if one.slots
-        )
-        return self.active + extra
+        """As how many it shows them after the whole run: replaced ones count too, what never told anything does not."""
+        total = 0
+        for ordinal, one in enumerate(self.fillers):
+            if self._steady:
+                first = min(ordinal % self._interval, self._last_tick)
+                total += self._shown_by(ordinal) + (one.distinct(first, self._last_tick) - one.slots if one.slots else 0)
+            elif told := [tick for tick in range(self._last_tick + 1) if self.reports(ordinal, tick)]:
+                total += self._shown_by(ordinal) - one.slots + one.distinct_of(told)
+        return total
+
+    def _shown_by(self, ordinal: int) -> int:
+        return sum(series.shown for series in self.series_of(ordinal)) + self.fillers[ordinal].slots
 
     def series_of(self, ordinal: int) -> tuple[Series, ...]:
         """The series of one instance, without the fillers that follow them."""
-        return series_of(ordinal // self._per, self._of.cpus, histograms=self._of.histograms)
+        return series_of(self._roster.members[ordinal].service, self._of.cpus, histograms=self._of.histograms)
 
     def reports(self, ordinal: int, tick: int) -> bool:
-        """Does this instance report at the end of this tick? At the end of the last one, all do: SDKs flush."""
-        return tick % self._interval == ordinal % self._interval or tick == self._last_tick
+        """Does this instance report at the end of this tick? At the end of its last one, it does: SDKs flush."""
+        due = tick % self._interval == ordinal % self._interval or tick == self._last_tick
+        if self._steady:
+            return due
+        alive = self._roster.alive
+        return alive(ordinal, tick) and (due or not alive(ordinal, tick + 1))
 
     def reporting(self, tick: int) -> list[int]:
         """The instances that do."""
@@ -99,7 +110,7 @@ class Meter:
     def since(self, ordinal: int, tick: int) -> int:
         """When an instance reported before this tick, or the beginning."""
         before = self._reported_before(ordinal, tick)
-        return self._stream.schedule.start_ns if before is None else self.time(ordinal, before)
+        return self._stream.schedule.begins(self._born(ordinal)) if before is None else self.time(ordinal, before)
 
     def time(self, ordinal: int, tick: int) -> int:
         """When it does: just after the tick's end, each instance a microsecond later than the one before."""
@@ -115,7 +126,11 @@ class Meter:
 
     def began(self, ordinal: int, tick: int) -> int:
         """The tick with which the instance that reports at this one was started."""
-        return max(0, tick - (tick + self._phase[ordinal]) % self._of.restart) if self._of.restart else 0
+        again = tick - (tick + self._phase[ordinal]) % self._of.restart if self._of.restart else 0
+        return max(self._born(ordinal), again)
+
+    def _born(self, ordinal: int) -> int:
+        return self._roster.members[ordinal].born
 
     def find(self, ordinal: int, tick: int, name: str, attributes: dict[str, object], *, labelled: bool) -> int | None:
         """The index of the point that a stored sample with this name is, or is a part of. labelled: attributes are labels."""
@@ -223,7 +238,7 @@ class Meter:
         return np.flatnonzero((tick + np.array(self._phase, np.int64)) % self._of.restart == 0)
 
     def _reported_before(self, ordinal: int, tick: int) -> int | None:
-        for earlier in range(tick - 1, max(-1, tick - 1 - self._interval), -1):
+        for earlier in range(tick - 1, self._born(ordinal) - 1, -1):
             if self.reports(ordinal, earlier):
                 return earlier
         return None
@@ -233,13 +248,15 @@ class Meter:
         since = np.full(len(self._fleet), tick)
         for ordinal in reporting:
             last = self._reported_before(ordinal, tick)
-            since[ordinal] = -1 if last is None else last
+            since[ordinal] = self._born(ordinal) - 1 if last is None else last
         result = np.zeros((len(self._fleet), len(tables().classes)), np.int64)
-        for earlier in range(max(0, tick - self._interval + 1), tick + 1):
+        for earlier in range(int(since[list(reporting)].min()) + 1, tick + 1):
             requests = self._stream.tick(earlier)
-            new = np.flatnonzero(since[requests.instance] < earlier)
-            took = (requests.end - requests.start)[new]
-            np.add.at(result, (requests.instance[new], requests.span_class[new]), took)
+            told = requests.told
+            instance, of = requests.instance[told], requests.span_class[told]
+            new = np.flatnonzero(since[instance] < earlier)
+            took = (requests.end - requests.start)[told][new]
+            np.add.at(result, (instance[new], of[new]), took)
         return result
 
     def _indexes(self, ordinal: int, labelled: bool) -> dict[_Key, int]:

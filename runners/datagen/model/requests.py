@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import exp
 from statistics import NormalDist
@@ -31,6 +31,7 @@ from runners.datagen.model.fields import (
     variants,
     zipf,
 )
+from runners.datagen.model.roster import Roster
 from runners.datagen.model.shapes import MAX_VISITS, Visit
 from runners.datagen.model.tables import ROUTE_BITS, Tables, tables
 from runners.datagen.model.weather import Weather
@@ -49,10 +50,11 @@ _LEAD_NS = 1_000_000
 _MASK = (1 << 64) - 1
 _QUEUE_NS = 1_800
 _LATENCY_BITS = 10
+_MOMENT_BITS = 26  # times a tick of a minute, in nanoseconds, is less than 2^63
 _SICK_SHARE, _SICK_FACTOR, _MOST_SICK = 0.15, 10.0, 0.5
 _RETRY_SHARE = 0.004
 _KEPT_TICKS = 16
-_U32 = np.uint64(32)
+_U32, _WHOLE = np.uint64(32), 1 << 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +64,9 @@ class Requests:
     By request (R): number, shape, variant, user, product, client (indexes into the pools), order (any 64 bits).
     By visit (V), request by request and in the order of the shape: request (index), row (of the tables), instance
     (ordinal in the fleet), start, end (Unix nanoseconds). By request: first (index of its first visit).
-    novelty: by service, the share of 2^32 of log records that are of a new pattern; None: of no service.
+    novelty: by service, the share of 2^32 of log records that are of a new pattern; None: of no service. heard: indexes of
+    the visits of which a span is told, None: of all; mute: by service, 1 where it writes no records; terse: by request, are
+    its debug records left out?
     """
 
     tables: Tables
@@ -78,6 +82,14 @@ class Requests:
     end: Integers
     first: Integers
     novelty: Integers | None = None
+    heard: Integers | None = None
+    mute: Integers | None = None
+    terse: npt.NDArray[np.bool_] | None = None
+
+    @property
+    def told(self) -> Integers | slice:
+        """Which visits are told as spans, to be used as an index. What is not told is not counted by metrics either."""
+        return slice(None) if self.heard is None else self.heard
 
     def __len__(self) -> int:
         return len(self.number)
@@ -109,6 +121,16 @@ class Requests:
         return Fields({**variants()[variant], **found}, {**variants()[variant % FEW_VARIANTS], **found})
 
 
+class Habits(NamedTuple):
+    """How a shop tells what happens. orphans: share of the spans that get lost before they are told; debug: share of the
+    requests whose debug records are written, None for all; skews: by ordinal of the instance, nanoseconds by which its
+    host's clock is fast, none of them: all are right."""
+
+    orphans: float = 0.0
+    debug: float | None = None
+    skews: tuple[int, ...] = ()
+
+
 class Fields(NamedTuple):
     """The texts of a request, for visits that went well and for failed ones."""
 
@@ -123,12 +145,16 @@ class Stream:
     """All requests of one tenant."""
 
     def __init__(
-        self, seed: int, tenant: str, schedule: Schedule, *, errors: float, instances: int, effects: Effects = NONE
-    ) -> None:
-        """errors: share of requests that fail, bursts included; instances: of each service; effects: of anomalies."""
+        self, seed: int, tenant: str, schedule: Schedule, *, errors: float, roster: Roster, effects: Effects = NONE,
+        habits: Habits | None = None,
+    ) -> None:  # fmt: skip
+        """errors: share of requests that fail, bursts included; effects: of anomalies."""
         self.schedule = schedule
         self._keys = [derive(seed, "requests", tenant, use) for use in range(8)]
-        self._instances, self._tables, self._effects = instances, tables(), effects
+        self._roster, self._tables, self._effects = roster, tables(), effects
+        self._habits = habits or Habits()
+        self._thinned = effects.may_be_silent or self._habits.orphans > 0 or self._habits.debug is not None
+        self._logs_of = lru_cache(maxsize=4096)(self._count_logs)
         self._weather = Weather(seed, tenant, len(SERVICES))
         self._always = round(errors * (1 - _SICK_SHARE) * (1 << 32))
         self._sick = round(min(_MOST_SICK, errors * _SICK_FACTOR) * (1 << 32))
@@ -169,11 +195,23 @@ class Stream:
 
     def spans(self, tick: int) -> int:
         """Number of spans of a tick."""
+        if self._thinned:
+            found = self.tick(tick)
+            return len(found.start[found.told])
         return int(self._tables.visits[self.shapes(tick)].sum())
 
     def logs(self, tick: int) -> int:
         """Number of log records of a tick."""
-        return int(self._tables.logs[self.shapes(tick)].sum())
+        return self._logs_of(tick) if self._thinned else int(self._tables.logs[self.shapes(tick)].sum())
+
+    def _count_logs(self, tick: int) -> int:
+        found = self.tick(tick)
+        lines = found.tables.lines[found.row]
+        if found.mute is not None:
+            lines = lines * (1 - found.mute[found.tables.service[found.row]])
+        if found.terse is not None:
+            lines = lines - found.tables.debugs[found.row] * (lines > 0) * found.terse[found.request]
+        return int(lines.sum())
 
     def tick(self, tick: int) -> Requests:
         """The requests that end in a tick, by end. The last few ticks asked for are kept."""
@@ -204,24 +242,51 @@ class Stream:
         if not self._effects.none:
             slower = [self._effects.latency(service.name, tick) for service in SERVICES]
             own = own * np.array(slower, np.int64)[of.service[row]] // NEUTRAL
+        service = of.service[row].astype(np.uint64)
+        turn = draw(self._keys[1], owned << np.uint64(5) | service) >> np.uint64(40)
+        per = self._roster.instances
+        instance = of.service[row] * per + (turn % np.uint64(per)).astype(np.int64)
+        if not self._roster.steady:
+            instance = self._roster.current(tick)[instance]
+            if (slower := self._roster.slower(tick)) is not None:
+                own = own * slower[instance] // NEUTRAL
         begins, ends = self._times(shape, request, row, first, own)
-        # One in each n-th part of the tick: even, yet not regular. Nothing ends in the first millisecond, where the
-        # samples that count the tick before lie.
-        jitter = (draw(self._keys[3], numbers) >> np.uint64(48)).astype(np.int64)
-        room, slots = self.schedule.tick_ns - _LEAD_NS, max(1, count)
-        last = room * np.arange(count) // slots + (room // slots * jitter >> 16) + self.schedule.begins(tick) + _LEAD_NS
+        last = self._ends(tick, numbers)
         latest = np.maximum.reduceat(ends, first) if count else ends
         shift = (last - latest)[request]
 
-        service = of.service[row].astype(np.uint64)
-        turn = draw(self._keys[1], owned << np.uint64(5) | service) >> np.uint64(40)
-        instance = of.service[row] * self._instances + (turn % np.uint64(self._instances)).astype(np.int64)
         a, b = draw(self._keys[4], numbers), draw(self._keys[5], numbers)
         pool = {"user": _pick(a, 0, USERS), "product": _pick(a, 16, PRODUCTS), "client": _pick(a, 32, CLIENTS)}
-        return Requests(
+        if self._habits.skews:
+            shift = shift + np.array(self._habits.skews, np.int64)[instance]
+        found = Requests(
             of, numbers, shape, _pick(a, 48, VARIANTS), pool, b, request, row, instance, begins + shift, ends + shift,
             first, self._novelty(tick),
         )  # fmt: skip
+        return self._thin(tick, found) if self._thinned else found
+
+    def _thin(self, tick: int, found: Requests) -> Requests:
+        """Without what nobody hears of."""
+        mute, habits, terse = self._roster.mute(tick), self._habits, None
+        heard = np.ones(len(found.row), bool)
+        if mute is not None:
+            heard &= mute[found.tables.service[found.row]] == 0
+        if habits.orphans:
+            heard &= _chance(self._keys[7], found.span_numbers) >= round(habits.orphans * _WHOLE)
+        if habits.debug is not None:
+            terse = _chance(self._keys[7] ^ 1, found.number) >= round(habits.debug * _WHOLE)
+        return replace(found, heard=None if heard.all() else np.flatnonzero(heard), mute=mute, terse=terse)
+
+    def _ends(self, tick: int, numbers: U64) -> Integers:
+        """When each request ends, ascending. Nothing ends in the first millisecond of a tick, where the samples that count
+        the tick before lie."""
+        bits, room = draw(self._keys[3], numbers), self.schedule.tick_ns - _LEAD_NS
+        begins = self.schedule.begins(tick) + _LEAD_NS
+        if self.schedule.random:  # a Poisson process, given how many there are
+            return (np.sort(bits >> np.uint64(64 - _MOMENT_BITS)).astype(np.int64) * room >> _MOMENT_BITS) + begins
+        # One in each n-th part of the tick: even, yet not regular.
+        slots, jitter = max(1, len(numbers)), (bits >> np.uint64(48)).astype(np.int64)
+        return room * np.arange(len(numbers)) // slots + (room // slots * jitter >> 16) + begins
 
     def _novelty(self, tick: int) -> Integers | None:
         shares = [0 if self._effects.none else self._effects.novelty(service.name, tick) for service in SERVICES]
@@ -274,6 +339,11 @@ class Stream:
                 members = np.flatnonzero(of.trace[row] == trace)
                 start[members] += offset[request[members]]
         return start, start + total
+
+
+def _chance(key: int, numbers: U64) -> Integers:
+    """Even draws of 2^32."""
+    return (draw(key, numbers) >> _U32).astype(np.int64)
 
 
 def _pick(bits: U64, shift: int, n: int) -> Integers:

@@ -30,11 +30,14 @@ def spans(requests: Requests, identity: Identity, tenant: int, fleet: Sequence[R
     ids = [identity.span_id(tenant, number) for number in numbers]
     fields = [requests.fields(index) for index in range(len(requests))]
     found = []
+    told = None if requests.heard is None else set(requests.heard.tolist())
     for index, (row, owner, start, end, instance) in enumerate(
         zip(rows, owners, requests.start.tolist(), requests.end.tolist(), requests.instance.tolist(), strict=True)
     ):
+        if told is not None and index not in told:
+            continue
         first, parent, link = firsts[owner], int(of.parent[row]), int(of.link[row])
-        told = SpanIds(
+        own = SpanIds(
             identity.trace_id(tenant, traces[index]), ids[index], ids[first + parent] if parent >= 0 else b"",
             *((identity.trace_id(tenant, traces[first + link]), ids[first + link]) if link >= 0 else ()),
         )  # fmt: skip
@@ -43,7 +46,7 @@ def spans(requests: Requests, identity: Identity, tenant: int, fleet: Sequence[R
             span(
                 visit,
                 fields[owner].of(visit),
-                told,
+                own,
                 number=numbers[index],
                 resource=fleet[instance],
                 start=start,

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from runners.datagen.model.fields import FEW_VARIANTS, VARIANTS
 from runners.datagen.model.shapes import Shape, Visit, shapes
-from runners.datagen.topology import ROUTES, SERVICES, Line
+from runners.datagen.topology import DEBUG, ROUTES, SERVICES, Line
 
 Integers = npt.NDArray[np.int64]
 ROUTE_BITS = 10
@@ -34,10 +34,10 @@ class SpanClass(NamedTuple):
 class Tables:
     """Everything is a whole number. By shape: well, first_row, visits, logs, first_stage, stages. By row: position,
     parent (position, -1), level (0 for a root), service, stage (in the shape), own_us, fixed (1: always as long), kind,
-    span_class, trace, link (position, -1), first_line, lines, logs_before (in the shape). By stage: stage_parent
+    span_class, trace, link (position, -1), first_line, lines, logs_before (in the shape), debugs (records of that severity). By stage: stage_parent
     (position), stage_before (first stage of that visit, in the shape), stage_level (of the visits in it). By line row:
     line (number among the distinct ones), at (percent of the duration). By kind: variants, and by line: line_variants, how
-    many there are of it.
+    many there are of it, and debug_line: is it of that severity?
     """
 
     def __init__(self) -> None:
@@ -86,6 +86,8 @@ class Tables:
         self.line_of: list[tuple[Visit, Line]] = []
         self.line = _array(_numbers([(_bare(v), line) for v in visits for line in v.lines], self.line_of))
         self.line_variants = _array(FEW_VARIANTS if visit.error else VARIANTS for visit, _ in self.line_of)
+        self.debugs = _array(sum(line.severity is DEBUG for line in visit.lines) for visit in visits)
+        self.debug_line = _array(line.severity is DEBUG for _, line in self.line_of)
         self.at = _array(round(line.at * 100) for visit in visits for line in visit.lines)
 
     def _add(self, more: Iterable[Shape]) -> list[int]:

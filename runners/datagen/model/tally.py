@@ -47,18 +47,19 @@ class Tally:
         self._done = tick + 1
 
     def _add(self, requests: Requests) -> None:
-        key = requests.instance * self.counts.shape[1] + requests.span_class
+        told = requests.told
+        key = (requests.instance * self.counts.shape[1] + requests.span_class)[told]
         self.counts += np.bincount(key, minlength=self.counts.size).reshape(self.counts.shape)
         if not self._histograms:
             return
-        took = requests.end - requests.start
+        took = (requests.end - requests.start)[told]
         np.add.at(self.took.reshape(-1), key, took)
-        cell = np.where(self._calls[requests.span_class], exponential(took), classic(took))
+        cell = np.where(self._calls[requests.span_class[told]], exponential(took), classic(took))
         flat = np.bincount(key * self.cells.shape[2] + cell, minlength=self.cells.size)
         self.cells += flat.reshape(self.cells.shape)
         # Of several spans of one key the last one stays.
         for array, values in (
-            (self.last_trace, requests.trace_numbers), (self.last_span, requests.span_numbers), (self.last_took, took),
-            (self.last_end, requests.end),
+            (self.last_trace, requests.trace_numbers[told]), (self.last_span, requests.span_numbers[told]),
+            (self.last_took, took), (self.last_end, requests.end[told]),
         ):  # fmt: skip
             array.reshape(-1)[key] = values

@@ -70,13 +70,6 @@ def test_what_makes_no_sense_is_named_with_its_line(anomaly: str, message: str, 
     assert (caught.value.line, caught.value.exit_code) == (6, 2)
 
 
-@pytest.mark.parametrize("kind", sorted(set(Kind) - incidents.WIRED))
-def test_what_the_generator_cannot_do_is_not_accepted(kind: Kind) -> None:
-    with pytest.raises(FileError, match=f"cannot do '{kind}' yet") as caught:
-        scenario(f"anomalies:\n  - {{name: a, kind: {kind}, at: 1s, lasts: 5s, magnitude: 50%}}\n")
-    assert "dip" in str(caught.value)
-
-
 @pytest.mark.parametrize(
     ("kind", "target", "message"),
     [
@@ -87,12 +80,19 @@ def test_what_the_generator_cannot_do_is_not_accepted(kind: Kind) -> None:
         ("latency", "{service: payment}", "a latency by 0 is none"),
     ],
 )
-def test_each_kind_wants_its_target_and_magnitude(
-    monkeypatch: pytest.MonkeyPatch, kind: str, target: str, message: str
-) -> None:
-    monkeypatch.setattr(incidents, "WIRED", frozenset(Kind))
+def test_each_kind_wants_its_target_and_magnitude(kind: str, target: str, message: str) -> None:
     with pytest.raises(FileError, match=message):
         scenario(f"anomalies: [{{name: a, kind: {kind}, target: {target}, at: 1s, lasts: 5s}}]\n")
+
+
+def test_deploys_of_one_service_follow_one_another_and_silence_has_no_degree() -> None:
+    one = "{name: a, kind: deploy, target: {service: cart}, at: 1s, lasts: 5s}"
+    for other in (one.replace("name: a", "name: b"), one.replace("name: a", "name: b").replace("cart", "cart, tenant: acme")):
+        with pytest.raises(FileError, match="a deploy while 'a' still lasts"):
+            scenario(f"anomalies: [{one}, {other}]\n")
+        scenario(f"anomalies: [{one}, {other.replace('at: 1s', 'at: 6s')}]\n")
+    with pytest.raises(FileError, match="not more or less silent"):
+        scenario(f"anomalies: [{one.replace('deploy', 'silent').replace('5s}', '5s, magnitude: 20%}')}]\n")
 
 
 def test_nothing_may_go_wrong_in_a_quiet_window() -> None:
