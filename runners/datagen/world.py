@@ -208,7 +208,9 @@ class World:
         told = records(requests) if signal == "logs" else None
         spans_told = requests.told
         numbers, times = (
-            (requests.span_numbers[spans_told], requests.start[spans_told]) if told is None else (told.number, told.time)
+            (requests.span_numbers[spans_told], requests.start[spans_told])
+            if told is None
+            else (told.number, told.time)
         )
         size = len(numbers)
         if not size:

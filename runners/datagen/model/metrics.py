@@ -83,7 +83,9 @@ class Meter:
         for ordinal, one in enumerate(self.fillers):
             if self._steady:
                 first = min(ordinal % self._interval, self._last_tick)
-                total += self._shown_by(ordinal) + (one.distinct(first, self._last_tick) - one.slots if one.slots else 0)
+                total += self._shown_by(ordinal) + (
+                    one.distinct(first, self._last_tick) - one.slots if one.slots else 0
+                )
             elif told := [tick for tick in range(self._last_tick + 1) if self.reports(ordinal, tick)]:
                 total += self._shown_by(ordinal) - one.slots + one.distinct_of(told)
         return total

@@ -248,8 +248,8 @@ class Stream:
         instance = of.service[row] * per + (turn % np.uint64(per)).astype(np.int64)
         if not self._roster.steady:
             instance = self._roster.current(tick)[instance]
-            if (slower := self._roster.slower(tick)) is not None:
-                own = own * slower[instance] // NEUTRAL
+            if (releases := self._roster.slower(tick)) is not None:
+                own = own * releases[instance] // NEUTRAL
         begins, ends = self._times(shape, request, row, first, own)
         last = self._ends(tick, numbers)
         latest = np.maximum.reduceat(ends, first) if count else ends

@@ -100,7 +100,9 @@ def _roster(effects: Effects, instances: int) -> Roster:
     every = [
         [a._replace(dies=b.born) for a, b in pairwise(line)] + [line[-1]] for line in lines.values()
     ]  # by slot, the first of each being those of the beginning
-    later = sorted((member for line in every for member in line[1:]), key=lambda each: (each.generation, each.service, each.slot))
+    later = sorted(
+        (member for line in every for member in line[1:]), key=lambda each: (each.generation, each.service, each.slot)
+    )
     return Roster((*(line[0] for line in every), *later), instances, effects)
 
 

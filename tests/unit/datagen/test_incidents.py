@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from runners.datagen import incidents
-from runners.datagen.anomaly import Kind
 from runners.datagen.clock import schedule
 from runners.datagen.labels import labels
 from runners.datagen.model.series import series_of
@@ -87,7 +86,10 @@ def test_each_kind_wants_its_target_and_magnitude(kind: str, target: str, messag
 
 def test_deploys_of_one_service_follow_one_another_and_silence_has_no_degree() -> None:
     one = "{name: a, kind: deploy, target: {service: cart}, at: 1s, lasts: 5s}"
-    for other in (one.replace("name: a", "name: b"), one.replace("name: a", "name: b").replace("cart", "cart, tenant: acme")):
+    for other in (
+        one.replace("name: a", "name: b"),
+        one.replace("name: a", "name: b").replace("cart", "cart, tenant: acme"),
+    ):
         with pytest.raises(FileError, match="a deploy while 'a' still lasts"):
             scenario(f"anomalies: [{one}, {other}]\n")
         scenario(f"anomalies: [{one}, {other.replace('at: 1s', 'at: 6s')}]\n")

@@ -33,8 +33,9 @@ WORLDS = {
     "silent": anomalies(SILENT),
     "silent to the end": anomalies(LATE_SILENT),
     "deploys": anomalies(DEPLOY, AGAIN),
-    "all of it": anomalies(SILENT, LATE_SILENT, DEPLOY, AGAIN)
-    .replace("histograms: true", "histograms: true, restart: 5s")
+    "all of it": anomalies(SILENT, LATE_SILENT, DEPLOY, AGAIN).replace(
+        "histograms: true", "histograms: true, restart: 5s"
+    )
     + "\ntraces: {orphans: 5%, skew: 40ms}\nlogs: {debug: 20%}\n",
     "churn": anomalies(SILENT, DEPLOY).replace("histograms: true", "series: 9000, churn: 900%/min"),
 }
@@ -51,11 +52,12 @@ def every(of: World, tenant: int, signal: str) -> list[Item]:
 
 def test_the_bytes_are_those_of_the_plain_encoders(of: World) -> None:
     several = "orphans" in of.scenario.source.decode()
-    for wire in ("otlp", "loki", "remote_write") if several else ("otlp",):
+    wires: tuple[Wire, ...] = ("otlp", "loki", "remote_write") if several else ("otlp",)
+    for wire in wires:
         for tick in range(of.ticks):
             for batch in of.batches(tick):
-                if batch.signal in CARRIES[cast("Wire", wire)]:
-                    assert of.parcel(batch, wire=cast("Wire", wire)) == plainly(of, batch, cast("Wire", wire))
+                if batch.signal in CARRIES[wire]:
+                    assert of.parcel(batch, wire=wire) == plainly(of, batch, wire)
 
 
 def plainly(of: World, batch: Batch, wire: Wire) -> object:
@@ -85,7 +87,7 @@ def test_sums_agree_exactly_across_signals(of: World) -> None:
         counted: Counter[tuple[object, ...]] = Counter()
         took: Counter[tuple[object, ...]] = Counter()
         for span in cast("list[Span]", every(of, tenant, "traces")):
-            key = (span.resource.instance_id, span.name, span.status_code)
+            key: tuple[object, ...] = (span.resource.instance_id, span.name, span.status_code)
             counted[key] += 1
             took[key] += span.end - span.start
         deltas: Counter[tuple[object, ...]] = Counter()
@@ -129,7 +131,7 @@ def test_nothing_is_heard_of_a_silent_service_and_nothing_else_is_missing() -> N
     quiet, loud = world(text=WORLDS["silent"]), world(text=BASE)
     for tick in range(quiet.ticks):
         for signal in SIGNALS:
-            told = [item for item in quiet.slice(0, signal, tick)]
+            told = quiet.slice(0, signal, tick)
             wanted = [item.seq for item in loud.slice(0, signal, tick) if item.resource.service != "catalog"]
             assert [item.seq for item in told if item.resource.service != "catalog"] == wanted
             heard = any(item.resource.service == "catalog" for item in told)
@@ -203,7 +205,9 @@ def test_debug_records_are_written_for_a_share_of_the_requests() -> None:
 
 
 def test_people_come_at_random() -> None:
-    text = TEXT.replace("requests: 20/s", "requests: 20/s\n  arrivals: random").replace("duration: 6s", "duration: 200s")
+    text = TEXT.replace("requests: 20/s", "requests: 20/s\n  arrivals: random").replace(
+        "duration: 6s", "duration: 200s"
+    )
     text = text.replace("wave: {amplitude: 30%, period: 5s}", "spikes: []")
     of = world(text=text)
     counts = [len(of.requests(0, tick)) for tick in range(of.ticks)]
