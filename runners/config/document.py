@@ -47,7 +47,7 @@ Share = Annotated[float, BeforeValidator(_share), Field(ge=0, le=1)]
 class Strict(BaseModel):
     """Base of every user-written document: unknown keys are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True)

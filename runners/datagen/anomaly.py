@@ -75,6 +75,17 @@ class Anomaly:
             return 0
         return min(NEUTRAL, (at_ns - self.start_ns) * 5 * NEUTRAL // self.lasts_ns)
 
+    def does_something(self, tick_ns: int, end_ns: int) -> bool:
+        """Does any tick that begins before the end feel it? One that comes and goes between two of them is in no telemetry."""
+        for at_ns in range(-(-self.start_ns // tick_ns) * tick_ns, min(self.end_ns, end_ns), tick_ns):
+            if self.kind is Kind.SATURATION:
+                felt = self.filled(at_ns) > 0
+            else:
+                felt = self.kind not in RATES or self.factor(at_ns) != NEUTRAL
+            if felt:
+                return True
+        return False
+
 
 class Effects:
     """What a scenario's anomalies do to one tenant. Ask by tick; times are those at which the tick begins."""

@@ -74,6 +74,8 @@ def check_incidents(
     quiet: Sequence[Quiet],
     tenants: Sequence[str],
     duration_s: float,
+    *,
+    tick_s: float,
 ) -> None:
     """Raises FileError with line and remedy for the first thing that makes no sense."""
     names: set[str] = set()
@@ -88,6 +90,11 @@ def check_incidents(
             raise document.error(
                 f"anomaly '{one.name}': a deploy while '{other.name}' still lasts", (*at, "at"), "let one end first"
             )
+        if not one.anomaly.does_something(round(tick_s * 1e9), round(duration_s * 1e9)):
+            raise document.error(
+                f"anomaly '{one.name}': nothing comes of it between two ticks ({tick_s:g}s)", (*at, "lasts"),
+                f"let it last {2 * tick_s:g}s or longer, and begin before the last tick",
+            )  # fmt: skip
     for number, window in enumerate(quiet):
         if window.at >= duration_s:
             raise document.error(

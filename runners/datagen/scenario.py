@@ -43,7 +43,7 @@ class TenantLoad(Strict):
     """weight: the tenant's share of all requests is weight / sum of weights; rhythm: its week, by clocks in its zone."""
 
     id: Name
-    weight: Annotated[float, Field(gt=0)] = 1.0
+    weight: Annotated[float, Field(gt=0, le=1e9)] = 1.0
     zone: Annotated[str, BeforeValidator(time_zone)] = "UTC"
     rhythm: Literal["flat", "office", "evening"] = "flat"
 
@@ -240,7 +240,7 @@ def _check_meaning(scenario: Scenario) -> None:
     if (file.load.requests is None) == (file.load.volume is None):
         both = "both requests and volume" if file.load.requests else "neither requests nor volume"
         raise document.error(f"load says {both}", ("load",), "keep one: requests: 2k/s, or volume: 50 GB/day")
-    check_incidents(document, file.anomalies, file.quiet, scenario.tenants, file.duration)
+    check_incidents(document, file.anomalies, file.quiet, scenario.tenants, file.duration, tick_s=file.tick)
     for name in scenario.tenants:
         deploys = [one for one in scenario.anomalies if one.kind is Kind.DEPLOY and one.tenant in ("", name)]
         if (most := file.instances * (len(SERVICES) + len(deploys))) > MOST_MEMBERS:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from runners.datagen.scenario import Scenario
 from runners.ledger.items import Signal
 from runners.lib.errors import UsageError
-from runners.wire.connection import require_reachable
+from runners.wire.connection import require_reachable, split_url
 from runners.wire.http import HttpSink
 from runners.wire.local import CaptureSink, FileSink, NullSink
 from runners.wire.parcel import CARRIES, Sink, Wire
@@ -81,7 +81,7 @@ def parse_sinks(texts: Sequence[str]) -> tuple[Place, ...]:
 
 
 def parse_sink(text: str) -> Place:
-    """Raises UsageError with the valid forms."""
+    """Raises UsageError with the valid forms, or for a URL that is none."""
     if text == "platform:":
         return Place("platform")
     if text == "null:":
@@ -97,7 +97,9 @@ def parse_sink(text: str) -> Place:
         return Place("stdout", text.removeprefix("stdout:"))
     for prefix, kind in (*_STORES, ("", "http")):
         if text.startswith((f"{prefix}http://", f"{prefix}https://")):
-            return Place(kind, text.removeprefix(prefix).rstrip("/") if prefix else text)
+            url = text.removeprefix(prefix)
+            split_url(url)
+            return Place(kind, url.rstrip("/"))
     raise UsageError(f"--sink {text} is not a sink", remedy=f"write {_FORMS}")
 
 

@@ -6,19 +6,22 @@ no more is understood than a sink's answers need. http.client costs twice, a ful
 
 from __future__ import annotations
 
+import re
+import select
 import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from time import time
-from urllib.parse import urlsplit
+from time import monotonic, time
+from urllib.parse import SplitResult, urlsplit
 
 from runners.lib.errors import NotReady, UsageError
 from runners.wire.parcel import Answer
 
 _MAX_ANSWER, _READ = 1 << 20, 1 << 16
 _TOLD = 300
+_STATUS = re.compile("[1-9][0-9]{2}")
 
 
 @dataclass(frozen=True)
@@ -48,18 +51,18 @@ class Connection:
     """Opens itself when it is needed; a failed one is opened anew by the next post."""
 
     def __init__(self, url: str, timeout_s: float) -> None:
-        """url: http or https; what follows the host is put before every path. Raises UsageError."""
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UsageError(f"{url} is not an http(s) URL", remedy="write for example http://127.0.0.1:4318")
-        self._secure, self._host = parts.scheme == "https", parts.hostname
-        self._port = parts.port or (443 if self._secure else 80)
+        """url: http or https; what follows the host is put before every path. timeout_s: for connecting, for sending and
+        for the whole answer, each. Raises UsageError."""
+        parts = split_url(url)
+        self._secure, self._host = parts.scheme == "https", parts.hostname or ""
+        self._port = _port(parts)
         self._base = parts.path.rstrip("/")
         shown = f"[{self._host}]" if ":" in self._host else self._host
         self._always = f"Host: {shown}:{self._port}\r\nAccept-Encoding: identity\r\n"
         self._timeout_s = timeout_s
         self._socket: socket.socket | None = None
         self._rest = b""  # received and not yet read
+        self._due = 0.0  # when the answer must be there, by the monotonic clock
 
     def post(self, path: str, body: bytes | memoryview, headers: Mapping[str, str]) -> Reply | Answer:
         """An Answer with status 0 when no reply came: whether the body arrived is not known."""
@@ -69,6 +72,7 @@ class Connection:
         head = f"POST {self._base}{path} HTTP/1.1\r\n{self._always}Content-Length: {len(body)}\r\n{told}\r\n"
         try:
             self._send(self._connect(), head.encode("latin-1"), body)
+            self._due = monotonic() + self._timeout_s
             return self._reply()
         except (OSError, ValueError) as error:
             self.close()
@@ -80,6 +84,8 @@ class Connection:
             self._socket, self._rest = None, b""
 
     def _connect(self) -> socket.socket:
+        if self._socket is not None and self._stirred(self._socket):
+            self.close()
         if self._socket is None:
             opened = socket.create_connection((self._host, self._port), self._timeout_s)
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -87,6 +93,15 @@ class Connection:
                 opened = ssl.create_default_context().wrap_socket(opened, server_hostname=self._host)
             self._socket = opened
         return self._socket
+
+    def _stirred(self, opened: socket.socket) -> bool:
+        """Is there something to read before anything was asked? The other side has closed, or answers what nobody asked: the
+        next request must not take that for its own answer."""
+        if self._rest or (isinstance(opened, ssl.SSLSocket) and opened.pending()):
+            return True
+        waiting = select.poll()
+        waiting.register(opened, select.POLLIN)
+        return bool(waiting.poll(0))
 
     def _send(self, to: socket.socket, head: bytes, body: bytes | memoryview) -> None:
         if isinstance(to, ssl.SSLSocket):
@@ -104,9 +119,10 @@ class Connection:
         while status < 200:  # 1xx come before the answer
             lines = self._until(b"\r\n\r\n").decode("latin-1").split("\r\n")
             version, _, rest = lines[0].partition(" ")
-            if not version.startswith("HTTP/1.") or not rest[:3].isdigit():
+            code = rest.partition(" ")[0]
+            if not version.startswith("HTTP/1.") or not _STATUS.fullmatch(code):
                 raise ValueError(f"no HTTP answer: {lines[0][:80]!r}")
-            status = int(rest[:3])
+            status = int(code)
         told = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
         ends = "close" in told.get("connection", "").lower() or version == "HTTP/1.0"
         if status in (204, 304):
@@ -126,6 +142,8 @@ class Connection:
         while size := int(self._until(b"\r\n").split(b";")[0], 16):
             found += self._exactly(size)
             self._exactly(2)
+            if len(found) > _MAX_ANSWER:
+                raise ValueError("an answer without end")
         while self._until(b"\r\n"):
             pass  # trailers
         return found
@@ -154,6 +172,8 @@ class Connection:
 
     def _more(self) -> None:
         assert self._socket is not None
+        if monotonic() > self._due:
+            raise TimeoutError("the answer comes in too small pieces to be there in time")
         got = self._socket.recv(_READ)
         if not got:
             raise _Closed("the other side closed the connection before it had answered")
@@ -162,12 +182,35 @@ class Connection:
             raise ValueError("an answer without end")
 
 
+def split_url(url: str) -> SplitResult:
+    """An http(s) URL of nothing but host, port and path. Raises UsageError."""
+    example = "write for example http://127.0.0.1:4318"
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise UsageError(f"{url!r} is not a URL: it holds characters that none has", remedy=example)
+    try:
+        parts = urlsplit(url)
+        known = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError as error:
+        raise UsageError(f"{url} is not an http(s) URL: {error}", remedy=example) from None
+    if parts.username is not None or parts.password is not None:
+        shown = f"{parts.scheme}://…@{parts.netloc.rpartition('@')[2]}{parts.path}"
+        raise UsageError(f"{shown} names a user", remedy="leave it out: it would be kept with the run, and not be sent")
+    if parts.query or parts.fragment:
+        raise UsageError(f"{url} has a query or a fragment, which would not be sent", remedy="leave it out")
+    if not known:
+        raise UsageError(f"{url} is not an http(s) URL", remedy=example)
+    return parts
+
+
+def _port(parts: SplitResult) -> int:
+    return parts.port or (443 if parts.scheme == "https" else 80)
+
+
 def require_reachable(url: str, timeout_s: float = 5) -> None:
     """Raises NotReady when nothing listens there: better said before the first item than after the last."""
-    parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
+    parts = split_url(url)
     try:
-        socket.create_connection((parts.hostname or "", port), timeout_s).close()
+        socket.create_connection((parts.hostname or "", _port(parts)), timeout_s).close()
     except OSError as error:
         raise NotReady(
             f"the sink {url} cannot be reached: {error}", remedy="start it, or see `testbed status`"
@@ -184,5 +227,5 @@ def retry_after(value: str | None) -> float | None:
         pass
     try:
         return max(0.0, parsedate_to_datetime(value).timestamp() - time())
-    except ValueError:
+    except (ValueError, OverflowError):
         return None

@@ -65,7 +65,7 @@ class HttpSink:
             self._forget(parcel.tenant, headers[self._header].removeprefix(self._scheme).strip())
         if not reply.ok:
             return Answer(reply.status, 0, reply.retry_after_s, reply.text)
-        return _accepted(parcel.batch.signal, reply.status, reply.content)
+        return _accepted(parcel, reply)
 
     def close(self) -> None:
         self._connection.close()
@@ -79,15 +79,30 @@ class HttpSink:
         return headers
 
 
-def _accepted(signal: Signal, status: int, content: bytes) -> Answer:
+def _accepted(parcel: Parcel, reply: Reply) -> Answer:
+    """A success counts only when it is one of OTLP: whoever else may answer there has stored nothing that is known of."""
+    if reply.content and "protobuf" not in reply.headers.get("content-type", "protobuf"):
+        return _no_answer("the sink answered a success that is no OTLP response")
     try:
-        if signal == "logs":
-            logs = ExportLogsServiceResponse.FromString(content).partial_success
-            return Answer(status, logs.rejected_log_records, error=logs.error_message)
-        if signal == "traces":
-            traces = ExportTraceServiceResponse.FromString(content).partial_success
-            return Answer(status, traces.rejected_spans, error=traces.error_message)
-        metrics = ExportMetricsServiceResponse.FromString(content).partial_success
-        return Answer(status, metrics.rejected_data_points, error=metrics.error_message)
+        refused, told = _partial_success(parcel.batch.signal, reply.content)
     except DecodeError:
-        return Answer(0, error="the sink answered a success that is no OTLP response")
+        return _no_answer("the sink answered a success that is no OTLP response")
+    if not 0 <= refused <= parcel.items:
+        return _no_answer(f"the sink says that it refused {refused:,} items of {parcel.items:,}")
+    return Answer(reply.status, refused, error=told)
+
+
+def _no_answer(error: str) -> Answer:
+    return Answer(0, error=error)
+
+
+def _partial_success(signal: Signal, content: bytes) -> tuple[int, str]:
+    """(items that were refused, why). Raises DecodeError."""
+    if signal == "logs":
+        logs = ExportLogsServiceResponse.FromString(content).partial_success
+        return logs.rejected_log_records, logs.error_message
+    if signal == "traces":
+        traces = ExportTraceServiceResponse.FromString(content).partial_success
+        return traces.rejected_spans, traces.error_message
+    metrics = ExportMetricsServiceResponse.FromString(content).partial_success
+    return metrics.rejected_data_points, metrics.error_message

@@ -60,6 +60,7 @@ def test_without_anomalies_nothing_is_multiplied() -> None:
         (DIP.replace("dip", "drift").replace("20%", "1"), "a drift by 1 is none", "x2"),
         (DIP.replace("20%}", "20%, alert: {name: X}}"), "key 'within' is missing", "add 'within:'"),
         (f"{DIP}, {DIP}", "listed twice", "another name"),
+        (DIP.replace("20s", ".inf"), "finite number", "inf"),
     ],
 )
 def test_what_makes_no_sense_is_named_with_its_line(anomaly: str, message: str, remedy: str) -> None:
@@ -95,6 +96,30 @@ def test_deploys_of_one_service_follow_one_another_and_silence_has_no_degree() -
         scenario(f"anomalies: [{one}, {other.replace('at: 1s', 'at: 6s')}]\n")
     with pytest.raises(FileError, match="not more or less silent"):
         scenario(f"anomalies: [{one.replace('deploy', 'silent').replace('5s}', '5s, magnitude: 20%}')}]\n")
+
+
+@pytest.mark.parametrize(
+    ("kind", "at", "lasts", "felt"),
+    [
+        ("dip", "1200ms", "700ms", False),  # between two ticks
+        ("dip", "1200ms", "801ms", True),
+        ("dip", "59500ms", "10s", False),  # in the last one, after its beginning
+        ("spike", "5s", "1s", False),  # it has not begun to rise when it is over
+        ("spike", "5s", "2s", True),
+        ("drift", "5s", "1s", False),
+        ("level-shift", "5s", "1s", True),
+    ],
+)
+def test_what_no_tick_would_feel_is_refused(kind: str, at: str, lasts: str, *, felt: bool) -> None:
+    magnitude = "20%" if kind == "dip" else "x3"
+    text = f"anomalies:\n  [{{name: a, kind: {kind}, at: {at}, lasts: {lasts}, magnitude: {magnitude}}}]\n"
+    if felt:
+        read = scenario(text)
+        assert per_tick(read, 0) != [50] * 60
+        return
+    with pytest.raises(FileError, match="nothing comes of it") as caught:
+        scenario(text)
+    assert caught.value.line == 6
 
 
 def test_nothing_may_go_wrong_in_a_quiet_window() -> None:

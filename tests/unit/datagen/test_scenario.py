@@ -86,6 +86,13 @@ def test_the_share_that_is_sent_again_is_kept_and_depends_on_the_seed() -> None:
             "move it forward",
         ),
         ("duration: 6s\n", "", 2, "duration", ""),
+        ("duration: 6s", "duration: .inf", 4, "finite number", "inf"),
+        ("requests: 20/s", "requests: .inf", 11, "finite number", "inf"),
+        ("weight: 3", "weight: .inf", 7, "finite number", "inf"),
+        ("weight: 3", "weight: 1.0e+308", 7, "less than or equal to", "1e+308"),
+        ("interval: 2s", "interval: .inf", 14, "finite number", "inf"),
+        ("interval: 2s", "restart: .inf", 14, "finite number", "inf"),
+        ("max_items: 80", "timeout: .inf", 15, "finite number", "inf"),
         ("instances: 2", "instances: 99", 9, "instances: Input should be less", "99"),
     ],
 )

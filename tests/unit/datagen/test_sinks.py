@@ -43,8 +43,18 @@ def test_anything_else_is_refused_with_the_valid_forms(texts: list[str]) -> None
         parse_sinks(texts)
 
 
+@pytest.mark.parametrize("prefix", ["", "loki+", "prw+"])
+@pytest.mark.parametrize("url", ["http://a:99999", "http://[::1", "http://u:secret@a", "https://a?x=1", "http://a b"])
+def test_a_url_that_would_not_be_sent_as_it_is_written_is_refused(prefix: str, url: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_sinks([prefix + url])
+    assert "secret" not in str(caught.value) and caught.value.exit_code == 64
+
+
 def test_one_sink_is_not_written_to_twice() -> None:
     with pytest.raises(UsageError, match="twice"):
         parse_sinks(["loki+http://a", "http://a", "loki+http://a/"])
+    with pytest.raises(UsageError, match="twice"):
+        parse_sinks(["http://a", "http://a/"])
     with pytest.raises(UsageError, match="too many"):
         parse_sinks([f"http://a:{port}" for port in range(1, 20)])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
+from runners.lib.errors import UsageError
 from runners.wire.connection import Connection, Reply
 from runners.wire.parcel import Answer
 
@@ -94,6 +96,9 @@ def test_an_answer_may_end_with_the_connection_and_the_next_post_opens_another()
         [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"],
         [b"SSH-2.0-OpenSSH_9.2\r\n\r\n"],
         [b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n"],
+        [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", *[b"fff0\r\n" + b"x" * 0xFFF0 + b"\r\n"] * 17],
+        [b"HTTP/1.1 2000 OK\r\nContent-Length: 0\r\n\r\n"],
+        [b"HTTP/1.1 000 OK\r\nContent-Length: 0\r\n\r\n"],
     ],
 )
 def test_half_an_answer_is_none(answer: list[bytes]) -> None:
@@ -111,6 +116,69 @@ def test_no_answer_in_time_is_none() -> None:
     with listener:
         failed = Connection(f"http://127.0.0.1:{listener.getsockname()[1]}", 0.2).post("/", b"x", {})
     assert isinstance(failed, Answer) and failed.status == 0
+
+
+def test_an_answer_in_drops_is_none_when_its_time_is_over() -> None:
+    """Each drop comes in time, the whole does not: a sender must not wait for it without end."""
+    stop = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            peer, _ = listener.accept()
+            with peer, suppress(OSError):
+                while not stop.wait(0.02):
+                    peer.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        failed: list[Reply | Answer] = []
+        post = threading.Thread(
+            target=lambda: failed.append(
+                Connection(f"http://127.0.0.1:{listener.getsockname()[1]}", 0.2).post("/", b"x", {})
+            ),
+            daemon=True,
+        )
+        post.start()
+        post.join(5)
+        in_time = not post.is_alive()
+        stop.set()
+        thread.join()
+    assert in_time
+    assert [isinstance(one, Answer) and one.status for one in failed] == [0]
+
+
+@pytest.mark.parametrize("stray", [b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", b"more than was announced"])
+def test_what_nobody_asked_for_is_not_the_answer_to_the_next_request(stray: bytes) -> None:
+    good, away = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", b"HTTP/1.1 503 Away\r\nContent-Length: 0\r\n\r\n"
+    with answering([good + stray], [away], close=True) as (url, seen):
+        connection = Connection(url, 5)
+        statuses = [one.status for one in (connection.post("/", b"1", {}), connection.post("/", b"2", {}))]
+    assert statuses == [200, 503]
+    assert len(seen) == 2
+
+
+def test_a_connection_that_was_closed_while_it_was_idle_is_opened_anew() -> None:
+    good = [b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"]
+    with answering(good, good, close=True) as (url, _):
+        connection = Connection(url, 5)
+        assert connection.post("/", b"1", {}).status == 200
+        opened = connection._socket
+        assert opened is not None
+        select.select([opened], [], [], 5)  # the end has come
+        assert connection.post("/", b"2", {}).status == 200
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://", "ftp://a", "http://a:99999", "http://a:b", "http://a:0", "http://[::1", "http://user:secret@a",
+        "http://a/?x=1", "http://a/#x", "http://a/b c", "http://ä",
+    ],
+)  # fmt: skip
+def test_a_url_that_says_what_would_not_be_sent_is_refused(url: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        Connection(url, 1)
+    assert "secret" not in str(caught.value)
 
 
 def test_a_body_larger_than_any_buffer_arrives_whole() -> None:

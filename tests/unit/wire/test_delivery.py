@@ -210,6 +210,7 @@ def test_a_ledger_that_cannot_be_written_stops_the_source(ledger: LedgerWriter) 
 @pytest.mark.parametrize(
     ("header", "low", "high"),
     [(None, None, None), ("2", 2, 2), ("0.5", 0.5, 0.5), ("-3", 0, 0), ("soon", None, None),
+     ("Fri, 01 Jan 2027 00:00:00 +99999999999999", None, None),
      ("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0), ("Fri, 01 Jan 2100 00:00:00 GMT", 1e9, 1e11)],
 )  # fmt: skip
 def test_both_forms_of_retry_after_are_read(header: str | None, low: float | None, high: float | None) -> None:

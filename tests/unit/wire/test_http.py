@@ -1,0 +1,61 @@
+"""What a sink of OTLP/HTTP says is believed only where it can be true."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
+
+from runners.ledger.attempt import Batch, Flag, Outcome
+from runners.wire.connection import Reply
+from runners.wire.delivery import judge
+from runners.wire.http import HttpSink
+from runners.wire.parcel import Answer, Parcel
+
+PARCEL = Parcel(Batch(0, "logs", 0, 0), "acme", b"", "key", Flag.NONE, 10, 0, 9, 1, 2)
+
+
+def answered(monkeypatch: pytest.MonkeyPatch, content: bytes, kind: str | None = None) -> Answer:
+    """What a sink makes of a 200 with this content."""
+
+    def post(*_: Any) -> Reply:
+        return Reply(200, content, None, {} if kind is None else {"content-type": kind})
+
+    monkeypatch.setattr("runners.wire.http.Connection.post", post)
+    return HttpSink("http://127.0.0.1:1", None).send(PARCEL)
+
+
+def refusing(items: int) -> bytes:
+    answer = ExportLogsServiceResponse()
+    answer.partial_success.rejected_log_records = items
+    return answer.SerializeToString()
+
+
+@pytest.mark.parametrize(("items", "outcome"), [(0, Outcome.ACKED), (1, Outcome.PARTIAL), (10, Outcome.PARTIAL)])
+def test_as_many_items_may_be_refused_as_were_sent(
+    monkeypatch: pytest.MonkeyPatch, items: int, outcome: Outcome
+) -> None:
+    answer = answered(monkeypatch, refusing(items), "application/x-protobuf")
+    assert (judge(answer)[0], answer.rejected) == (outcome, items)
+
+
+@pytest.mark.parametrize("items", [-1, 11, 1 << 40, -(1 << 63)])
+def test_a_number_that_cannot_be_true_proves_nothing(monkeypatch: pytest.MonkeyPatch, items: int) -> None:
+    answer = answered(monkeypatch, refusing(items))
+    assert (judge(answer), answer.rejected) == ((Outcome.UNKNOWN, True), 0)
+    assert "refused" in answer.error
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [(b"a stored.", "text/plain"), (b"<html>", "text/html"), (b"{}", "application/json"), (b"\xff", None)],
+)
+def test_a_success_in_another_language_is_none(
+    monkeypatch: pytest.MonkeyPatch, content: bytes, kind: str | None
+) -> None:
+    assert judge(answered(monkeypatch, content, kind)) == (Outcome.UNKNOWN, True)
+
+
+def test_a_success_without_words_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert judge(answered(monkeypatch, b"", "text/plain")) == (Outcome.ACKED, False)
