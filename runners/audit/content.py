@@ -6,25 +6,44 @@ Shape: `{"time_unix_nano", "service", "trace_id", "content": {…}}`, the search
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from runners.audit.source import Source
-from runners.ledger.items import ITEM_ATTRIBUTE, RUN_ATTRIBUTE, Histogram, Item, LogRecord, Sample, Signal, Span
-from runners.ledger.shown import BOUND, series_of, shown_at
-from runners.ledger.shown import piece as piece_of
+from runners.ledger.items import (
+    ITEM_ATTRIBUTE,
+    RUN_ATTRIBUTE,
+    Attributes,
+    Histogram,
+    LogRecord,
+    Resource,
+    Sample,
+    Signal,
+    Span,
+)
+from runners.ledger.shown import BOUND, bounds_of, shown
 from runners.ledger.sight import WHOLE, Sight, label_name, labels, same_labels
 
 Document = Mapping[str, Any]
 
 _KINDS = {"UNSPECIFIED": 0, "INTERNAL": 1, "SERVER": 2, "CLIENT": 3, "PRODUCER": 4, "CONSUMER": 5}
 _STATUS = {"UNSET": 0, "OK": 1, "ERROR": 2}
+_MOST_LABELS = 50_000
+_LABELS: dict[tuple[object, ...], Mapping[str, str]] = {}
+
+
+def id_of(signal: Signal, content: Document) -> object:
+    """The text in which a record or a span says who it is."""
+    if signal == "logs":
+        return (content.get("attributes") or {}).get(ITEM_ATTRIBUTE)
+    return content.get("span_id")
 
 
 def claim(source: Source, signal: Signal, item: Document, sight: Sight = WHOLE) -> tuple[int, int] | None:
     """(tenant, number) that the item's identity names; None when it is not an identity of this run."""
     content = item.get("content") or {}
     if signal == "logs":
-        return source.identity.of_log_id((content.get("attributes") or {}).get(ITEM_ATTRIBUTE))
+        return source.identity.of_log_id(id_of(signal, content))
     if signal == "traces":
         return source.identity.of_span_id(content.get("span_id"))
     attributes = content.get("attributes") or {}
@@ -46,57 +65,54 @@ def marked(source: Source, item: Document, sight: Sight = WHOLE) -> bool:
     return bool((content.get("resource") or {}).get(RUN_ATTRIBUTE) == source.identity.run)
 
 
-def intact(stored: Document, sent: Item, sight: Sight = WHOLE) -> bool:
+def intact(stored: Document, sent: Span | LogRecord | Sample, sight: Sight = WHOLE) -> bool:
     """Does the stored item say exactly what was sent, as far as the store can show it?"""
     content = stored.get("content") or {}
-    if isinstance(sent, Histogram):
-        told = _piece(content, sent)
-        return told is not None and intact(stored, told, sight)
-    if sight.labels and isinstance(sent, Sample):
-        return bool(
-            stored.get("service") == sent.resource.service
-            and same_labels(content.get("attributes") or {}, labels(sent.resource, sent.attributes))
-            and content.get("name") == sent.name
-            and _same_value(content.get("value"), sent)
-            and _integer(stored.get("time_unix_nano")) == sight.time(sent.time)
-        )
+    if isinstance(sent, Sample):
+        return _same_sample(stored, content, sent, sight)
     if (
         stored.get("service") != sent.resource.service
         or content.get("resource") != sent.resource.attributes
         or (content.get("attributes") or {}) != sent.attributes
     ):
         return False
-    if isinstance(sent, LogRecord):
-        return _same_log(stored, content, sent)
-    if isinstance(sent, Span):
-        return _same_span(stored, content, sent)
-    return _same_sample(stored, content, sent)
+    return _same_log(stored, content, sent) if isinstance(sent, LogRecord) else _same_span(stored, content, sent)
 
 
-def piece(stored: Document, sent: Item) -> tuple[int, int]:
-    """(which of the samples that a store shows the item as this one is, -1 for none of them; how many these are)."""
-    if not isinstance(sent, Histogram):
-        return 0, 1
-    name, le = _named(stored.get("content") or {}, sent)
-    found = piece_of(sent, name, le)
-    return -1 if found is None else found, series_of(sent)
+class Pieces:
+    """A histogram as a store shows it: one sample for each bucket, the count and the sum."""
+
+    def __init__(self, sent: Histogram) -> None:
+        self._sent, self._shown, self._places = sent, tuple(shown(sent)), _places(bounds_of(sent))
+
+    def __len__(self) -> int:
+        return len(self._shown)
+
+    def place(self, stored: Document) -> int:
+        """Which of them a stored sample claims to be; -1 for none."""
+        content = stored.get("content") or {}
+        le = (content.get("attributes") or {}).get(BOUND)
+        key = str(content.get("name")).removeprefix(self._sent.name), le if isinstance(le, str | None) else ""
+        return self._places.get(key, -1)
+
+    def intact(self, stored: Document, place: int, sight: Sight = WHOLE) -> bool:
+        """Does it say what was sent?"""
+        if place < 0:
+            return False
+        sent, one = self._sent, self._shown[place]
+        attributes = sent.attributes if one.le is None else {**sent.attributes, BOUND: one.le}
+        told = Sample(
+            sent.seq, sent.resource, sent.name + one.suffix, sent.unit, "counter", sent.start, sent.time, one.value, attributes
+        )  # fmt: skip
+        return _same_sample(stored, stored.get("content") or {}, told, sight)
 
 
-def _named(content: Document, sent: Histogram) -> tuple[str, object]:
-    return str(content.get("name")).removeprefix(sent.name), (content.get("attributes") or {}).get(BOUND)
-
-
-def _piece(content: Document, sent: Histogram) -> Sample | None:
-    """The sample that is expected in the place of this one."""
-    suffix, le = _named(content, sent)
-    place = piece_of(sent, suffix, le)
-    if place is None:
-        return None
-    one = shown_at(sent, place)
-    attributes = sent.attributes if one.le is None else {**sent.attributes, BOUND: one.le}
-    return Sample(
-        sent.seq, sent.resource, sent.name + suffix, sent.unit, "counter", sent.start, sent.time, one.value, attributes
-    )
+@lru_cache(maxsize=512)
+def _places(bounds: tuple[str, ...]) -> Mapping[tuple[str, str | None], int]:
+    found: dict[tuple[str, str | None], int] = {
+        ("_bucket", bound): place for place, bound in enumerate((*bounds, "+Inf"))
+    }
+    return found | {("_count", None): len(bounds) + 1, ("_sum", None): len(bounds) + 2}
 
 
 def _same_log(stored: Document, content: Document, sent: LogRecord) -> bool:
@@ -134,14 +150,34 @@ def _same_events(stored: list[Document], sent: Span) -> bool:
     )
 
 
-def _same_sample(stored: Document, content: Document, sent: Sample) -> bool:
+def _same_sample(stored: Document, content: Document, sent: Sample, sight: Sight) -> bool:
+    if not (
+        _same_value(content.get("value"), sent)
+        and stored.get("service") == sent.resource.service
+        and content.get("name") == sent.name
+        and _integer(stored.get("time_unix_nano")) == sight.time(sent.time)
+    ):
+        return False
+    attributes = content.get("attributes") or {}
+    if sight.labels:
+        return same_labels(attributes, _labels(sent.resource, sent.attributes))
     return bool(
-        content.get("name") == sent.name
+        attributes == sent.attributes
+        and content.get("resource") == sent.resource.attributes
         and (content.get("unit") or "") == sent.unit
         and content.get("type") == ("gauge" if sent.instrument == "gauge" else "sum")
-        and _same_value(content.get("value"), sent)
-        and _integer(stored.get("time_unix_nano")) == sent.time
     )
+
+
+def _labels(resource: Resource, attributes: Attributes) -> Mapping[str, str]:
+    """Kept: a series has one set of labels for every tick."""
+    key = (resource.instance_id, *attributes.items())
+    found = _LABELS.get(key)
+    if found is None:
+        if len(_LABELS) >= _MOST_LABELS:
+            _LABELS.clear()
+        found = _LABELS[key] = labels(resource, attributes)
+    return found
 
 
 def _same_value(value: object, sent: Sample) -> bool:

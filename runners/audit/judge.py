@@ -5,21 +5,25 @@
     rejected       must not be there
     partial(n)     all but n must be there
 
-Pure: it reads nothing and knows no platform. Memory is one counter per item sent and the items of a few ticks.
+Pure: it reads nothing and knows no platform. Items are looked at many at a time: who they are is found in columns (`census`),
+what they say is compared with the items made again. Memory is one byte per item seen and the items of a few ticks.
 """
 
 from __future__ import annotations
 
-from array import array
-from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from runners.audit.content import Document, claim, intact, marked, piece
+import numpy as np
+
+from runners.audit.census import Census, Integers, Located, Slice
+from runners.audit.content import Document, Pieces, claim, id_of, intact, marked
 from runners.audit.source import Source
 from runners.ledger.attempt import Batch, Outcome
-from runners.ledger.items import SIGNALS, TENANT_ATTRIBUTE, Item, Signal, moment
+from runners.ledger.items import SIGNALS, TENANT_ATTRIBUTE, Histogram, Signal, moment
+from runners.ledger.mixing import U64
 from runners.ledger.reader import Fate, totals
 from runners.ledger.sight import WHOLE, Sight
 
@@ -27,12 +31,11 @@ Wrong = Literal["lost", "duplicated", "duplicated_by_retry", "leaked", "corrupt"
 WRONG: tuple[Wrong, ...] = (
     "lost", "duplicated", "duplicated_by_retry", "leaked", "corrupt", "forged", "stored_though_rejected",
 )  # fmt: skip
-_KEPT_SLICES = 48
 # A listing that leaks shows every item of every other tenant: all are counted, the first ones say enough.
 _NAMED_LEAKS = 10_000
-_MOST = 65535
-
-Slice = tuple[int, Signal, int]
+_AT_ONCE = 4096
+_DIGITS = {"logs": 32, "traces": 16}
+_HEX = re.compile("[0-9a-fA-F]+")
 
 
 class Finding(NamedTuple):
@@ -85,15 +88,8 @@ class Counts:
         }  # fmt: skip
 
 
-class _Expected(NamedTuple):
-    """A slice, made again: number → (index, part, item)."""
-
-    items: dict[int, tuple[int, int, Item]]
-    size: int
-
-
 class Judge:
-    """Feed it everything that each tenant can read (`take`), then ask for `findings` and `counts`."""
+    """Feed it everything that each tenant can read (`take`), then ask for `findings`, and then for `counts`."""
 
     def __init__(
         self,
@@ -108,137 +104,187 @@ class Judge:
         self._source, self._fates, self._honoured = source, fates, honoured
         self._sights = dict.fromkeys(SIGNALS, WHOLE) | dict(sights or {})
         self._tenants = source.identity.tenants
-        self._copies: dict[Slice, array[int]] = {}
-        self._pieces: dict[Slice, dict[int, array[int]]] = {}  # of items that are shown as several samples
-        self._torn: dict[Slice, set[int]] = {}  # those of which only some are there
-        self._slices: OrderedDict[Slice, _Expected] = OrderedDict()
+        self.census = Census(source, fates)
+        self._waiting: list[Document] = []
+        self._whose: tuple[str, Signal] = ("", "logs")
+        self._pieces: dict[Slice, dict[int, Integers]] = {}  # how often each sample of an item that is shown as several
+        self._told: set[tuple[Wrong, Slice, int, str]] = set()  # of these: an item is said to be wrong once
         self._findings: list[Finding] = []
         self._counts = {(tenant, signal): Counts() for tenant in self._tenants for signal in SIGNALS}
-        for tenant in range(len(self._tenants)):
-            for signal in SIGNALS:
-                own = [fate for batch, fate in fates.items() if (batch.tenant, batch.signal) == (tenant, signal)]
-                sums, counts = totals(own), self._counts[self._tenants[tenant], signal]
-                counts.sent, counts.acked, counts.rejected, counts.unknown = (
-                    sums.sent, sums.acked, sums.rejected, sums.unknown,
-                )  # fmt: skip
-                if not self._sights[signal].duplicates:
-                    counts.unseen, counts.not_observable = frozenset(("duplicated", "duplicated_by_retry")), sums.acked
-        for batch in fates:
-            key = (batch.tenant, batch.signal, batch.tick)
-            if key not in self._copies:
-                self._copies[key] = array("H", bytes(2 * source.count(*key)))
+        own: dict[tuple[str, Signal], list[Fate]] = {key: [] for key in self._counts}
+        for batch, fate in fates.items():
+            own[self._tenants[batch.tenant], batch.signal].append(fate)
+        for (tenant, signal), counts in self._counts.items():
+            sums = totals(own[tenant, signal])
+            counts.sent, counts.acked, counts.rejected, counts.unknown = (
+                sums.sent, sums.acked, sums.rejected, sums.unknown,
+            )  # fmt: skip
+            if not self._sights[signal].duplicates:
+                counts.unseen, counts.not_observable = frozenset(("duplicated", "duplicated_by_retry")), sums.acked
 
     def take(self, reader: str, signal: Signal, item: Document) -> None:
         """One item that tenant `reader` can read. Items of other runs are nobody's business here."""
-        sight = self._sights[signal]
-        who = claim(self._source, signal, item, sight)
-        if who is None:
-            if marked(self._source, item, sight):
-                self._forged(reader, signal, item)
-            return
-        owner, number = who
-        tick = self._source.tick_of(owner, signal, number)
-        found = None
-        if tick is not None and (owner, signal, tick) in self._copies:
-            found = self._expected((owner, signal, tick)).items.get(number)
-        if tick is None or found is None or (batch := Batch(owner, signal, tick, found[1])) not in self._fates:
-            # A span id has no check word of its own: without the mark it is some other program's.
-            if marked(self._source, item, sight) or signal == "logs":
-                self._forged(reader, signal, item)
-            return
-        index, _, sent = found
-        name = self._tenants[owner]
-        if name != reader:
-            leaks = self._counts[name, signal].wrong
-            if leaks["leaked"] < _NAMED_LEAKS:
-                self._add(Finding("leaked", signal, name, sent.key(), moment(sent), batch, reader))
-            else:
-                leaks["leaked"] += 1
-            return
-        copies = self._copies[owner, signal, tick]
-        place, pieces = piece(item, sent)
-        if pieces == 1:
-            copies[index] = min(copies[index] + 1, _MOST)
-        else:
-            seen = self._pieces.setdefault((owner, signal, tick), {}).setdefault(index, array("H", bytes(2 * pieces)))
-            if place >= 0:
-                seen[place] = min(seen[place] + 1, _MOST)
-        if not intact(item, sent, sight):
-            self._add(Finding("corrupt", signal, name, sent.key(), moment(sent), batch))
+        if self._whose != (reader, signal) or len(self._waiting) >= _AT_ONCE:
+            self._look()
+            self._whose = reader, signal
+        self._waiting.append(item)
 
     def findings(self) -> list[Finding]:
         """Everything wrong, once all was taken. Call it once; fills the counts too."""
-        by_slice: dict[Slice, list[Fate]] = {}
-        for batch, fate in self._fates.items():
-            by_slice.setdefault((batch.tenant, batch.signal, batch.tick), []).append(fate)
-        for key, fates in by_slice.items():
-            copies = self._copies[key]
-            for index, seen in self._pieces.get(key, {}).items():
-                # All of it is there, or it is not there: the rest of an item is no item.
-                copies[index] = max(seen) if min(seen) else 0
-                if not min(seen) and max(seen):
-                    self._torn.setdefault(key, set()).add(index)
-            for fate in fates:
-                part = self._indexes(len(copies), fate.batch.part)
-                self._settle(key, fate, [(index, copies[index]) for index in part])
+        self._look()
+        for key in self.census.slices():
+            torn = self._whole(key)
+            copies = self.census.copies(key)
+            part = self._source.part_of(np.arange(len(copies)), len(copies))
+            for number in self.census.parts(key):
+                first, end = np.searchsorted(part, (number, number + 1)).tolist()
+                self._settle(key, self._fates[Batch(*key, number)], first, copies[first:end], torn)
         return self._findings
 
     def counts(self) -> dict[tuple[str, Signal], Counts]:
         return self._counts
 
-    def _settle(self, key: Slice, fate: Fate, copies: list[tuple[int, int]]) -> None:
-        counts = self._counts[self._tenants[fate.batch.tenant], fate.batch.signal]
-        present = sum(1 for _, number in copies if number)
+    def _look(self) -> None:
+        """At all that waits."""
+        documents, (reader, signal) = self._waiting, self._whose
+        if not documents:
+            return
+        self._waiting = []
+        tenant, number = self._claims(signal, documents)
+        sent = np.zeros(len(documents), bool)
+        for located in self.census.locate(signal, tenant, number):
+            sent[located.which] = True
+            if self._tenants[located.key[0]] == reader:
+                self._own(located, documents)
+            else:
+                self._leaked(located, reader)
+        sight = self._sights[signal]
+        for index in np.flatnonzero(~sent).tolist():
+            # A span id has no check word of its own: without the mark it is some other program's.
+            if marked(self._source, documents[index], sight) or (signal == "logs" and tenant[index] >= 0):
+                self._forged(reader, signal, documents[index])
+
+    def _claims(self, signal: Signal, documents: Sequence[Document]) -> tuple[Integers, U64]:
+        """(tenant, number) that each item's identity names; the tenant is -1 where it is none of this run."""
+        if signal == "metrics":
+            found = [claim(self._source, signal, one, self._sights[signal]) or (-1, 0) for one in documents]
+            pairs = np.array(found, np.int64)
+            return pairs[:, 0], pairs[:, 1].astype(np.uint64)
+        digits = _DIGITS[signal]
+        told = [id_of(signal, one.get("content") or {}) for one in documents]
+        joined = "".join(text if isinstance(text, str) and len(text) == digits else "?" for text in told)
+        if len(joined) == digits * len(told) and _HEX.fullmatch(joined):
+            return self.census.named(signal, bytes.fromhex(joined))
+        right = [
+            i for i, text in enumerate(told) if isinstance(text, str) and len(text) == digits and _HEX.fullmatch(text)
+        ]
+        tenant, number = np.full(len(told), -1), np.zeros(len(told), np.uint64)
+        if right:
+            ids = bytes.fromhex("".join(str(told[index]) for index in right))
+            tenant[right], number[right] = self.census.named(signal, ids)
+        return tenant, number
+
+    def _own(self, located: Located, documents: Sequence[Document]) -> None:
+        """Items that their own tenant reads."""
+        key = located.key
+        items, sight = self._source.slice(*key), self._sights[key[1]]
+        if key[1] != "metrics":
+            self.census.add(key, located.indexes)
+            for which, index in zip(located.which.tolist(), located.indexes.tolist(), strict=True):
+                if not intact(documents[which], items[index], sight):
+                    self._wrong("corrupt", key, index)
+            return
+        single: list[int] = []
+        shown: dict[int, Pieces] = {}
+        for which, index in zip(located.which.tolist(), located.indexes.tolist(), strict=True):
+            sent = items[index]
+            if not isinstance(sent, Histogram):
+                single.append(index)
+                if not intact(documents[which], sent, sight):
+                    self._wrong("corrupt", key, index)
+                continue
+            pieces = shown.get(index) or shown.setdefault(index, Pieces(sent))
+            place = pieces.place(documents[which])
+            seen = self._pieces.setdefault(key, {})
+            if index not in seen:
+                seen[index] = np.zeros(len(pieces), np.int64)
+            if place >= 0:
+                seen[index][place] += 1
+            if not pieces.intact(documents[which], place, sight):
+                self._once("corrupt", key, index)
+        if single:
+            self.census.add(key, np.array(single, np.int64))
+
+    def _leaked(self, located: Located, reader: str) -> None:
+        key = located.key
+        counts = self._counts[self._tenants[key[0]], key[1]].wrong
+        if counts["leaked"] >= _NAMED_LEAKS and key[1] != "metrics":
+            counts["leaked"] += len(located.which)
+            return
+        items = self._source.slice(*key)
+        for index in located.indexes.tolist():
+            if isinstance(items[index], Histogram):
+                self._once("leaked", key, index, reader)
+            elif counts["leaked"] < _NAMED_LEAKS:
+                self._wrong("leaked", key, index, reader)
+            else:
+                counts["leaked"] += 1
+
+    def _whole(self, key: Slice) -> frozenset[int]:
+        """Count the items of a slice that are shown as several samples; returns those of which only some are there."""
+        torn, whole = [], []
+        for index, seen in self._pieces.get(key, {}).items():
+            # All of it is there, or it is not there: the rest of an item is no item.
+            if seen.min():
+                whole += [index] * int(seen.max())
+            elif seen.max():
+                torn.append(index)
+        if whole:
+            self.census.add(key, np.array(whole, np.int64))
+        return frozenset(torn)
+
+    def _settle(self, key: Slice, fate: Fate, first: int, copies: Integers, torn: frozenset[int]) -> None:
+        """first: index of the first item of the request; copies: of each of its items."""
+        counts = self._counts[self._tenants[key[0]], key[1]]
+        present = int(np.count_nonzero(copies))
         counts.found += present
         if fate.outcome is Outcome.ACKED:
             missing = len(copies) - present
         elif fate.outcome is Outcome.PARTIAL:
             missing = max(0, fate.items - fate.refused_items - present)
             if (more := present - (fate.items - fate.refused_items)) > 0:
-                self._name(key, fate, "stored_though_rejected", [i for i, number in copies if number][-more:])
+                self._name("stored_though_rejected", key, (first + np.flatnonzero(copies))[-more:].tolist())
         elif fate.outcome is Outcome.UNKNOWN:
             missing = 0
         else:
             missing = 0
-            torn = self._torn.get(key, set())
-            if there := [index for index, number in copies if number or index in torn]:
-                self._name(key, fate, "stored_though_rejected", there)
+            there = set((first + np.flatnonzero(copies)).tolist())
+            there |= {index for index in torn if first <= index < first + len(copies)}
+            self._name("stored_though_rejected", key, sorted(there))
         if missing:
             # Which ones a partial success refused is not said: as many as are missing, from the first absent one.
-            self._name(key, fate, "lost", [index for index, number in copies if not number][:missing])
-        for index, number in copies:
-            if number > 1:
-                self._duplicated(key, fate, index, number)
+            self._name("lost", key, (first + np.flatnonzero(copies == 0))[:missing].tolist())
+        for index in np.flatnonzero(copies > 1).tolist():
+            self._duplicated(key, fate, first + index, int(copies[index]))
 
     def _duplicated(self, key: Slice, fate: Fate, index: int, number: int) -> None:
         explained = 0 if self._honoured else min(number - 1, max(0, fate.copies - 1))
-        self._name(key, fate, "duplicated", [index] * (number - 1 - explained), number)
-        self._name(key, fate, "duplicated_by_retry", [index] * explained, number)
+        self._name("duplicated", key, [index] * (number - 1 - explained), number)
+        self._name("duplicated_by_retry", key, [index] * explained, number)
 
-    def _name(self, key: Slice, fate: Fate, wrong: Wrong, indexes: list[int], copies: int = 0) -> None:
-        if not indexes:
-            return
-        items = self._source.slice(*key)
-        tenant = self._tenants[key[0]]
+    def _name(self, wrong: Wrong, key: Slice, indexes: Sequence[int], copies: int = 0) -> None:
         for index in indexes:
-            item = items[index]
-            self._add(Finding(wrong, key[1], tenant, item.key(), moment(item), fate.batch, copies=copies))
+            self._wrong(wrong, key, index, copies=copies)
 
-    def _indexes(self, size: int, part: int) -> Iterator[int]:
-        return (index for index in range(size) if self._source.part_of(index, size) == part)
+    def _once(self, wrong: Wrong, key: Slice, index: int, reader: str = "") -> None:
+        if (wrong, key, index, reader) not in self._told:
+            self._told.add((wrong, key, index, reader))
+            self._wrong(wrong, key, index, reader or None)
 
-    def _expected(self, key: Slice) -> _Expected:
-        found = self._slices.get(key)
-        if found is None:
-            items = self._source.slice(*key)
-            size = len(items)
-            found = _Expected(
-                {item.seq: (index, self._source.part_of(index, size), item) for index, item in enumerate(items)}, size
-            )
-            self._slices[key] = found
-            if len(self._slices) > _KEPT_SLICES:
-                self._slices.popitem(last=False)
-        return found
+    def _wrong(self, wrong: Wrong, key: Slice, index: int, reader: str | None = None, *, copies: int = 0) -> None:
+        items = self._source.slice(*key)
+        item, batch = items[index], Batch(*key, self._source.part_of(index, len(items)))
+        self._add(Finding(wrong, key[1], self._tenants[key[0]], item.key(), moment(item), batch, reader, copies))
 
     def _forged(self, reader: str, signal: Signal, item: Document) -> None:
         content = item.get("content") or {}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
+
+import orjson
 
 from runners.ledger.items import Signal
 from runners.lib.errors import NotReady
@@ -121,7 +122,7 @@ def _items(
 
 def _decode(line: bytes, what: str) -> dict[str, Any]:
     try:
-        item = json.loads(line)
+        item = orjson.loads(line)
     except ValueError:
         raise Unreadable(f"{what} has a line that is not JSON: {line[:80]!r}") from None
     if not isinstance(item, dict):

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
 
 from runners.ledger.identity import Identity
 from runners.ledger.items import Item, Signal
+from runners.ledger.mixing import U64
 from runners.ledger.sight import WHOLE, Sight
+
+Index = TypeVar("Index", int, npt.NDArray[np.int64])
 
 
 class Source(Protocol):
@@ -21,11 +27,14 @@ class Source(Protocol):
     def count(self, tenant: int, signal: Signal, tick: int) -> int:
         """How many items the slice has, without making them."""
 
-    def part_of(self, index: int, items: int) -> int:
-        """Which request carries the item at this index of a slice of `items` items."""
+    def part_of(self, index: Index, items: int) -> Index:
+        """Which request carries the item at this index, or at each of these, of a slice of `items` items; it never falls."""
 
-    def tick_of(self, tenant: int, signal: Signal, number: int) -> int | None:
-        """The tick of item `number`; None when the plan has no such item."""
+    def numbers(self, tenant: int, signal: Signal, tick: int) -> U64:
+        """The numbers of the items of a slice, in its order, without making them."""
+
+    def ticks_of(self, tenant: int, signal: Signal, numbers: U64) -> npt.NDArray[np.int64]:
+        """The tick of each of these items; -1 where the plan has no such item."""
 
     def sample_number(
         self, instance_id: str, name: str, attributes: dict[str, Any], time: int, sight: Sight = WHOLE

@@ -9,17 +9,19 @@ from functools import cached_property
 
 import numpy as np
 
+from runners.audit.source import Index
 from runners.datagen.anomaly import Effects
 from runners.datagen.clock import Schedule, schedule
 from runners.datagen.encode import Encoder
 from runners.datagen.gauging import gauged
 from runners.datagen.loki_pushing import PushEncoder
 from runners.datagen.metering import MetricEncoder, Part
+from runners.datagen.model.filler import NAME as FILLER
 from runners.datagen.model.fleet import fleet, skews
 from runners.datagen.model.logs import logs, records
 from runners.datagen.model.metrics import MAX_INSTANCES, MAX_SERIES, Meter
 from runners.datagen.model.reports import Reports
-from runners.datagen.model.requests import Habits, Requests, Stream
+from runners.datagen.model.requests import Habits, Integers, Requests, Stream
 from runners.datagen.model.roster import Roster, roster
 from runners.datagen.model.shapes import MAX_VISITS
 from runners.datagen.model.spans import spans
@@ -29,10 +31,12 @@ from runners.datagen.topology import INTERNAL
 from runners.ledger.attempt import Batch, Flag
 from runners.ledger.identity import Identity, derive
 from runners.ledger.items import ITEM_ATTRIBUTE, SIGNALS, Item, LogRecord, Resource, Sample, Signal, Span
+from runners.ledger.mixing import U64
 from runners.ledger.sight import WHOLE, Sight
 from runners.wire.parcel import Parcel, Wire, key_of, pack_parcel
 
 _SENTINEL_DELAY_NS = 1_000_000
+_KEPT_SERIES = 20_000
 _KEPT_SLICES, _KEPT_PARCELS = 24, 2  # of encoded ones few: memory that is written anew while it is in the cache
 
 
@@ -70,6 +74,8 @@ class World:
             encoders = MetricEncoder(identity, number, resources), WriteEncoder(name, resources)
             self._tenants.append(_Tenant(plan, resources, stream, meter, reports, *encoders))
         self.encoder = Encoder(identity, [entry.fleet for entry in self._tenants], file.logs.mix)
+        self._found: dict[tuple[object, ...], int | None] = {}
+        self._before = [np.array(entry.schedule.cumulative, np.int64) for entry in self._tenants]
         self._slices: OrderedDict[tuple[int, Signal, int], list[Item]] = OrderedDict()
         self._parcels: OrderedDict[tuple[int, Signal, int, Wire], list[Parcel]] = OrderedDict()
         self._instances = {
@@ -136,8 +142,9 @@ class World:
         """Into how many requests the slice is cut."""
         return -(-self.count(tenant, signal, tick) // self.scenario.file.delivery.max_items)
 
-    def part_of(self, index: int, items: int) -> int:
-        """Which request carries the item at this index of a slice with `items` items: parts differ by one at most."""
+    def part_of(self, index: Index, items: int) -> Index:
+        """Which request carries the item at this index, or at each of these, of a slice with `items` items: parts differ by
+        one at most."""
         parts = -(-items // self.scenario.file.delivery.max_items)
         return index * parts // items
 
@@ -244,14 +251,30 @@ class World:
             for part in range(self.parts(tenant, signal, tick))
         ]
 
-    def tick_of(self, tenant: int, signal: Signal, number: int) -> int | None:
-        """The tick whose slice holds item `number`; None when the plan has no such item."""
+    def numbers(self, tenant: int, signal: Signal, tick: int) -> U64:
+        """The numbers of the items of a slice, in its order, without making them."""
         entry = self._tenants[tenant]
+        meter = entry.meter
+        if tick == self.ticks:
+            number = meter.number(0, tick, 0) if signal == "metrics" else entry.schedule.total * MAX_VISITS
+            return np.array([number], np.uint64)
+        if signal != "metrics":
+            requests = entry.stream.tick(tick)
+            return records(requests).number if signal == "logs" else requests.span_numbers[requests.told]
+        reported = [
+            np.arange(meter.points(ordinal), dtype=np.uint64) + np.uint64(meter.number(ordinal, tick, 0))
+            for ordinal in meter.reporting(tick)
+        ]
+        return np.concatenate(reported) if reported else np.zeros(0, np.uint64)
+
+    def ticks_of(self, tenant: int, signal: Signal, numbers: U64) -> Integers:
+        """The tick whose slice holds each of these items; -1 where the plan has none."""
         if signal == "metrics":
-            tick = number // MAX_SERIES // MAX_INSTANCES
-            return tick if tick <= self.ticks else None
-        request = number // MAX_VISITS
-        return self.ticks if request == entry.schedule.total else entry.schedule.tick_of(request)
+            ticks = (numbers // np.uint64(MAX_SERIES * MAX_INSTANCES)).astype(np.int64)
+            return np.where(ticks <= self.ticks, ticks, -1)
+        requests = (numbers // np.uint64(MAX_VISITS)).astype(np.int64)
+        before = self._before[tenant]
+        return np.where(requests <= before[-1], np.searchsorted(before, requests, side="right") - 1, -1)
 
     def sample_number(
         self, instance_id: str, name: str, attributes: dict[str, object], time: int, sight: Sight = WHOLE
@@ -275,8 +298,26 @@ class World:
             or not meter.reports(ordinal, tick)
         ):
             return None
-        index = meter.find(ordinal, tick, name, attributes, labelled=sight.labels)
+        index = self._series_index(tenant, ordinal, tick, name, attributes, labelled=sight.labels)
         return None if index is None else (tenant, meter.number(ordinal, tick, index))
+
+    def _series_index(
+        self, tenant: int, ordinal: int, tick: int, name: str, attributes: dict[str, object], *, labelled: bool
+    ) -> int | None:
+        """As `Meter.find`; kept, where it does not depend on the tick: a store shows a series as often as there are ticks."""
+        meter = self._tenants[tenant].meter
+        try:
+            key = (tenant, ordinal, labelled, name, *attributes.items())
+            if key in self._found:
+                return self._found[key]
+        except TypeError:  # no attribute of ours is a list
+            return None
+        index = meter.find(ordinal, tick, name, attributes, labelled=labelled)
+        if name != FILLER:
+            if len(self._found) >= _KEPT_SERIES:
+                self._found.clear()
+            self._found[key] = index
+        return index
 
     def _make(self, tenant: int, signal: Signal, tick: int) -> list[Item]:
         entry = self._tenants[tenant]

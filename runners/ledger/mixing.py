@@ -8,12 +8,13 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from runners.ledger.identity import _SEQ_BITS, Identity
+from runners.ledger.identity import _INVERSE, _SEQ_BITS, _SEQ_MASK, Identity
 
 U64 = npt.NDArray[np.uint64]
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _A, _B = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+_INVERSE_A, _INVERSE_B = (np.uint64(factor) for factor in _INVERSE)
 _DIGITS = b"0123456789abcdef"
 
 
@@ -22,6 +23,14 @@ def mix(x: U64) -> U64:
     x = (x ^ x >> np.uint64(30)) * _A
     x = (x ^ x >> np.uint64(27)) * _B
     return x ^ x >> np.uint64(31)
+
+
+def unmix(x: U64) -> U64:
+    """The inverse of `mix`, of each."""
+    x = (x ^ x >> np.uint64(31) ^ x >> np.uint64(62)) * _INVERSE_B
+    x = (x ^ x >> np.uint64(27) ^ x >> np.uint64(54)) * _INVERSE_A
+    found: U64 = x ^ x >> np.uint64(30) ^ x >> np.uint64(60)
+    return found
 
 
 def draw(key: int, numbers: U64) -> U64:
@@ -54,6 +63,21 @@ class Identities:
     def log(self, tenant: int, numbers: U64) -> U64:
         """(4, n) words of the hexadecimal ids of log records."""
         return hex_words(self._checked(tenant, numbers, self._of._log))
+
+    def of_log(self, high: U64, low: U64) -> tuple[npt.NDArray[np.int64], U64, npt.NDArray[np.bool_]]:
+        """(tenant, number, is it of this run) of the item ids of log records, by their halves as big-endian numbers."""
+        tenant, number, right = self._unmixed(high, self._of._log)
+        return tenant, number, right & (mix(high ^ self._check) == low)
+
+    def of_span(self, ids: U64) -> tuple[npt.NDArray[np.int64], U64, npt.NDArray[np.bool_]]:
+        """(tenant, number, does it name a tenant of this run) of span ids, as big-endian numbers."""
+        return self._unmixed(ids, self._of._span)
+
+    def _unmixed(self, ids: U64, key: int) -> tuple[npt.NDArray[np.int64], U64, npt.NDArray[np.bool_]]:
+        plain = unmix(ids) ^ np.uint64(key)
+        tenant = plain >> np.uint64(_SEQ_BITS)
+        right = tenant < np.uint64(len(self._of.tenants))
+        return tenant.astype(np.int64), plain & np.uint64(_SEQ_MASK), right
 
     def _mixed(self, tenant: int, numbers: U64, key: int) -> U64:
         return mix((numbers | np.uint64(tenant << _SEQ_BITS)) ^ np.uint64(key))

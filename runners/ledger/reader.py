@@ -58,7 +58,7 @@ def being_written(folder: Path) -> bool:
         return False
 
 
-@dataclass
+@dataclass(slots=True)
 class Fate:
     """One request, all attempts together.
 

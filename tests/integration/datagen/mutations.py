@@ -197,8 +197,7 @@ class Mutator(Platform):
     def _swap(self, tenant: str, item: Item, readers: dict[str, list[Item]], random: Random) -> None:
         reader = random.choice([other for other in TENANTS if other != tenant])
         readers.setdefault(reader, []).append(item)
-        for _ in item.rows:  # each of them is somebody else's to see
-            self._say("leaked", tenant, item, reader)
+        self._say("leaked", tenant, item, reader)
 
     def _item(self, what: str, tenant: str, item: Item, readers: dict[str, list[Item]], random: Random) -> None:
         self.applied["item", what, item.signal] += 1

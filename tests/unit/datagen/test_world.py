@@ -222,8 +222,11 @@ def test_every_item_can_be_found_again_from_its_number() -> None:
     for tick in range(of.ticks + 1):
         for tenant in range(len(of.tenants)):
             for signal in SIGNALS:
-                for item in of.slice(tenant, signal, tick):
-                    assert of.tick_of(tenant, signal, item.seq) == tick
+                items = of.slice(tenant, signal, tick)
+                numbers = of.numbers(tenant, signal, tick)
+                assert numbers.tolist() == [item.seq for item in items]
+                assert set(of.ticks_of(tenant, signal, numbers).tolist()) <= {tick}
+                for item in items:
                     if isinstance(item, Sample):
                         told = of.sample_number(item.resource.instance_id, item.name, dict(item.attributes), item.time)
                         assert told == (tenant, item.seq)
