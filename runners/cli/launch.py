@@ -209,6 +209,7 @@ def prepare(
 def check_sources(spec: CampaignSpec) -> None:
     """Scenarios and experiments of all stages, by the code that will run them. Raises FileError."""
     from runners.chaos import experiment
+    from runners.datagen.gauging import gauged
     from runners.datagen.scenario import load_scenario
     from runners.load import scenario
 
@@ -219,7 +220,7 @@ def check_sources(spec: CampaignSpec) -> None:
             if stage.suite == "load":
                 scenario.load(Path(path), scenario.changes_of(stage.params))
             else:
-                load_scenario(Path(path))
+                gauged(load_scenario(Path(path)))
 
 
 def _as_wanted(session: Session, environment: str, defects: tuple[str, ...] | None) -> bool:

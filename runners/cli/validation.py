@@ -35,9 +35,10 @@ def validate(path: Path, kind: str) -> None:
 
         load_campaign(path)
     elif kind == "scenario":
+        from runners.datagen.gauging import gauged
         from runners.datagen.scenario import load_scenario
 
-        load_scenario(path)
+        gauged(load_scenario(path))
     elif kind == "load scenario":
         from runners.load.scenario import load as load_load
 

@@ -61,8 +61,13 @@ class PlatformAlerts:
                 raise Unreadable(f"alerts.list of tenant {tenant} was answered with status {answer.status}")
             found += [_fired(item, tenant) for item in items]
             following = operation.next_cursor(answer)
-            if following is None or "cursor" not in operation.mentions:
+            if following is None:
                 return found
+            if "cursor" not in operation.mentions:  # a part of them would look like the absence of the others
+                raise Unreadable(
+                    f"alerts.list of tenant {tenant} has further pages, and the profile of target {self._target.name} does "
+                    "not say how to ask for them: give it a {cursor?}"
+                )
             cursor = {"cursor": following}
         raise Unreadable(f"alerts.list of tenant {tenant} did not end after {_MOST_PAGES} pages")
 
@@ -94,11 +99,13 @@ def _fired(item: Any, tenant: str | None) -> Fired:
         labels: Mapping[str, Any] = item.get("labels") or {}
         starts = item.get("starts_at") or item["startsAt"]
         ends = item.get("resolved_at") or item.get("ends_at")
-        known = {"tenant": tenant} if tenant is not None else {}
+        whose = (
+            {"tenant": tenant} if tenant is not None else {}
+        )  # who was shown it; what it says of itself may be wrong
         title = {"alertname": str(item["title"])} if "alertname" not in labels and "title" in item else {}
         service = {"service": str(item["service"])} if item.get("service") else {}
         return Fired(
-            {**known, **title, **service, **{str(name): str(value) for name, value in labels.items()}},
+            {**title, **service, **{str(name): str(value) for name, value in labels.items()}, **whose},
             _unix(starts), None if ends is None else _unix(ends),
         )  # fmt: skip
     except (AttributeError, KeyError, TypeError, ValueError):

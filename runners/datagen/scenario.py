@@ -89,7 +89,7 @@ class Load(Strict):
 
 class Metrics(Strict):
     """interval: between two samples of a series, a multiple of the tick; cpus: logical CPUs of each host; histograms: of
-    request durations, too; restart: how often each instance restarts, so that its counters begin anew; series: how many
+    request durations, too; restart: how often each instance restarts, just after a report, so that its counters begin anew; series: how many
     a store counts at any moment, all tenants together, instead of as many as come of themselves; churn: share of those
     added for it that are replaced by new ones, per time (share a second)."""
 
@@ -232,6 +232,12 @@ def _check_meaning(scenario: Scenario) -> None:
         raise document.error(
             f"metrics.interval ({file.metrics.interval:g}s) is no multiple of the tick ({file.tick:g}s)",
             ("metrics", "interval"), f"write for example {max(1, round(ticks)) * file.tick:g}s",
+        )  # fmt: skip
+    if file.metrics.restart is not None and file.metrics.restart < file.metrics.interval:
+        raise document.error(
+            f"metrics.restart ({file.metrics.restart:g}s) is shorter than metrics.interval ({file.metrics.interval:g}s): "
+            "what is counted between two of them would be told by nobody", ("metrics", "restart"),
+            f"write {file.metrics.interval:g}s or more",
         )  # fmt: skip
     if file.metrics.churn is not None and file.metrics.series is None:
         raise document.error(

@@ -162,7 +162,7 @@ def _expected(one: Fired, wrong: Wrong) -> bool:
     return (
         one.name == wrong.alert
         and one.labels.get("tenant") == wrong.tenant
-        and (wrong.service is None or one.labels.get("service", wrong.service) == wrong.service)
+        and (wrong.service is None or one.labels.get("service") == wrong.service)
         and wrong.starts <= one.starts <= wrong.until
     )
 

@@ -131,6 +131,7 @@ def _generate(session: Session, args: argparse.Namespace) -> int:
     import time
 
     from runners.config import lookup
+    from runners.datagen.gauging import gauged
     from runners.datagen.plan import count
     from runners.datagen.scenario import load_scenario
     from runners.datagen.sinks import parse_sinks
@@ -138,6 +139,7 @@ def _generate(session: Session, args: argparse.Namespace) -> int:
 
     path = lookup.find("scenarios", args.scenario)
     scenario = load_scenario(path)
+    gauged(scenario)
     places = parse_sinks(args.sinks)
     if session.json and any(place.kind == "stdout" for place in places):
         raise UsageError("--sink stdout: together with --json", remedy="write to a file: --sink file:PATH")

@@ -65,11 +65,13 @@ class Meter:
         name = identity.tenants[tenant]
         self.keys = [derive(seed, "metrics", name, ordinal) for ordinal in range(len(fleet))]
         restart = gauging.restart
-        self._phase = [derive(seed, "restart", name, ordinal) % max(1, restart) for ordinal in range(len(fleet))]
+        phases = [derive(seed, "restart", name, ordinal) % max(1, restart) for ordinal in range(len(fleet))]
+        self._phase = np.array(phases, np.int64)
         self.tally = Tally(stream, len(fleet), self._restarted, histograms=gauging.histograms)
         self.effects = stream.schedule.effects
         self._last_tick = stream.schedule.ticks - 1
         self._found = lru_cache(maxsize=1024)(self._indexes)
+        self._restart = lru_cache(maxsize=4)(self._restarts)
 
     @property
     def active(self) -> int:
@@ -128,8 +130,7 @@ class Meter:
 
     def began(self, ordinal: int, tick: int) -> int:
         """The tick with which the instance that reports at this one was started."""
-        again = tick - (tick + self._phase[ordinal]) % self._of.restart if self._of.restart else 0
-        return max(self._born(ordinal), again)
+        return max(self._born(ordinal), int(self._restart(tick)[ordinal]) if self._of.restart else 0)
 
     def _born(self, ordinal: int) -> int:
         return self._roster.members[ordinal].born
@@ -237,7 +238,20 @@ class Meter:
         """Ordinals of the instances that begin anew with a tick."""
         if not self._of.restart or not tick:
             return np.zeros(0, np.int64)
-        return np.flatnonzero((tick + np.array(self._phase, np.int64)) % self._of.restart == 0)
+        return np.flatnonzero(self._restart(tick) == tick)
+
+    def _restarts(self, tick: int) -> Integers:
+        """(instances,) the tick of each one's last restart by now, 0 without any: the first one after a report, so that
+        nothing is counted that is never told."""
+        due = tick - (tick + self._phase) % self._of.restart  # when it is time for it
+        found = due + self._after_report(due)
+        earlier = due - self._of.restart
+        found = np.where(found > tick, earlier + self._after_report(earlier), found)
+        return np.where((found > tick) | (found < 1), 0, found)
+
+    def _after_report(self, tick: Integers) -> Integers:
+        """(instances,) ticks from these to the next one with which no report is under way."""
+        return (np.arange(len(self._fleet)) + 1 - tick) % self._interval
 
     def _reported_before(self, ordinal: int, tick: int) -> int | None:
         for earlier in range(tick - 1, self._born(ordinal) - 1, -1):

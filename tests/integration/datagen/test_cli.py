@@ -72,11 +72,14 @@ def test_an_audit_prints_one_document_and_its_exit_code_is_the_verdict(tmp_path:
 
 def test_mistakes_are_answered_with_a_sentence_and_the_right_exit_code(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text(SCENARIO.replace("errors: 5%", "erors: 5%"))
+    (tmp_path / "few.yaml").write_text(SCENARIO.replace("metrics: {", "metrics: {series: 3, "))
     for code, part, arguments in (
         (64, "write a URL", ("data", "generate", "smoke", "--sink", "ftp://x")),
         (64, "--duration", ("data", "generate", "smoke", "--duration", "soon")),
         (2, "did you mean 'smoke'", ("data", "generate", "smok", "--dry-run")),
         (2, "bad.yaml:8: unknown key 'erors'", ("data", "generate", str(tmp_path / "bad.yaml"))),
+        (2, "metrics.series is 3", ("data", "generate", str(tmp_path / "few.yaml"), "--sink", "null:")),
+        (64, "Port out of range", ("data", "generate", "smoke", "--sink", "http://127.0.0.1:99999")),
         (2, "testbed load run", ("data", "generate", "browse", "--dry-run")),
         (2, "0 runs have a ledger", ("data", "audit", "last")),
         (2, "testbed up", ("data", "generate", "smoke", "--env", "nowhere")),
@@ -86,6 +89,7 @@ def test_mistakes_are_answered_with_a_sentence_and_the_right_exit_code(tmp_path:
         assert done.returncode == code, (arguments, done.stderr)
         assert part in done.stderr
         assert done.stdout == "" and "Traceback" not in done.stderr
+    assert not list(tmp_path.glob("runs/*"))  # nothing was begun
 
 
 def test_a_run_to_null_needs_no_environment_and_is_recorded(tmp_path: Path) -> None:

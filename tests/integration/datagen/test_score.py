@@ -82,6 +82,25 @@ def test_the_platforms_alerts_are_compared_with_the_labels(tmp_path: Path) -> No
     assert (done.returncode, done.stdout) == (64, "") and "between 0 and 1" in done.stderr
 
 
+def test_what_another_tenant_was_shown_and_half_a_list_prove_nothing(tmp_path: Path) -> None:
+    with serving(Platform()) as platform:
+        environment(tmp_path, platform.url)
+        stage = generate(tmp_path, LABELLED)
+        assert stage.end() == 0
+        start = labels_of(stage.folder)["from"]
+        platform.alerts["globex"] = [alert(start + 0.8, tenant="acme")]
+        found = json.loads(testbed(tmp_path, "data", "score", "last", "--json").stdout)
+        assert (found["verdict"], found["missed"]) == ("failed", 1)
+
+        platform.alerts = {"acme": [alert(start + 0.8), *(alert(start - number, "Old") for number in (60, 70))]}
+        assert testbed(tmp_path, "data", "score", "last").returncode == 0
+        target = tmp_path / "env" / "local" / "target.yml"
+        target.write_text(target.read_text().replace('query: {cursor: "{cursor?}"}, ', ""))
+        done = testbed(tmp_path, "data", "score", "last", "--json")
+        found = json.loads(done.stdout)
+        assert (done.returncode, found["verdict"]) == (2, "invalid") and "further pages" in found["reason"]
+
+
 def test_a_run_that_is_not_over_or_was_cut_short_is_not_assessed(tmp_path: Path) -> None:
     long = LABELLED.replace("duration: 2s", "duration: 40m").replace("within: 1s", "within: 3s")
     with serving(Platform()) as platform:

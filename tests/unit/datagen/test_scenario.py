@@ -93,6 +93,7 @@ def test_the_share_that_is_sent_again_is_kept_and_depends_on_the_seed() -> None:
         ("interval: 2s", "interval: .inf", 14, "finite number", "inf"),
         ("interval: 2s", "restart: .inf", 14, "finite number", "inf"),
         ("max_items: 80", "timeout: .inf", 15, "finite number", "inf"),
+        ("interval: 2s", "restart: 1s", 14, "shorter than metrics.interval (10s)", "write 10s or more"),
         ("instances: 2", "instances: 99", 9, "instances: Input should be less", "99"),
     ],
 )

@@ -59,6 +59,8 @@ def test_the_first_alert_is_the_detection_and_its_delay_is_told() -> None:
 def test_name_tenant_and_service_must_fit() -> None:
     for other in (fired(120, "DiskNearlyFull"), fired(120, tenant="globex"), fired(120, service="cart")):
         assert results(score(labels(anomaly()), [other])) == ["missed"]
+    nameless = Fired({"alertname": "ServiceErrors", "tenant": "acme"}, 120)  # of which service? Nobody was told
+    assert results(score(labels(anomaly()), [nameless])) == ["missed"]
 
 
 def test_callers_that_fail_too_are_explained_but_not_a_detection() -> None:
