@@ -17,7 +17,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource as ResourceMes
 from runners.datagen.formats.columns import encode
 from runners.datagen.formats.holes import HOLES
 from runners.datagen.formats.mix import USUAL, Mix
-from runners.datagen.model.bodies import written
+from runners.datagen.model.bodies import ASIDE, MANNERS, spoken, written
 from runners.datagen.model.clocks import time_words
 from runners.datagen.model.fields import VARIANTS, placeholders, pools, variants
 from runners.datagen.model.logs import LogIds, Records, Said, log
@@ -109,7 +109,7 @@ class Encoder:
         of = tables()
         self._spans, self._logs = Stencils(widths), Stencils(widths)
         self._of_spans = Variants(self._spans, len(of.kinds), _span)
-        self._of_logs = Variants(self._logs, 2 * len(of.line_of), partial(_log, mix=mix))
+        self._of_logs = Variants(self._logs, MANNERS * len(of.line_of), partial(_log, mix=mix))
         scope, tail = (
             ScopeLogs(scope=SCOPE).SerializeToString(),
             ResourceLogs(schema_url=SCHEMA_URL).SerializeToString(),
@@ -215,10 +215,12 @@ def _span(kind: int, variant: int) -> Made:
 
 def record(line: int, variant: int, mix: Mix = USUAL) -> tuple[LogRecord, bool]:
     """(a record with sentinels, has it anything of the variant)."""
-    novel, line = divmod(line, len(tables().line_of))
+    manner, line = divmod(line, len(tables().line_of))
     (visit, text), fields = tables().line_of[line], _Fields(variant)
+    if manner == ASIDE:
+        text, fields.told = spoken(visit, text, variant, manner), True
     ids = LogIds(SENTINELS["trace"], SENTINELS["span"], SENTINELS["item"].decode())
-    wrote = written(visit, text, fields, novel=bool(novel), mix=mix)
+    wrote = written(visit, text, fields, manner=manner, mix=mix)
     body = bytearray(wrote.text)
     for hole, at in wrote.holes:
         body[at : at + hole.width] = SENTINELS[f"line.{hole.name}"]

@@ -8,16 +8,19 @@ and stand between them. The bytes are those that the plain encoder would write f
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from itertools import accumulate, pairwise
 
 import numpy as np
 
 from runners.datagen.encode import SENTINELS, Body, Encoder, Made, Variants, record
 from runners.datagen.formats.mix import USUAL, Mix
+from runners.datagen.model.bodies import ASIDE, MANNERS, spoken
+from runners.datagen.model.fields import VARIANTS
 from runners.datagen.model.logs import Records
 from runners.datagen.model.requests import Integers, Requests
 from runners.datagen.model.tables import tables
+from runners.datagen.topology import DEBUG, ERROR, INFO, WARN
 from runners.ledger.identity import Identity
 from runners.ledger.items import Resource
 from runners.ledger.mixing import Identities, hex_words
@@ -44,12 +47,26 @@ class PushEncoder:
     ) -> None:
         self._encoder, self._ids, of = encoder, Identities(identity), tables()
         self._table = Stencils({name: len(sentinel) for name, sentinel in {**SENTINELS, **_HEX}.items()})
-        self._lines = Variants(self._table, 2 * len(of.line_of), partial(_line, mix=mix))
-        self._owns = Variants(self._table, 2 * len(of.line_of), partial(_own, mix=mix))
-        texts = [line.severity[1].lower() for _, line in of.line_of]
-        levels = sorted(set(texts))
-        self._level = np.array([levels.index(text) for text in texts], np.int64)
+        self._lines = Variants(self._table, MANNERS * len(of.line_of), partial(_line, mix=mix))
+        self._owns = Variants(self._table, MANNERS * len(of.line_of), partial(_own, mix=mix))
+        levels = sorted(text.lower() for _, text in (DEBUG, INFO, WARN, ERROR))
+        self._level = np.array([levels.index(line.severity[1].lower()) for _, line in of.line_of], np.int64)
+        self._levels = levels
         self._fleets = [_Fleet(fleet, levels) for fleet in fleets]
+
+    @cached_property
+    def _beside(self) -> Integers:
+        """(lines, variants) the level of what stands in the place of a line."""
+        return np.array(
+            [
+                [
+                    self._levels.index(spoken(visit, line, variant, ASIDE).severity[1].lower())
+                    for variant in range(VARIANTS)
+                ]
+                for visit, line in tables().line_of
+            ],
+            np.int64,
+        )
 
     def logs(self, tenant: int, of: Requests, told: Records, parts: Integers) -> list[Body]:
         """parts: (L,) the request of each record, never falling. One body for each request."""
@@ -64,7 +81,10 @@ class PushEncoder:
         content += np.fromiter(map(len, tooks), np.int64, size)
         head_sizes = 1 + widths(content)
 
-        order, opens, streams = _grouped(parts, fleet.streams[instance, self._level[line]], fleet.selectors)
+        level = self._level[line]
+        if of.asides:
+            level = np.where(told.line >= ASIDE * len(of.tables.line_of), self._beside[line, variant], level)
+        order, opens, streams = _grouped(parts, fleet.streams[instance, level], fleet.selectors)
         counts = np.diff(opens, append=size)
         sizes = (head_sizes + content)[order]
         heads = [

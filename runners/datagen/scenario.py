@@ -103,13 +103,15 @@ class Metrics(Strict):
 
 class Logs(Strict):
     """formats: weights among the services of a shop, each of which keeps to one; empty: what its language is used to.
-    debug: share of the requests whose debug records are written; without it, all are."""
+    debug: share of the requests whose debug records are written; without it, all are. asides: warnings and housekeeping among
+    the records."""
 
     formats: dict[Literal["json", "logfmt", "plain", "klog", "rfc5424"], Annotated[float, Field(gt=0, le=1000)]] = (
         Field(default_factory=dict)
     )
 
     debug: Share | None = None
+    asides: bool = False
 
     @property
     def mix(self) -> Mix:

@@ -66,7 +66,7 @@ class World:
             plan = schedule(file, number, start_ns, duration_s, seed)
             effects = Effects(scenario.anomalies, name, plan.tick_ns)
             staff = roster(effects, file.instances)
-            habits = Habits(file.traces.orphans, file.logs.debug, _skews(file, seed, name, staff))
+            habits = Habits(file.traces.orphans, file.logs.debug, _skews(file, seed, name, staff), file.logs.asides)
             stream = Stream(seed, name, plan, errors=file.errors, roster=staff, effects=effects, habits=habits)
             resources = fleet(identity, seed, number, staff)
             meter = Meter(seed, identity, number, stream, resources, roster=staff, gauging=gaugings[number])

@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from runners.datagen.formats import Line as Written
 from runners.datagen.formats.mix import USUAL, Mix
-from runners.datagen.model.bodies import written
+from runners.datagen.model.asides import SHARE
+from runners.datagen.model.bodies import ASIDE, NOVEL, spoken, written
 from runners.datagen.model.fields import placeholders, variants
 from runners.datagen.model.requests import Integers, Requests
 from runners.datagen.model.shapes import MAX_VISITS, Visit
@@ -23,13 +24,13 @@ from runners.ledger.items import ITEM_ATTRIBUTE, LogRecord, Resource, Value
 from runners.ledger.mixing import U64, draw
 
 _INDEX_BITS = 24
-_NOVELTY = derive("novelty")
+_NOVELTY, _ASIDE = derive("novelty"), derive("aside")
 
 
 @dataclass(frozen=True, eq=False)
 class Records:
     """The records of one tick in the order of time. By record (L): visit (index into the requests' visits), line (number
-    of the distinct line, see `Tables.line_of`; that much plus the number of lines where it is of a novel pattern), number, time (Unix nanoseconds)."""
+    of the distinct line, see `Tables.line_of`; that much plus once or twice the number of lines where it is said in another manner, see `bodies`), number, time (Unix nanoseconds)."""
 
     visit: Integers
     line: Integers
@@ -72,7 +73,11 @@ def records(requests: Requests) -> Records:
     visit, number, distinct = visit[order], number[order], of.line[line[order]]
     if requests.novelty is not None:
         chance = (draw(_NOVELTY, number) >> np.uint64(32)).astype(np.int64)
-        distinct += len(of.line_of) * (chance < requests.novelty[of.service[requests.row[visit]]])
+        distinct += NOVEL * len(of.line_of) * (chance < requests.novelty[of.service[requests.row[visit]]])
+    if requests.asides:
+        chance = (draw(_ASIDE, number) >> np.uint64(32)).astype(np.int64)
+        may = of.aside_line[distinct % len(of.line_of)] * (distinct < len(of.line_of))
+        distinct += ASIDE * len(of.line_of) * may * (chance < SHARE)
     return Records(visit, distinct, number, time[order])
 
 
@@ -111,10 +116,11 @@ def logs(
             identity.trace_id(tenant, traces[at]), identity.span_id(tenant, spans[at]), identity.log_id(tenant, number)
         )
         took = int(requests.end[at]) - int(requests.start[at])
-        novel, line = divmod(line, len(of.line_of))
+        manner, line = divmod(line, len(of.line_of))
         visit, text = of.line_of[line]
         resource, own = fleet[int(requests.instance[at])], fields[int(requests.request[at])].of(visit)
-        body = _body(line, int(own["variant"]), mix, novel=bool(novel)).fill({
+        text = spoken(visit, text, int(own["variant"]), manner)
+        body = _body(line, int(own["variant"]), mix, manner).fill({
             "time": time, "trace": int.from_bytes(ids.trace), "span": int.from_bytes(ids.span), "duration": took,
         })  # fmt: skip
         said = Said(_named(body.decode(), own), time, took / 1e6)
@@ -123,10 +129,12 @@ def logs(
 
 
 @cache
-def _body(line: int, variant: int, mix: Mix, *, novel: bool) -> Written:
+def _body(line: int, variant: int, mix: Mix, manner: int) -> Written:
     """What a line says, with placeholders for the fields of the request: compiling it for each record would be most of
     the cost of making records one by one."""
-    return written(*tables().line_of[line], {**variants()[variant], **placeholders()}, novel=novel, mix=mix)
+    visit, text = tables().line_of[line]
+    fields = {**variants()[variant], **placeholders()}
+    return written(visit, spoken(visit, text, variant, manner), fields, manner=manner, mix=mix)
 
 
 def _named(text: str, fields: Mapping[str, str]) -> str:

@@ -66,7 +66,7 @@ class Requests:
     (ordinal in the fleet), start, end (Unix nanoseconds). By request: first (index of its first visit).
     novelty: by service, the share of 2^32 of log records that are of a new pattern; None: of no service. heard: indexes of
     the visits of which a span is told, None: of all; mute: by service, 1 where it writes no records; terse: by request, are
-    its debug records left out?
+    its debug records left out? asides: do remarks stand among the records?
     """
 
     tables: Tables
@@ -85,6 +85,7 @@ class Requests:
     heard: Integers | None = None
     mute: Integers | None = None
     terse: npt.NDArray[np.bool_] | None = None
+    asides: bool = False
 
     @property
     def told(self) -> Integers | slice:
@@ -124,11 +125,12 @@ class Requests:
 class Habits(NamedTuple):
     """How a shop tells what happens. orphans: share of the spans that get lost before they are told; debug: share of the
     requests whose debug records are written, None for all; skews: by ordinal of the instance, nanoseconds by which its
-    host's clock is fast, none of them: all are right."""
+    host's clock is fast, none of them: all are right; asides: remarks among the records."""
 
     orphans: float = 0.0
     debug: float | None = None
     skews: tuple[int, ...] = ()
+    asides: bool = False
 
 
 class Fields(NamedTuple):
@@ -261,7 +263,7 @@ class Stream:
             shift = shift + np.array(self._habits.skews, np.int64)[instance]
         found = Requests(
             of, numbers, shape, _pick(a, 48, VARIANTS), pool, b, request, row, instance, begins + shift, ends + shift,
-            first, self._novelty(tick),
+            first, self._novelty(tick), asides=self._habits.asides,
         )  # fmt: skip
         return self._thin(tick, found) if self._thinned else found
 

@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from runners.datagen.model.asides import has_aside
 from runners.datagen.model.fields import FEW_VARIANTS, VARIANTS
 from runners.datagen.model.shapes import Shape, Visit, shapes
 from runners.datagen.topology import DEBUG, ROUTES, SERVICES, Line
@@ -37,7 +38,8 @@ class Tables:
     span_class, trace, link (position, -1), first_line, lines, logs_before (in the shape), debugs (records of that severity). By stage: stage_parent
     (position), stage_before (first stage of that visit, in the shape), stage_level (of the visits in it). By line row:
     line (number among the distinct ones), at (percent of the duration). By kind: variants, and by line: line_variants, how
-    many there are of it, and debug_line: is it of that severity?
+    many there are of it, debug_line: is it of that severity, and aside_line:
+    may a remark stand in its place?
     """
 
     def __init__(self) -> None:
@@ -88,6 +90,7 @@ class Tables:
         self.line_variants = _array(FEW_VARIANTS if visit.error else VARIANTS for visit, _ in self.line_of)
         self.debugs = _array(sum(line.severity is DEBUG for line in visit.lines) for visit in visits)
         self.debug_line = _array(line.severity is DEBUG for _, line in self.line_of)
+        self.aside_line = _array(has_aside(visit, line) for visit, line in self.line_of)
         self.at = _array(round(line.at * 100) for visit in visits for line in visit.lines)
 
     def _add(self, more: Iterable[Shape]) -> list[int]:

@@ -36,7 +36,7 @@ WORLDS = {
     "all of it": anomalies(SILENT, LATE_SILENT, DEPLOY, AGAIN).replace(
         "histograms: true", "histograms: true, restart: 5s"
     )
-    + "\ntraces: {orphans: 5%, skew: 40ms}\nlogs: {debug: 20%}\n",
+    + "\ntraces: {orphans: 5%, skew: 40ms}\nlogs: {debug: 20%, asides: true}\n",
     "churn": anomalies(SILENT, DEPLOY).replace("histograms: true", "series: 9000, churn: 900%/min"),
 }
 
@@ -113,8 +113,10 @@ def test_sums_agree_exactly_across_signals(of: World) -> None:
 def test_every_item_can_be_found_again_from_its_number(of: World) -> None:
     for tick in range(0, of.ticks, 2):
         for signal in SIGNALS:
-            for item in of.slice(0, signal, tick):
-                assert of.tick_of(0, signal, item.seq) == tick
+            items, numbers = of.slice(0, signal, tick), of.numbers(0, signal, tick)
+            assert numbers.tolist() == [item.seq for item in items]
+            assert set(of.ticks_of(0, signal, numbers).tolist()) <= {tick}
+            for item in items:
                 if isinstance(item, Sample):
                     told = of.sample_number(item.resource.instance_id, item.name, dict(item.attributes), item.time)
                     assert told == (0, item.seq)
@@ -202,6 +204,17 @@ def test_debug_records_are_written_for_a_share_of_the_requests() -> None:
     )
     assert mine["INFO"] == theirs["INFO"] and mine["ERROR"] == theirs["ERROR"]
     assert 0.1 < mine["DEBUG"] / theirs["DEBUG"] < 0.3
+
+
+def test_remarks_stand_among_the_records_and_nothing_else_changes() -> None:
+    with_them, usual = world(text=BASE + "\nlogs: {asides: true}\n"), world(text=BASE)
+    mine, theirs = (cast("list[LogRecord]", every(each, 0, "logs")) for each in (with_them, usual))
+    assert [(one.seq, one.time, one.span_id) for one in mine] == [(one.seq, one.time, one.span_id) for one in theirs]
+    others = [(one, other) for one, other in zip(mine, theirs, strict=True) if one.body != other.body]
+    assert 0.02 < len(others) / len(mine) < 0.04
+    severities = Counter(one.severity_text for one, _ in others)
+    assert severities["WARN"] and severities["INFO"] and not severities["ERROR"]
+    assert all(other.severity_text != "ERROR" for _, other in others)
 
 
 def test_people_come_at_random() -> None:

@@ -1,0 +1,1 @@
+"""How realistic generated telemetry is: measured from what the generator writes, drawn, and held to stated ranges."""
