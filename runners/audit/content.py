@@ -21,6 +21,7 @@ from runners.ledger.items import (
     Signal,
     Span,
 )
+from runners.ledger.pushed import shown_as
 from runners.ledger.shown import BOUND, bounds_of, shown
 from runners.ledger.sight import WHOLE, Sight, label_name, labels, same_labels
 
@@ -28,14 +29,15 @@ Document = Mapping[str, Any]
 
 _KINDS = {"UNSPECIFIED": 0, "INTERNAL": 1, "SERVER": 2, "CLIENT": 3, "PRODUCER": 4, "CONSUMER": 5}
 _STATUS = {"UNSET": 0, "OK": 1, "ERROR": 2}
+_ITEM_LABEL = label_name(ITEM_ATTRIBUTE)
 _MOST_LABELS = 50_000
 _LABELS: dict[tuple[object, ...], Mapping[str, str]] = {}
 
 
-def id_of(signal: Signal, content: Document) -> object:
+def id_of(signal: Signal, content: Document, sight: Sight = WHOLE) -> object:
     """The text in which a record or a span says who it is."""
     if signal == "logs":
-        return (content.get("attributes") or {}).get(ITEM_ATTRIBUTE)
+        return (content.get("attributes") or {}).get(_ITEM_LABEL if sight.labels else ITEM_ATTRIBUTE)
     return content.get("span_id")
 
 
@@ -43,7 +45,7 @@ def claim(source: Source, signal: Signal, item: Document, sight: Sight = WHOLE) 
     """(tenant, number) that the item's identity names; None when it is not an identity of this run."""
     content = item.get("content") or {}
     if signal == "logs":
-        return source.identity.of_log_id(id_of(signal, content))
+        return source.identity.of_log_id(id_of(signal, content, sight))
     if signal == "traces":
         return source.identity.of_span_id(content.get("span_id"))
     attributes = content.get("attributes") or {}
@@ -70,6 +72,12 @@ def intact(stored: Document, sent: Span | LogRecord | Sample, sight: Sight = WHO
     content = stored.get("content") or {}
     if isinstance(sent, Sample):
         return _same_sample(stored, content, sent, sight)
+    if sight.labels and isinstance(sent, LogRecord):
+        return bool(
+            content.get("body") == sent.body
+            and _integer(stored.get("time_unix_nano")) == sight.time(sent.time)
+            and content.get("attributes") == shown_as(sent)
+        )
     if (
         stored.get("service") != sent.resource.service
         or content.get("resource") != sent.resource.attributes

@@ -119,8 +119,8 @@ class Judge:
             counts.sent, counts.acked, counts.rejected, counts.unknown = (
                 sums.sent, sums.acked, sums.rejected, sums.unknown,
             )  # fmt: skip
-            if not self._sights[signal].duplicates:
-                counts.unseen, counts.not_observable = frozenset(("duplicated", "duplicated_by_retry")), sums.acked
+            if hidden := _unseen(self._sights[signal]):
+                counts.unseen, counts.not_observable = hidden, sums.acked
 
     def take(self, reader: str, signal: Signal, item: Document) -> None:
         """One item that tenant `reader` can read. Items of other runs are nobody's business here."""
@@ -171,7 +171,7 @@ class Judge:
             pairs = np.array(found, np.int64)
             return pairs[:, 0], pairs[:, 1].astype(np.uint64)
         digits = _DIGITS[signal]
-        told = [id_of(signal, one.get("content") or {}) for one in documents]
+        told = [id_of(signal, one.get("content") or {}, self._sights[signal]) for one in documents]
         joined = "".join(text if isinstance(text, str) and len(text) == digits else "?" for text in told)
         if len(joined) == digits * len(told) and _HEX.fullmatch(joined):
             return self.census.named(signal, bytes.fromhex(joined))
@@ -302,3 +302,11 @@ class Judge:
     def _add(self, finding: Finding) -> None:
         self._findings.append(finding)
         self._counts[finding.tenant, finding.signal].wrong[finding.wrong] += 1
+
+
+def _unseen(sight: Sight) -> frozenset[Wrong]:
+    """What cannot be found in a store that shows no more than this."""
+    names: tuple[tuple[bool, tuple[Wrong, ...]], ...] = (
+        (sight.duplicates, ("duplicated", "duplicated_by_retry")), (sight.leaks, ("leaked",)), (sight.strangers, ("forged",)),
+    )  # fmt: skip
+    return frozenset(name for seen, hidden in names if not seen for name in hidden)

@@ -25,7 +25,8 @@ _MARGIN_NS = 5 * 10**9
 
 @dataclass(frozen=True)
 class Audit:
-    """counts: by tenant and signal; late: what was not visible when the wait ended; reason: why it is invalid."""
+    """counts: by tenant and signal; late: what was not visible when the wait ended; reason: why it is invalid; unread: of
+    signals that were not read back, why."""
 
     verdict: Verdict
     counts: Mapping[tuple[str, Signal], Counts]
@@ -34,6 +35,7 @@ class Audit:
     late: Sequence[tuple[str, Signal]] = ()
     reason: str = ""
     tenants: tuple[str, ...] = field(default=())
+    unread: Mapping[Signal, str] = field(default_factory=dict)
 
     def of(self, signal: Signal) -> Counts:
         total = Counts()
@@ -58,6 +60,11 @@ class Audit:
             },
             "gaps": [gap.to_json() for gap in self.gaps],
         }
+        if self.unread:
+            document["not_read"] = dict(self.unread)
+            for of in (document["signals"], *document["tenants"].values()):
+                for signal in self.unread:
+                    _unknown(of[signal])
         if self.late:
             document["not_visible_in_time"] = [{"tenant": tenant, "signal": signal} for tenant, signal in self.late]
         if self.reason:
@@ -65,9 +72,14 @@ class Audit:
             for counts in (
                 *document["signals"].values(), *(each for of in document["tenants"].values() for each in of.values())
             ):  # fmt: skip
-                counts.update(dict.fromkeys(("found", *WRONG)))  # not known, and not 0
-                counts["not_observable"] = counts["acked"]
+                _unknown(counts)
         return document
+
+
+def _unknown(counts: dict[str, Any]) -> None:
+    """Of what was not read nothing is known, which is not 0."""
+    counts.update(dict.fromkeys(("found", *WRONG)))
+    counts["not_observable"] = counts["acked"]
 
 
 def verdict_of(counts: Sequence[Counts]) -> Verdict:
@@ -81,14 +93,16 @@ def verdict_of(counts: Sequence[Counts]) -> Verdict:
 def audit(
     source: Source, fates: Mapping[Batch, Fate], reader: Reader, *, honoured: bool, wait_s: float, tick_s: float,
     faults: Callable[[], Sequence[Fault]] = tuple, progress: Callable[[str], None] = lambda _text: None,
-    bystanders: Sequence[str] = (), sights: Mapping[Signal, Sight] | None = None,
+    bystanders: Sequence[str] = (), sights: Mapping[Signal, Sight] | None = None, unread: Mapping[Signal, str] | None = None,
 ) -> Audit:  # fmt: skip
     """Raises Unreadable when the store cannot be read to the end. faults: asked for when something is missing.
 
     bystanders: tenants that the run does not write for; whatever of it they can read has leaked. sights: what the store of
-    each signal can show.
+    each signal can show. unread: signals that are not read back, and why: nothing is said of them.
     """
-    tenants = source.identity.tenants
+    tenants, unread = source.identity.tenants, unread or {}
+    aside = Judge(source, {batch: fate for batch, fate in fates.items() if batch.signal in unread}, honoured=honoured)
+    fates = {batch: fate for batch, fate in fates.items() if batch.signal not in unread} if unread else fates
     judge = Judge(source, fates, honoured=honoured, sights=sights)
     if not fates:
         return Audit("invalid", judge.counts(), reason="the ledger is empty: nothing was sent", tenants=tenants)
@@ -97,16 +111,19 @@ def audit(
     start = min(fate.first_time for fate in fates.values()) - _MARGIN_NS
     end = max(fate.last_time for fate in fates.values()) + _MARGIN_NS
     for tenant in (*tenants, *bystanders):
-        for signal in SIGNALS:
+        for signal in (signal for signal in SIGNALS if signal not in unread):
             progress(f"reading {signal} of {tenant}")
             for item in reader.read(tenant, signal, max(0, start), end):
                 judge.take(tenant, signal, item)
     findings = judge.findings()
     lost = [finding for finding in findings if finding.wrong == "lost"]
     holes = gaps(lost, fates, faults() if lost else (), tick_s)
-    verdicts = {verdict_of([judge.counts()[tenant, signal] for tenant in tenants]) for signal in SIGNALS}
+    counts = {key: (aside if key[1] in unread else judge).counts()[key] for key in judge.counts()}
+    verdicts = {
+        verdict_of([counts[tenant, signal] for tenant in tenants]) for signal in SIGNALS if signal not in unread
+    }
     verdict: Verdict = "failed" if "failed" in verdicts else "invalid" if "invalid" in verdicts else "passed"
-    return Audit(verdict, judge.counts(), findings, holes, late, tenants=tenants)
+    return Audit(verdict, counts, findings, holes, late, tenants=tenants, unread=unread)
 
 
 def not_assessed(source: Source, fates: Mapping[Batch, Fate], reason: str) -> Audit:

@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from runners.datagen import auditing, scoring
 from runners.datagen import generate as generating
 from runners.datagen.crew import Crew, die_with_parent
 from runners.datagen.labels import LABELS, labels
+from runners.datagen.reading import parse_stores
 from runners.datagen.scenario import load_scenario
 from runners.datagen.shard import Shard
 from runners.datagen.sinks import outlet, parse_sinks
@@ -28,7 +29,7 @@ from runners.target import open_target
 
 RESUME, MOST_SHARDS = "data.resume", 32
 GENERATE, SCORE = "data.generate", "data.score"
-Finish = Callable[[str, Verdict, str], None]
+Finish = Callable[[str, Verdict | Literal["skipped"], str], None]
 
 
 def generate(context: Context) -> Verdict:
@@ -98,23 +99,28 @@ def resume(context: Context) -> Verdict:
 
 
 def audit(context: Context) -> Verdict:
-    """Params: of {stage, run, folder} of the generate stage; wait: how long acknowledged items may stay invisible."""
+    """Params: of {stage, run, folder} of the generate stage; wait: how long acknowledged items may stay invisible; from: a
+    store to read itself, or a list of them; single_tenant: all tenants are one to these stores."""
     with _tests(context, [f"audit.{signal}" for signal in SIGNALS]) as finish:
-        _only(context, "of", "wait")
+        _only(context, "of", "wait", "from", "single_tenant")
         context.steady()
+        given = context.params.get("from") or []
         found = auditing.audit_ledger(
             Path(context.params["of"]["folder"]) / "artifacts" / "ledger",
             context.home,
             environment=str(context.spec["environment"]),
             wait_s=_wait_s(context),
             progress=context.log,
+            stores=parse_stores([given] if isinstance(given, str) else given),
+            shared=bool(context.params.get("single_tenant", False)),
         )
         for path, kind in auditing.write_artifacts(found, context.artifacts):
             _tell_artifact(context, path, kind)
         context.events.emit("ledger", kind="audit", document=found.to_json())
         context.reason = found.reason or None
         for signal in SIGNALS:
-            finish(f"audit.{signal}", found.verdict_of(signal), auditing.sentence(found, signal))
+            outcome = "skipped" if signal in found.unread else found.verdict_of(signal)
+            finish(f"audit.{signal}", outcome, auditing.sentence(found, signal))
     return found.verdict
 
 
@@ -154,7 +160,7 @@ def _tests(context: Context, ids: list[str]) -> Iterator[Finish]:
         context.events.emit("test.started", id=id_)
     began, open_ = time.monotonic(), list(ids)
 
-    def finish(id_: str, outcome: Verdict, message: str) -> None:
+    def finish(id_: str, outcome: Verdict | Literal["skipped"], message: str) -> None:
         open_.remove(id_)
         context.events.emit(
             "test.finished", id=id_, outcome=outcome, attempt=1,

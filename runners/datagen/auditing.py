@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from runners.audit.gaps import Fault, faults_of
 from runners.audit.reader import ExportReader, Reader, Unreadable
 from runners.audit.run import FATAL, Audit, not_assessed, write_findings
 from runners.audit.run import audit as compare
 from runners.audit.sights import sights
+from runners.datagen.reading import PLATFORM, Store, open_stores, outlet_of, platform_of, written_to
 from runners.datagen.scenario import Scenario, read_scenario
 from runners.datagen.world import World
+from runners.ledger.attempt import Batch
 from runners.ledger.header import FORMAT, SCENARIO, Header, read_header
-from runners.ledger.items import Signal
-from runners.ledger.reader import being_written, fates, read_attempts
+from runners.ledger.items import SIGNALS, Signal
+from runners.ledger.reader import Fate, being_written, fates, read_attempts
 from runners.lib.errors import NotReady
 from runners.lib.files import read_json, write_json
 from runners.lib.home import Home
 from runners.target import open_target
 
 WAIT_S = 15.0
-_PLATFORM = ("http://", "https://")
 _ITEMS: dict[Signal, str] = {"logs": "log records", "traces": "spans", "metrics": "samples"}
+_HIDDEN = {"duplicated": "duplicates", "leaked": "leaks", "forged": "items that nobody sent"}
 
 
 def scenario_of(folder: Path, header: Header) -> Scenario:
@@ -52,15 +55,17 @@ def world_of(folder: Path, header: Header) -> World:
 def audit_ledger(
     folder: Path, home: Home, *, environment: str | None, wait_s: float = WAIT_S,
     progress: Callable[[str], None] = lambda _text: None, reader: Reader | None = None, honoured: bool = True,
+    stores: Sequence[Store] = (), shared: bool = False,
 ) -> Audit:  # fmt: skip
     """Read back and judge. environment: None means the one that was written to. reader: instead of the environment's
-    (honoured then says what its target promises). Raises NotReady when there is no readable ledger; a store that cannot
-    be read gives an audit with the verdict invalid."""
+    (honoured then says what its target promises). stores: read these themselves; without any, those that the run wrote to
+    itself, or its platform; shared: their tenants are one. Raises NotReady when there is no readable ledger; a store that
+    cannot be read gives an audit with the verdict invalid."""
     header = read_header(folder)
     world = world_of(folder, header)
     writing = being_written(folder)  # asked first: a ledger that ends meanwhile was still read too early
-    number = next((place for place, name in enumerate(header.outlets) if name.startswith(_PLATFORM)), 0)
-    attempts = fates(read_attempts(folder, number))
+    asked = tuple(stores) or (written_to(header) if reader is None else ())
+    attempts = _attempts(folder, header, asked)
     if writing:
         return not_assessed(world, attempts, "the run is still writing: its ledger is no account of the store yet")
 
@@ -68,28 +73,58 @@ def audit_ledger(
         spec = read_json(folder.parent.parent / "spec.json")
         return faults_of(home.runs, str(spec["campaign_run"])) if isinstance(spec, dict) else []
 
+    common: dict[str, Any] = {
+        "wait_s": wait_s, "tick_s": world.tick_ns / 1e9, "faults": faults, "progress": progress,
+    }  # fmt: skip
     try:
         if reader is not None:
-            return compare(
-                world, attempts, reader, honoured=honoured, wait_s=wait_s, tick_s=world.tick_ns / 1e9, faults=faults,
-                progress=progress,
-            )  # fmt: skip
-        if not header.outlets[number].startswith(_PLATFORM):
+            return compare(world, attempts, reader, honoured=honoured, **common)
+        if asked:
+            opened = open_stores(asked, world, attempts, shared=shared)
+            try:
+                # What a store is written twice under one key, it cannot know; nor show.
+                return compare(
+                    world, attempts, opened, honoured=False, sights=opened.sights, unread=unread(header, asked, bool(stores)),
+                    **common,
+                )  # fmt: skip
+            finally:
+                opened.close()
+        if not header.outlets[platform_of(header)].startswith(PLATFORM):
             wrote = ", ".join(header.outlets)
-            raise Unreadable(f"this run wrote to {wrote}: there is no platform to read it back from")
+            raise Unreadable(
+                f"this run wrote to {wrote}: there is no platform to read it back from",
+                remedy="if it went on to stores, name them: --from loki+URL --from prw+URL --from tempo+URL",
+            )
         with open_target(home.env(environment or header.environment)) as target:
             export = ExportReader(target)
             try:
                 return compare(
-                    world, attempts, export, honoured=target.idempotency_honoured and header.idempotent, wait_s=wait_s,
-                    tick_s=world.tick_ns / 1e9, faults=faults, progress=progress,
+                    world, attempts, export, honoured=target.idempotency_honoured and header.idempotent,
                     bystanders=[tenant for tenant in target.tenants if tenant not in header.tenants],
-                    sights=sights(target),
+                    sights=sights(target), **common,
                 )  # fmt: skip
             finally:
                 export.close()
     except NotReady as error:
         return not_assessed(world, attempts, str(error))
+
+
+def unread(header: Header, asked: Sequence[Store], given: bool) -> dict[Signal, str]:
+    """Signals that none of these stores keeps, and why they are not looked at. given: were the stores named by a person?"""
+    kept = {store.signal for store in asked}
+    why = "no store was named for them (--from)" if given else f"this run wrote none ({', '.join(header.outlets)})"
+    return {signal: why for signal in SIGNALS if signal not in kept} if asked else {}
+
+
+def _attempts(folder: Path, header: Header, asked: Sequence[Store]) -> dict[Batch, Fate]:
+    """The fates of requests, of each signal at the outlet that stands for the store that is read."""
+    platform = platform_of(header)
+    numbers = dict.fromkeys(SIGNALS, platform) | {store.signal: outlet_of(header, store) for store in asked}
+    found: dict[Batch, Fate] = {}
+    for number in sorted(set(numbers.values())):
+        told = fates(read_attempts(folder, number))
+        found |= {batch: fate for batch, fate in told.items() if numbers[batch.signal] == number}
+    return found
 
 
 def write_artifacts(found: Audit, folder: Path) -> list[tuple[Path, str]]:
@@ -104,6 +139,8 @@ def sentence(found: Audit, signal: Signal) -> str:
     """What is to be said of one signal."""
     if found.reason:
         return found.reason
+    if signal in found.unread:
+        return f"not read back: {found.unread[signal]}"
     counts = found.of(signal)
     wrong = [f"{counts.wrong[name]:,} {name.replace('_', ' ')}" for name in FATAL if counts.wrong[name]]
     if wrong:
@@ -111,8 +148,10 @@ def sentence(found: Audit, signal: Signal) -> str:
     if silent := found.silent(signal):
         of = "" if len(silent) == len(found.tenants) else f" of {', '.join(silent)}"
         return f"no {_ITEMS[signal]}{of} were acknowledged: there is nothing to hold the platform to"
-    if "duplicated" in counts.unseen:
-        return f"all {counts.acked:,} acknowledged {_ITEMS[signal]} are there; duplicates cannot be seen in this store"
+    if counts.unseen:
+        hidden = [word for name, word in _HIDDEN.items() if name in counts.unseen]
+        what = f"{', '.join(hidden[:-1])} and {hidden[-1]}" if len(hidden) > 1 else hidden[0]
+        return f"all {counts.acked:,} acknowledged {_ITEMS[signal]} are there; {what} cannot be seen in this store"
     return f"all {counts.acked:,} acknowledged {_ITEMS[signal]} are there, exactly once"
 
 

@@ -24,8 +24,9 @@ from runners.datagen.topology import DEBUG, ERROR, INFO, WARN
 from runners.ledger.identity import Identity
 from runners.ledger.items import Resource
 from runners.ledger.mixing import Identities, hex_words
+from runners.ledger.pushed import LEVEL, own_metadata
 from runners.wire.frames import field, varint, widths
-from runners.wire.loki import ENTRIES, LABELS, LEVEL, LINE, STREAMS, own_metadata, pair, resource_of, selector_of
+from runners.wire.loki import ENTRIES, LABELS, LINE, STREAMS, pair, resource_of, selector_of
 from runners.wire.stencil import Sheet, Stencils, cut
 
 _SECOND = 1_000_000_000

@@ -19,11 +19,14 @@ _INVALID = re.compile(r"[^a-zA-Z0-9_]")
 @dataclass(frozen=True)
 class Sight:
     """resolution_ns: of times; labels: attributes are labels with texts as values, and kind and unit of a metric are not
-    kept; duplicates: can a second copy be seen?"""
+    kept; duplicates: can a second copy be seen? leaks: is it seen who else can read something? strangers: is an item seen
+    that nobody sent?"""
 
     resolution_ns: int = 1
     labels: bool = False
     duplicates: bool = True
+    leaks: bool = True
+    strangers: bool = True
 
     def time(self, time_ns: int) -> int:
         """A time as the store keeps it."""

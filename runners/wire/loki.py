@@ -14,14 +14,11 @@ from collections.abc import Iterable, Set
 from functools import lru_cache
 
 from runners.ledger.items import LogRecord, Resource
+from runners.ledger.pushed import LEVEL, STREAM, metadata_of, own_metadata
 from runners.ledger.sight import labels
 from runners.wire.frames import field, varint
 
 PATH = "/loki/api/v1/push"
-STREAM = ("service_name", "service_namespace", "deployment_environment_name")
-LEVEL = "level"
-"""The labels of a stream; the first are its resource's."""
-_NOBODY = Resource("", "", {})
 STREAMS, ENTRIES, LINE = b"\x0a", b"\x12", b"\x12"
 """Tags of fields."""
 LABELS = TIME = _NAME = b"\x0a"
@@ -44,27 +41,6 @@ def encode_push(records: Iterable[LogRecord]) -> bytes:
     return b"".join(
         field(STREAMS, field(LABELS, selector.encode()) + b"".join(entries)) for selector, entries in streams.items()
     )
-
-
-def metadata_of(record: LogRecord) -> dict[str, str]:
-    """The structured metadata of a record, by name."""
-    of_resource = labels(record.resource, {})
-    for name in STREAM:
-        of_resource.pop(name, None)
-    return of_resource | own_metadata(record)
-
-
-def own_metadata(record: LogRecord) -> dict[str, str]:
-    """What the record says itself. A name that its stream has too gets the ending that Loki would show it with."""
-    found = {
-        f"{name}_extracted" if name in (*STREAM, LEVEL) else name: value
-        for name, value in labels(_NOBODY, record.attributes).items()
-    }
-    found |= {
-        "trace_id": record.trace_id.hex(), "span_id": record.span_id.hex(), "severity_text": record.severity_text,
-        "severity_number": str(record.severity_number) if record.severity_number else "",
-    }  # fmt: skip
-    return {name: value for name, value in found.items() if value}
 
 
 def resource_of(resource: Resource) -> tuple[dict[str, str], Set[str], bytes]:

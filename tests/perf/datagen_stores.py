@@ -17,7 +17,8 @@ from runners.datagen.scenario import read_scenario
 from runners.datagen.world import World
 from runners.ledger.identity import Identity
 from runners.ledger.items import LogRecord, Sample
-from runners.wire.loki import LEVEL, metadata_of, resource_of, selector_of
+from runners.ledger.pushed import LEVEL, metadata_of
+from runners.wire.loki import resource_of, selector_of
 from runners.wire.parcel import Wire
 from runners.wire.remote_write import labels_of
 from tests.perf.harness import Round, case, cpu_of

@@ -70,12 +70,22 @@ def register(commands: Commands) -> None:
     resume.add_argument("of", metavar="RUN|LEDGER", help="a run (unique prefix, last, last~1) or a ledger's folder")
     audit = group.add(
         "audit", _audit, "read everything of a run back and say what is lost, duplicated, leaked, corrupt or forged",
-        examples="testbed data audit last\ntestbed data audit 01964c --json\ntestbed data audit ./ledger --wait 60s",
+        examples="testbed data audit last\ntestbed data audit 01964c --json\ntestbed data audit ./ledger --wait 60s\n"
+        "testbed data audit last --from loki+http://127.0.0.1:3100 --from tempo+http://127.0.0.1:3200",
     )  # fmt: skip
     audit.add_argument("of", metavar="RUN|LEDGER", help="a run (unique prefix, last, last~1) or a ledger's folder")
     audit.add_argument(
         "--wait", metavar="TIME", default="15s", help="how long acknowledged items may stay invisible (default: 15s)"
     )
+    audit.add_argument(
+        "--from", dest="stores", metavar="STORE", action="append", default=[],
+        help="read a store itself: loki+URL, prw+URL or tempo+URL, one for each signal (default: the platform that the "
+        "run wrote to, or the stores)",
+    )  # fmt: skip
+    audit.add_argument(
+        "--single-tenant", action="store_true",
+        help="these stores keep all tenants as one: no X-Scope-OrgID is sent, and leaks cannot be seen",
+    )  # fmt: skip
     audit.add_argument("--findings", metavar="FILE", help="write one JSON line per item that is wrong")
     score = group.add(
         "score", _score, "compare the alerts that fired with what a run did on purpose: precision, recall, time to detect",
@@ -215,12 +225,14 @@ def _audit(session: Session, args: argparse.Namespace) -> int:
 
     from runners.audit.run import write_findings
     from runners.datagen.auditing import audit_ledger, text
+    from runners.datagen.reading import parse_stores
     from runners.ledger.find import find_ledger
 
+    stores = parse_stores(args.stores)
     folder = find_ledger(session.home.runs, args.of)
     found = audit_ledger(
         folder, session.home, environment=session.env, wait_s=_duration("--wait", args.wait),
-        progress=session.say if session.verbose else lambda _text: None,
+        progress=session.say if session.verbose else lambda _text: None, stores=stores, shared=args.single_tenant,
     )  # fmt: skip
     if args.findings:
         write_findings(Path(args.findings), found.findings)

@@ -22,10 +22,10 @@ from runners.datagen.world import World
 from runners.ledger.attempt import Batch, Outcome
 from runners.ledger.header import read_header
 from runners.ledger.items import Histogram, LogRecord, Resource, Signal
+from runners.ledger.pushed import metadata_of
 from runners.ledger.reader import fates, read_attempts, totals
 from runners.ledger.shown import series_of
 from runners.wire.delivery import judge
-from runners.wire.loki import metadata_of
 from runners.wire.parcel import Parcel, Wire, pack_parcel
 from runners.wire.remote_write import samples_of
 from runners.wire.stores import LokiSink, PrometheusSink

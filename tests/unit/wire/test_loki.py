@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from observastack.ingest.foreign.loki_push import parse_labels
 from observastack.ingest.foreign.messages import PushRequest
 from runners.ledger.items import ITEM_ATTRIBUTE, LogRecord, Resource
-from runners.wire.loki import encode_push, metadata_of
+from runners.ledger.pushed import metadata_of
+from runners.wire.loki import encode_push
 from tests.unit.datagen.worlds import world
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)

@@ -1,0 +1,133 @@
+"""Where an audit reads a run back from: the platform it was written through, or stores themselves (`--from`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from runners.audit.source import Source
+from runners.audit.stores.loki import LokiReader
+from runners.audit.stores.prometheus import PrometheusReader
+from runners.audit.stores.tempo import TempoReader
+from runners.ledger.attempt import Batch
+from runners.ledger.header import Header
+from runners.ledger.items import Signal
+from runners.ledger.reader import Fate
+from runners.ledger.sight import Sight
+from runners.lib.errors import UsageError
+from runners.wire.connection import split_url
+
+Kind = Literal["loki", "prometheus", "tempo"]
+KEEPS: Mapping[Kind, Signal] = {"loki": "logs", "prometheus": "metrics", "tempo": "traces"}
+PLATFORM = ("http://", "https://")
+_PREFIXES: tuple[tuple[str, Kind], ...] = (
+    ("loki+", "loki"), ("prometheus+", "prometheus"), ("prw+", "prometheus"), ("tempo+", "tempo"),
+)  # fmt: skip
+_FORMS = "loki+URL, prw+URL or tempo+URL"
+
+
+@dataclass(frozen=True)
+class Store:
+    """One store that keeps one signal. url: of its HTTP API."""
+
+    kind: Kind
+    url: str
+
+    @property
+    def signal(self) -> Signal:
+        return KEEPS[self.kind]
+
+
+class _Reader(Protocol):
+    @property
+    def sight(self) -> Sight: ...
+
+    def read(self, tenant: str, signal: Signal, start_ns: int, end_ns: int) -> Iterator[dict[str, Any]]: ...
+
+    def close(self) -> None: ...
+
+
+class Stores:
+    """A reader of several stores, each for its signal."""
+
+    def __init__(self, readers: Mapping[Signal, _Reader]) -> None:
+        self._readers = readers
+
+    @property
+    def sights(self) -> dict[Signal, Sight]:
+        """What each of them can show."""
+        return {signal: reader.sight for signal, reader in self._readers.items()}
+
+    def read(self, tenant: str, signal: Signal, start_ns: int, end_ns: int) -> Iterator[dict[str, Any]]:
+        """See `audit.reader.Reader`; for signals that one of them keeps."""
+        return self._readers[signal].read(tenant, signal, start_ns, end_ns)
+
+    def close(self) -> None:
+        for reader in self._readers.values():
+            reader.close()
+
+
+def parse_store(text: str) -> Store | None:
+    """None for what names no store."""
+    for prefix, kind in _PREFIXES:
+        if text.startswith((f"{prefix}http://", f"{prefix}https://")):
+            url = text.removeprefix(prefix).rstrip("/")
+            split_url(url)
+            return Store(kind, url)
+    return None
+
+
+def parse_stores(texts: Sequence[str]) -> tuple[Store, ...]:
+    """Raises UsageError with the valid forms, and for two stores of one signal."""
+    found: dict[Signal, Store] = {}
+    for text in texts:
+        store = parse_store(text)
+        if store is None:
+            raise UsageError(f"--from {text} is not a store that can be read", remedy=f"write {_FORMS}")
+        if store.signal in found:
+            raise UsageError(f"--from names two stores of {store.signal}", remedy="audit one after the other")
+        found[store.signal] = store
+    return tuple(found.values())
+
+
+def written_to(header: Header) -> tuple[Store, ...]:
+    """The stores that a run wrote to itself, the first of each signal; none where it wrote to a platform: that is asked."""
+    if any(name.startswith(PLATFORM) for name in header.outlets):
+        return ()
+    found: dict[Signal, Store] = {}
+    for name in header.outlets:
+        if (store := parse_store(name)) is not None:
+            found.setdefault(store.signal, store)
+    return tuple(found.values())
+
+
+def outlet_of(header: Header, store: Store) -> int:
+    """Whose attempts say what that store must have: its own, those of one of its kind (behind another address), those of the
+    platform that may have passed them on, or the first."""
+    named = [parse_store(name) for name in header.outlets]
+    if store in named:
+        return named.index(store)
+    kinds = [None if one is None else one.kind for one in named]
+    return kinds.index(store.kind) if store.kind in kinds else platform_of(header)
+
+
+def platform_of(header: Header) -> int:
+    """The number of the outlet that is a platform, or the first."""
+    return next((number for number, name in enumerate(header.outlets) if name.startswith(PLATFORM)), 0)
+
+
+def open_stores(
+    stores: Sequence[Store], source: Source, fates: Mapping[Batch, Fate], *, shared: bool, patience_s: float = 30.0
+) -> Stores:
+    """shared: their tenants are one (no header X-Scope-OrgID)."""
+    readers: dict[Signal, _Reader] = {}
+    run = source.identity.run
+    for store in stores:
+        if store.kind == "loki":
+            readers["logs"] = LokiReader(store.url, run, shared=shared, patience_s=patience_s)
+        elif store.kind == "prometheus":
+            readers["metrics"] = PrometheusReader(store.url, run, patience_s=patience_s)
+        else:
+            readers["traces"] = TempoReader(store.url, source, fates, shared=shared, patience_s=patience_s)
+    return Stores(readers)
