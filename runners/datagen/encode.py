@@ -7,8 +7,9 @@ serialised by the plain encoder. The bytes are those that the plain encoder woul
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, partial
+from itertools import pairwise
 
 import numpy as np
 from opentelemetry.proto.logs.v1.logs_pb2 import ResourceLogs, ScopeLogs
@@ -27,11 +28,12 @@ from runners.datagen.model.tables import tables
 from runners.ledger.identity import Identity, derive
 from runners.ledger.items import LogRecord, Resource
 from runners.ledger.mixing import U64, Identities, hex_words
-from runners.wire.frames import ITEM, Frames, field
+from runners.wire.frames import ITEM, Frames, changes, field
 from runners.wire.otlp import SCHEMA_URL, SCOPE, log_message, resource_message, span_message
-from runners.wire.stencil import Sheet, Stencil, Stencils, Words, columns, cut, words
+from runners.wire.stencil import Sheet, Stencil, Stencils, Words, columns, cut, pick, words
 
 Body = memoryview
+_PASS = 8_000
 
 
 def _bytes(name: str, width: int) -> bytes:
@@ -81,12 +83,13 @@ class Variants:
         self._numbers = np.full((kinds, VARIANTS), -1)
 
     def numbers(self, kind: Integers, variant: Integers) -> Integers:
-        found = self._numbers[kind, variant]
-        if len(missing := np.flatnonzero(found < 0)):
+        key = kind * VARIANTS + variant
+        found = self._numbers.ravel().take(key)
+        if found.min(initial=0) < 0:
             # Not np.unique: it loads a part of numpy that costs as much as the stencils of the first request.
-            for key in sorted(set((kind[missing] * VARIANTS + variant[missing]).tolist())):
-                self._add(*divmod(key, VARIANTS))
-            found = self._numbers[kind, variant]
+            for each in sorted(set(key[found < 0].tolist())):
+                self._add(*divmod(each, VARIANTS))
+            found = self._numbers.ravel().take(key)
         return found
 
     def _add(self, kind: int, variant: int) -> None:
@@ -126,79 +129,90 @@ class Encoder:
             kind = np.repeat(np.arange(len(counts)), counts)
             made.numbers(kind, np.arange(len(kind)) - np.repeat(np.cumsum(counts) - counts, counts))
 
-    def traces(self, tenant: int, of: Requests, parts: Integers) -> list[Body]:
-        """parts: the request of each span that is told, as `Frames.lay` wants it. One body for each request."""
+    def traces(self, tenant: int, of: Requests, parts: Integers) -> Iterator[Body]:
+        """parts: the request of each span that is told, as `Frames.lay` wants it. One body for each request, made as they
+        are asked for."""
         told = of.told
-        row, owner = of.row[told], of.request[told]
+        row, owner, instance = of.row[told], of.request[told], of.instance[told]
         kind = of.tables.kind[row]
-        numbers = self._of_spans.numbers(kind, of.variant[owner] % of.tables.variants[kind])
-        sheet, ends = self._span_frames[tenant].lay(numbers, of.instance[told], parts, int(parts[-1]) + 1)
-        trace = self._ids.trace(tenant, of.number)[:, of.request]
+        numbers = self._of_spans.numbers(kind, of.variant[owner] & of.tables.variants[kind] - 1)
+        trace = pick(self._ids.trace(tenant, of.number), of.request)
         later = np.flatnonzero(of.tables.trace[of.row])
         trace[:, later] = self._ids.trace(tenant, of.trace_numbers[later])
         span = self._ids.span(tenant, of.span_numbers)
         first = of.first[owner]
-        sheet.fill("trace", trace[:, told], everywhere=True)
-        sheet.fill("span", span[:, told], everywhere=True)
-        sheet.fill("parent", span, first + np.maximum(of.tables.parent[row], 0))
-        if len(later):
-            cause = first + np.maximum(of.tables.link[row], 0)
-            sheet.fill("cause_trace", trace, cause)
-            sheet.fill("cause_span", span, cause)
-        sheet.fill("start", of.start[told].view(np.uint64), everywhere=True)
-        sheet.fill("end", of.end[told].view(np.uint64), everywhere=True)
-        for name, values in self.fields(of).items():
-            sheet.fill(name, values, owner)
-        return _cut(sheet.raw, ends)
+        parent, cause = (first + np.maximum(column[row], 0) for column in (of.tables.parent, of.tables.link))
+        own_trace, own_span = trace[:, told], span[:, told]
+        start, end = of.start[told].view(np.uint64), of.end[told].view(np.uint64)
+        fields = self.fields(of)
+        for own in passes(parts):
+            part = parts[own] - parts[own.start]
+            sheet, ends = self._span_frames[tenant].lay(numbers[own], instance[own], part, int(part[-1]) + 1)
+            sheet.fill("trace", own_trace[:, own], everywhere=True)
+            sheet.fill("span", own_span[:, own], everywhere=True)
+            sheet.fill("parent", span, parent[own])
+            if len(later):
+                sheet.fill("cause_trace", trace, cause[own])
+                sheet.fill("cause_span", span, cause[own])
+            sheet.fill("start", start[own], everywhere=True)
+            sheet.fill("end", end[own], everywhere=True)
+            request = owner[own]
+            for name, values in fields.items():
+                sheet.fill(name, values, request)
+            yield from _cut(sheet.raw, ends)
 
-    def logs(self, tenant: int, of: Requests, told: Records, parts: Integers) -> list[Body]:
-        """parts: (L,) the request of each record. One body for each request."""
-        owner = of.request[told.visit]
-        numbers = self._of_logs.numbers(
-            told.line, of.variant[owner] % of.tables.line_variants[told.line % len(of.tables.line_of)]
-        )
-        sheet, ends = self._log_frames[tenant].lay(numbers, of.instance[told.visit], parts, int(parts[-1]) + 1)
-        row = of.row[told.visit]
-        trace = self._ids.trace(tenant, of.number)[:, owner]
-        later = np.flatnonzero(of.tables.trace[row])
-        trace[:, later] = self._ids.trace(tenant, of.trace_numbers[told.visit[later]])
-        sheet.fill("trace", trace, everywhere=True)
-        span = self._ids.span(tenant, of.span_numbers)[:, told.visit]
-        sheet.fill("span", span, everywhere=True)
-        sheet.fill("item", self._ids.log(tenant, told.number), everywhere=True)
-        sheet.fill("time", told.time.view(np.uint64), everywhere=True)
-        took = (of.end[told.visit] - of.start[told.visit]) / 1e6
-        sheet.fill("took", took.view(np.uint64), everywhere=True)
-        for name, values in self.fields(of).items():
-            sheet.fill(name, values, owner)
-        self.fill_lines(sheet, of, told, tenant, span)
-        return _cut(sheet.raw, ends)
-
-    def fill_lines(self, sheet: Sheet, of: Requests, told: Records, tenant: int, span: U64) -> None:
-        """What the formats left open in the bodies. span: (1, L) words of the span ids."""
-        row = of.row[told.visit]
-        traces = hex_words(self._ids.trace(tenant, of.number))
-        for hole in HOLES:
-            if not len(items := sheet.holders(name := f"line.{hole.name}")):
-                continue
-            visit = told.visit[items]
-            if hole.source == "trace":
-                values: Words = traces[:, of.request[visit]]
-                later = np.flatnonzero(of.tables.trace[row[items]])
-                values[:, later] = hex_words(self._ids.trace(tenant, of.trace_numbers[visit[later]]))
-            elif hole.source == "span":
-                values = hex_words(span[:, items])
-            elif hole.source == "time":
-                values = time_words(hole, told.time[items])
-            else:
-                values = columns(encode(hole, (of.end[visit] - of.start[visit]).view(np.uint64)))
-            sheet.fill_in(name, items, values)
+    def logs(self, tenant: int, of: Requests, told: Records, parts: Integers) -> Iterator[Body]:
+        """parts: (L,) the request of each record. One body for each request, made as they are asked for."""
+        fields, requests = self.fields(of), self._ids.trace(tenant, of.number)
+        for own in passes(parts):
+            some, part = told.part(own), parts[own] - parts[own.start]
+            owner = of.request[some.visit]
+            line = some.line % len(of.tables.line_of)
+            numbers = self._of_logs.numbers(some.line, of.variant[owner] & of.tables.line_variants[line] - 1)
+            sheet, ends = self._log_frames[tenant].lay(numbers, of.instance[some.visit], part, int(part[-1]) + 1)
+            trace = pick(requests, owner)
+            later = np.flatnonzero(of.tables.trace[of.row[some.visit]])
+            trace[:, later] = self._ids.trace(tenant, of.trace_numbers[some.visit[later]])
+            span = self._ids.span(tenant, of.span_numbers[some.visit])
+            sheet.fill("trace", trace, everywhere=True)
+            sheet.fill("span", span, everywhere=True)
+            sheet.fill("item", self._ids.log(tenant, some.number), everywhere=True)
+            sheet.fill("time", some.time.view(np.uint64), everywhere=True)
+            took = (of.end[some.visit] - of.start[some.visit]) / 1e6
+            sheet.fill("took", took.view(np.uint64), everywhere=True)
+            for name, values in fields.items():
+                sheet.fill(name, values, owner)
+            fill_lines(sheet, of, some, trace, span)
+            yield from _cut(sheet.raw, ends)
 
     def fields(self, of: Requests) -> dict[str, Words]:
         """(k, R) words of the fields of each request."""
-        found: dict[str, Words] = {name: pool[:, of.pool[name]] for name, pool in self._pools.items()}
+        found: dict[str, Words] = {name: pick(pool, of.pool[name]) for name, pool in self._pools.items()}
         order: U64 = of.order.byteswap()[None, :]
         return found | {"order": hex_words(order)}
+
+
+def fill_lines(sheet: Sheet, of: Requests, told: Records, trace: Words, span: Words) -> None:
+    """What the formats left open in the bodies. trace, span: (2, L) and (1, L) words of the ids."""
+    for hole in HOLES:
+        for items, places in sheet.places(name := f"line.{hole.name}"):
+            if hole.source in ("trace", "span"):
+                values: Words = hex_words(pick(trace if hole.source == "trace" else span, items))
+            elif hole.source == "time":
+                values = time_words(hole, told.time[items])
+            else:
+                visit = told.visit[items]
+                values = columns(encode(hole, (of.end[visit] - of.start[visit]).view(np.uint64)))
+            sheet.put(name, places, values)
+
+
+def passes(parts: Integers) -> Iterator[slice]:
+    """Items that are laid out together: whole requests. A pass costs some hundred calls of numpy, whatever is in it, and
+    many more items than these leave no room in a core's caches. parts: (n,) the request of each item, never falling."""
+    opens = changes(parts)
+    starts = opens[:: max(1, _PASS * len(opens) // len(parts))].tolist()
+    for begin, end in pairwise([*starts, len(parts)]):
+        yield slice(begin, end)
 
 
 @cache

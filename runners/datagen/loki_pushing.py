@@ -13,7 +13,7 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 
-from runners.datagen.encode import SENTINELS, Body, Encoder, Made, Variants, record
+from runners.datagen.encode import SENTINELS, Body, Encoder, Made, Variants, fill_lines, record
 from runners.datagen.formats.mix import USUAL, Mix
 from runners.datagen.model.bodies import ASIDE, MANNERS, spoken
 from runners.datagen.model.fields import VARIANTS
@@ -27,7 +27,7 @@ from runners.ledger.mixing import Identities, hex_words
 from runners.ledger.pushed import LEVEL, own_metadata
 from runners.wire.frames import field, varint, widths
 from runners.wire.loki import ENTRIES, LABELS, LINE, STREAMS, pair, resource_of, selector_of
-from runners.wire.stencil import Sheet, Stencils, cut
+from runners.wire.stencil import Sheet, Stencils, cut, pick
 
 _SECOND = 1_000_000_000
 _SECONDS_BYTES = 5
@@ -99,10 +99,10 @@ class PushEncoder:
         index = order.tolist()
         opened = [_entry_head(length) + stamp for length, stamp in zip(content.tolist(), stamps, strict=True)]
         flat[0::_PIECES] = map(opened.__getitem__, index)
-        flat[1::_PIECES] = map(self._table.data.__getitem__, lines[order].tolist())
+        flat[1::_PIECES] = self._table.pieces(lines[order])
         flat[2::_PIECES] = map(fleet.told.__getitem__, instance[order].tolist())
         flat[3::_PIECES] = map(tooks.__getitem__, index)
-        flat[4::_PIECES] = map(self._table.data.__getitem__, owns[order].tolist())
+        flat[4::_PIECES] = self._table.pieces(owns[order])
         pieces: list[bytes] = []
         for head, (first, last) in zip(heads, pairwise([*opens.tolist(), size]), strict=True):
             pieces.append(head)
@@ -121,7 +121,7 @@ class PushEncoder:
     def _fill(self, sheet: Sheet, tenant: int, of: Requests, told: Records) -> None:
         """The lines come first in the sheet, then, in the same order, what the records say of themselves."""
         owner, twice = of.request[told.visit], np.tile(np.arange(len(told.visit)), 2)
-        trace = self._ids.trace(tenant, of.number)[:, owner]
+        trace = pick(self._ids.trace(tenant, of.number), owner)
         later = np.flatnonzero(of.tables.trace[of.row[told.visit]])
         trace[:, later] = self._ids.trace(tenant, of.trace_numbers[told.visit[later]])
         span = self._ids.span(tenant, of.span_numbers)[:, told.visit]
@@ -130,7 +130,7 @@ class PushEncoder:
         sheet.fill("item", self._ids.log(tenant, told.number), twice)
         for name, values in self._encoder.fields(of).items():
             sheet.fill(name, values, owner[twice])
-        self._encoder.fill_lines(sheet, of, told, tenant, span)
+        fill_lines(sheet, of, told, trace, span)
 
 
 class _Fleet:

@@ -20,7 +20,7 @@ from runners.datagen.model.buckets import BOUNDS, BUCKETS, OFFSET, SCALE
 from runners.datagen.model.reports import Report
 from runners.datagen.model.requests import Integers
 from runners.datagen.model.series import Series
-from runners.datagen.stretch import Flags, Stretch, double, find, number, stretch
+from runners.datagen.stretch import Flags, Shards, Stretch, double, find, number, stretch, words
 from runners.ledger.identity import Identity
 from runners.ledger.items import Exemplar, Histogram, Instrument, Point, Resource, Sample
 from runners.ledger.mixing import U64, Identities
@@ -39,10 +39,10 @@ SHARD = "~@^#|-|#^@~"
 
 @dataclass(frozen=True, eq=False)
 class _Template:
-    """data: a ResourceMetrics; the rest: where its holes are, in the order of the points. cells: the first bucket of each
+    """data: a ResourceMetrics, which shows the fillers' shards as they were last time; the rest: where its holes are, in the order of the points. cells: the first bucket of each
     exponential histogram; at, took, trace, span: of exemplars."""
 
-    data: bytes
+    data: bytearray
     time: Integers
     start: Integers
     value: Integers
@@ -50,7 +50,7 @@ class _Template:
     sum: Integers
     classic: Integers
     cells: Integers
-    shard: Integers
+    shards: Shards
     at: Integers
     took: Integers
     trace: Integers
@@ -92,7 +92,7 @@ class MetricEncoder:
         if not len(of.histograms):
             template = self._template(report, of, _NONE)
             raw = bytearray(template.data)
-            self._fill(_words(raw), template, report, of)
+            self._fill(words(raw), template, report, of)
             return raw
         at = report.ordinal
         totals = report.tally.counts[at, of.of]
@@ -101,7 +101,7 @@ class MetricEncoder:
         form = _Form(totals > 0, varint_widths(few))
         template = self._template(report, of, form)
         raw = bytearray(template.data)
-        view = _words(raw)
+        view = words(raw)
         self._fill(view, template, report, of)
         view[template.total] = totals[form.counted].view(np.uint64)
         view[template.sum] = (report.tally.took[at, of.of] / 1e9).view(np.uint64)
@@ -118,8 +118,6 @@ class MetricEncoder:
         values = report.values[of.samples]
         if of.shards:
             values = np.concatenate((values, report.filling[of.fillers]))
-            for shift, words in report.shards(of.fillers):
-                view[template.shard + shift] = words
         view[template.value] = values
 
     def _exemplars(self, view: U64, template: _Template, report: Report, of: Integers) -> None:
@@ -137,6 +135,8 @@ class MetricEncoder:
         if found is None or found[0] != wanted:
             points = list(_points(self._fleet[report.ordinal], report.readings.series, of, form))
             found = self._templates[key] = wanted, _cut(points, of)
+        if of.shards:
+            found[1].shards.show(report, of.fillers)
         return found[1]
 
 
@@ -166,7 +166,8 @@ def _sample(resource: Resource, series: Series) -> Sample:
 
 
 def _cut(points: Sequence[Point], of: Stretch) -> _Template:
-    data = encode_metrics(points)
+    data = bytearray(encode_metrics(points))
+    shards = Shards(data, find(data, SHARD.encode(), of.shards))
     histograms = [point for point in points if isinstance(point, Histogram)]
     told = sum(point.total > 0 for point in histograms)
     sums = find(data, struct.pack("<d", _SUM), len(histograms))
@@ -176,12 +177,12 @@ def _cut(points: Sequence[Point], of: Stretch) -> _Template:
         find(data, _VALUE, len(of.samples) + of.shards),
         find(data, _TOTAL, told), sums,
         find(data, _CELL, int((~of.exponential).sum()) * _CLASSIC), np.array(cells, np.int64),
-        find(data, SHARD.encode(), of.shards), find(data, _AT, told), find(data, struct.pack("<d", _TOOK), told),
+        shards, find(data, _AT, told), find(data, struct.pack("<d", _TOOK), told),
         find(data, _TRACE, told), find(data, _SPAN, told),
     )  # fmt: skip
 
 
-def _cells(data: bytes, at: int) -> int:
+def _cells(data: bytearray, at: int) -> int:
     """Where the buckets begin that follow a sum: [6: scale] 8: Buckets { 1: offset, 2: packed counts }."""
     while data[at] != 0x42:
         at = _after(data, at + 1)
@@ -192,16 +193,11 @@ def _cells(data: bytes, at: int) -> int:
     return _after(data, at + 1)
 
 
-def _after(data: bytes, at: int) -> int:
+def _after(data: bytearray, at: int) -> int:
     """Behind the varint here."""
     while data[at] > 0x7F:
         at += 1
     return at + 1
-
-
-def _words(raw: bytearray) -> U64:
-    """Every byte begins a word."""
-    return np.ndarray((len(raw) - 7,), "<u8", raw, strides=(1,))
 
 
 def _write(raw: bytearray, at: Integers, values: Integers, widths: Integers) -> None:

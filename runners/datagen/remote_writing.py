@@ -18,7 +18,7 @@ from runners.datagen.model.buckets import BOUNDS, BUCKETS, OFFSET, SCALE
 from runners.datagen.model.reports import Report
 from runners.datagen.model.requests import Integers
 from runners.datagen.model.series import Series
-from runners.datagen.stretch import Stretch, double, find, stretch
+from runners.datagen.stretch import Shards, Stretch, double, find, stretch, words
 from runners.ledger.items import Attributes, Histogram, Resource, Sample
 from runners.ledger.shown import BOUND, shown
 from runners.wire.frames import varint
@@ -34,14 +34,14 @@ _PLAIN, _COUNT, _SUM = -1, -2, -3
 
 @dataclass(frozen=True, eq=False)
 class _Template:
-    """value, time: (samples,) offsets; shard: (fillers,) likewise; histogram: (samples,) which of the stretch's histograms
+    """value, time: (samples,) offsets; shards: of the fillers, which data shows as they were last time; histogram: (samples,) which of the stretch's histograms
     a sample is of; place: (samples,) how many of its buckets it counts but one, or one of the marks."""
 
     of: Stretch
-    data: bytes
+    data: bytearray
     value: Integers
     time: Integers
-    shard: Integers
+    shards: Shards
     histogram: Integers
     place: Integers
 
@@ -62,16 +62,14 @@ class WriteEncoder:
         if template is None:
             made = _cut(self._tenant, self._fleet[report.ordinal], report.readings.series, stretch(report, a, b))
             template = self._templates[report.ordinal, a, b] = made
+        if template.of.shards:
+            template.shards.show(report, template.of.fillers)
         raw = bytearray(template.data)
-        words = np.ndarray((len(raw) - 7,), "<u8", raw, strides=(1,))
-        words[template.value] = _values(report, template).view(np.uint64)
+        words(raw)[template.value] = _values(report, template).view(np.uint64)
         stamp, single = varint(report.time // _MS), np.frombuffer(raw, np.uint8)
         assert len(stamp) == _WIDTH
         for step, byte in enumerate(stamp):
             single[template.time + step] = byte
-        if template.of.shards:
-            for shift, text in report.shards(template.of.fillers):
-                words[template.shard + shift] = text
         return raw
 
 
@@ -96,10 +94,11 @@ def _values(report: Report, template: _Template) -> npt.NDArray[np.float64]:
 def _cut(tenant: str, resource: Resource, series: Sequence[Series], of: Stretch) -> _Template:
     told = list(_samples(resource, series, of))
     # One by one: the shards are all of one name yet, and samples of one series would be told together.
-    data = b"".join(encode_write(tenant, [sample]) for sample, _, _ in told)
+    data = bytearray().join(encode_write(tenant, [sample]) for sample, _, _ in told)
     stamps = find(data, b"\x10" + varint(_TIME), len(told)) + 1
     return _Template(
-        of, data, find(data, struct.pack("<d", _VALUE), len(told)), stamps, find(data, SHARD.encode(), of.shards),
+        of, data, find(data, struct.pack("<d", _VALUE), len(told)), stamps,
+        Shards(data, find(data, SHARD.encode(), of.shards)),
         np.array([number for _, number, _ in told], np.int64), np.array([place for _, _, place in told], np.int64),
     )  # fmt: skip
 

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from runners.datagen.model import filler
 from runners.datagen.model.reports import Report
 from runners.datagen.model.requests import Integers
 from runners.ledger.identity import derive
+from runners.ledger.mixing import U64
 
 Flags = npt.NDArray[np.bool_]
 
@@ -53,6 +55,28 @@ def stretch(report: Report, a: int, b: int) -> Stretch:
     )  # fmt: skip
 
 
+class Shards:
+    """The names of fillers' shards in the bytes of a template, which stay as they are until a shard is replaced."""
+
+    def __init__(self, data: bytearray, places: Integers) -> None:
+        """places: where each name begins."""
+        self._words, self._places = words(data), places
+        self._shown = np.full(len(places), -1)
+
+    def show(self, report: Report, fillers: slice) -> None:
+        """Those that are alive now."""
+        alive = report.generations[fillers]
+        if len(changed := np.flatnonzero(alive != self._shown)):
+            for shift, texts in filler.words(changed + fillers.start, alive[changed]):
+                self._words[self._places[changed] + shift] = texts
+            self._shown[changed] = alive[changed]
+
+
+def words(raw: bytearray) -> U64:
+    """Every byte begins a word."""
+    return np.ndarray((len(raw) - 7,), "<u8", raw, strides=(1,))
+
+
 def number(name: str) -> int:
     """A sentinel of eight bytes: 62 bits, so that it is a positive integer and, as a double, an ordinary number."""
     return derive("metering", name) >> 2 | 1 << 61
@@ -64,7 +88,7 @@ def double(name: str) -> float:
     return found
 
 
-def find(data: bytes, sentinel: int | bytes, expected: int) -> Integers:
+def find(data: bytes | bytearray, sentinel: int | bytes, expected: int) -> Integers:
     """Where it stands, in order; it is known how often."""
     raw = struct.pack("<Q", sentinel) if isinstance(sentinel, int) else sentinel
     found = [match.start() for match in re.finditer(re.escape(raw), data)]

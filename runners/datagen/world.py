@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -12,7 +12,7 @@ import numpy as np
 from runners.audit.source import Index
 from runners.datagen.anomaly import Effects
 from runners.datagen.clock import Schedule, schedule
-from runners.datagen.encode import Encoder
+from runners.datagen.encode import Body, Encoder
 from runners.datagen.gauging import gauged
 from runners.datagen.loki_pushing import PushEncoder
 from runners.datagen.metering import MetricEncoder, Part
@@ -51,6 +51,19 @@ class _Tenant:
     write: WriteEncoder
 
 
+class _Making:
+    """Parcels in their order, as far as they have been asked for."""
+
+    def __init__(self, making: Iterator[Parcel]) -> None:
+        self._making = making
+        self._made: list[Parcel] = []
+
+    def at(self, part: int) -> Parcel:
+        while len(self._made) <= part:
+            self._made.append(next(self._making))
+        return self._made[part]
+
+
 class World:
     """Ticks 0..ticks-1 carry the telemetry; tick `ticks` carries the sentinels, one item per tenant and signal."""
 
@@ -77,7 +90,7 @@ class World:
         self._found: dict[tuple[object, ...], int | None] = {}
         self._before = [np.array(entry.schedule.cumulative, np.int64) for entry in self._tenants]
         self._slices: OrderedDict[tuple[int, Signal, int], list[Item]] = OrderedDict()
-        self._parcels: OrderedDict[tuple[int, Signal, int, Wire], list[Parcel]] = OrderedDict()
+        self._parcels: OrderedDict[tuple[int, Signal, int, Wire], _Making] = OrderedDict()
         self._instances = {
             resource.instance_id: (tenant, ordinal)
             for tenant, entry in enumerate(self._tenants)
@@ -151,7 +164,7 @@ class World:
     def parcel(self, batch: Batch, flags: Flag = Flag.NONE, wire: Wire = "otlp") -> Parcel:
         """One request, encoded; equal whenever and wherever it is made."""
         if batch.tick < self.ticks:
-            made = self._encoded(batch.tenant, batch.signal, batch.tick, wire)[batch.part]
+            made = self._encoded(batch.tenant, batch.signal, batch.tick, wire).at(batch.part)
             return replace(made, flags=flags) if flags else made
         items = self.slice(batch.tenant, batch.signal, batch.tick)
         own = [item for index, item in enumerate(items) if self.part_of(index, len(items)) == batch.part]
@@ -159,12 +172,12 @@ class World:
             flags |= Flag.SENTINEL
         return pack_parcel(self.identity.run, self.tenants[batch.tenant], batch, own, flags, wire=wire)
 
-    def _encoded(self, tenant: int, signal: Signal, tick: int, wire: Wire) -> list[Parcel]:
-        """All requests of a slice, encoded in one pass. The last few are kept."""
+    def _encoded(self, tenant: int, signal: Signal, tick: int, wire: Wire) -> _Making:
+        """All requests of a slice, encoded a few at a time. The last few slices are kept."""
         key = (tenant, signal, tick, wire)
         found = self._parcels.get(key)
         if found is None:
-            found = self._parcels[key] = self._encode(tenant, signal, tick, wire)
+            found = self._parcels[key] = _Making(self._encode(tenant, signal, tick, wire))
             if len(self._parcels) > _KEPT_PARCELS:
                 self._parcels.popitem(last=False)
         return found
@@ -208,9 +221,10 @@ class World:
             first = end
         return found
 
-    def _encode(self, tenant: int, signal: Signal, tick: int, wire: Wire) -> list[Parcel]:
+    def _encode(self, tenant: int, signal: Signal, tick: int, wire: Wire) -> Iterator[Parcel]:
         if signal == "metrics":
-            return self._measured(tenant, tick, wire)
+            yield from self._measured(tenant, tick, wire)
+            return
         requests = self._tenants[tenant].stream.tick(tick)
         told = records(requests) if signal == "logs" else None
         spans_told = requests.told
@@ -221,8 +235,9 @@ class World:
         )
         size = len(numbers)
         if not size:
-            return []
+            return
         parts = np.arange(size) * -(-size // self.scenario.file.delivery.max_items) // size
+        bodies: Iterable[Body]
         if told is None:
             bodies = self.encoder.traces(tenant, requests, parts)
         elif wire == "loki":
@@ -234,13 +249,9 @@ class World:
         extremes = [
             of.reduceat(values, first).tolist() for values in (numbers, times) for of in (np.minimum, np.maximum)
         ]
-        found = []
         for part, (body, count, *ends) in enumerate(zip(bodies, counts, *extremes, strict=True)):
             batch = Batch(tenant, signal, tick, part)
-            found.append(
-                Parcel(batch, self.tenants[tenant], body, key_of(self.identity.run, batch), Flag.NONE, count, *ends)
-            )
-        return found
+            yield Parcel(batch, self.tenants[tenant], body, key_of(self.identity.run, batch), Flag.NONE, count, *ends)
 
     def batches(self, tick: int) -> list[Batch]:
         """All requests of a tick, in the order of sending."""

@@ -1,6 +1,7 @@
 """The ids of `identity` for whole columns of numbers: the same bijection, computed by numpy.
 
-Ids come as the words that lie in memory: (k, n) unsigned 64-bit little-endian, whose bytes in order are the id's.
+Ids come as the words that lie in memory: (k, n) unsigned 64-bit little-endian, whose bytes in order are the id's. In
+memory the k words of an id stand together, so that whoever wants them at once can have them so.
 """
 
 from __future__ import annotations
@@ -40,9 +41,8 @@ def draw(key: int, numbers: U64) -> U64:
 
 def hex_words(words: U64) -> U64:
     """(k, n) → (2k, n): the bytes as lower-case hexadecimal digits."""
-    k, n = words.shape
-    pairs = np.ascontiguousarray(words.T).view("<u2")
-    return np.ascontiguousarray(_HEX[pairs].view("<u8").reshape(n, 2 * k).T)
+    digits: U64 = _HEX.take(np.ascontiguousarray(words.T).view("<u2")).view("<u8")
+    return digits.T
 
 
 class Identities:
@@ -84,7 +84,9 @@ class Identities:
 
     def _checked(self, tenant: int, numbers: U64, key: int) -> U64:
         high = self._mixed(tenant, numbers, key)
-        return np.stack((high.byteswap(), mix(high ^ self._check).byteswap()))
+        found = np.empty((len(numbers), 2), np.uint64)
+        found[:, 0], found[:, 1] = high, mix(high ^ self._check)
+        return found.byteswap(inplace=True).T
 
 
 def _hex_table() -> npt.NDArray[np.uint32]:

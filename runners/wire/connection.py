@@ -11,9 +11,8 @@ import select
 import socket
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from time import monotonic, time
+from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from runners.lib.errors import NotReady, UsageError
@@ -21,17 +20,30 @@ from runners.wire.parcel import Answer
 
 _MAX_ANSWER, _READ = 1 << 20, 1 << 16
 _TOLD = 300
-_STATUS = re.compile("[1-9][0-9]{2}")
+_STATUS = re.compile(rb"HTTP/1\.(\d) ([1-9]\d{2})(?: |$|\r)")
+# How an answer is framed; looked for in a head in lower case.
+_LENGTH = re.compile(rb"\r\ncontent-length:([^\r\n]*)")
+_CHUNKED = re.compile(rb"\r\ntransfer-encoding:[^\r\n]*chunked")
+_CLOSE = re.compile(rb"\r\nconnection:[^\r\n]*close")
 
 
-@dataclass(frozen=True)
-class Reply:
-    """retry_after_s: as asked for; headers: names in lower case."""
+class Reply(NamedTuple):
+    """head: the status line and all headers, read when somebody asks for one: an acknowledgement needs none."""
 
     status: int
     content: bytes
-    retry_after_s: float | None
-    headers: Mapping[str, str]
+    head: bytes
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Names in lower case."""
+        lines = self.head.decode("latin-1").split("\r\n")[1:]
+        return {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+    @property
+    def retry_after_s(self) -> float | None:
+        """As asked for."""
+        return retry_after(self.headers.get("retry-after"))
 
     @property
     def ok(self) -> bool:
@@ -61,12 +73,13 @@ class Connection:
         self._always = f"Host: {shown}:{self._port}\r\nAccept-Encoding: identity\r\n"
         self._timeout_s = timeout_s
         self._socket: socket.socket | None = None
+        self._waiting = select.poll()  # for something to read
         self._rest = b""  # received and not yet read
         self._due = 0.0  # when the answer must be there, by the monotonic clock
 
     def post(self, path: str, body: bytes | memoryview, headers: Mapping[str, str]) -> Reply | Answer:
         """An Answer with status 0 when no reply came: whether the body arrived is not known."""
-        told = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        told = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
         if told.count("\n") != len(headers) or told.count("\r") != len(headers):
             raise ValueError("a header must be one line")
         head = f"POST {self._base}{path} HTTP/1.1\r\n{self._always}Content-Length: {len(body)}\r\n{told}\r\n"
@@ -91,7 +104,8 @@ class Connection:
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._secure:
                 opened = ssl.create_default_context().wrap_socket(opened, server_hostname=self._host)
-            self._socket = opened
+            self._socket, self._waiting = opened, select.poll()
+            self._waiting.register(opened, select.POLLIN)
         return self._socket
 
     def _stirred(self, opened: socket.socket) -> bool:
@@ -99,9 +113,7 @@ class Connection:
         next request must not take that for its own answer."""
         if self._rest or (isinstance(opened, ssl.SSLSocket) and opened.pending()):
             return True
-        waiting = select.poll()
-        waiting.register(opened, select.POLLIN)
-        return bool(waiting.poll(0))
+        return bool(self._waiting.poll(0))
 
     def _send(self, to: socket.socket, head: bytes, body: bytes | memoryview) -> None:
         if isinstance(to, ssl.SSLSocket):
@@ -115,27 +127,26 @@ class Connection:
             to.sendall(memoryview(body)[sent - len(head) :])
 
     def _reply(self) -> Reply:
-        status = 100
-        while status < 200:  # 1xx come before the answer
-            lines = self._until(b"\r\n\r\n").decode("latin-1").split("\r\n")
-            version, _, rest = lines[0].partition(" ")
-            code = rest.partition(" ")[0]
-            if not version.startswith("HTTP/1.") or not _STATUS.fullmatch(code):
-                raise ValueError(f"no HTTP answer: {lines[0][:80]!r}")
-            status = int(code)
-        told = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
-        ends = "close" in told.get("connection", "").lower() or version == "HTTP/1.0"
+        while True:
+            head = self._until(b"\r\n\r\n")
+            found = _STATUS.match(head)
+            if found is None:
+                raise ValueError(f"no HTTP answer: {head[:80].decode('latin-1')!r}")
+            if (status := int(found[2])) >= 200:  # 1xx come before the answer
+                break
+        told = head.lower()
+        ends = found[1] == b"0" or _CLOSE.search(told) is not None
         if status in (204, 304):
             content = b""
-        elif "chunked" in told.get("transfer-encoding", "").lower():
+        elif b"\r\ntransfer-encoding:" in told and _CHUNKED.search(told):
             content = self._chunks()
-        elif "content-length" in told:
-            content = self._exactly(int(told["content-length"]))
+        elif length := _LENGTH.search(told):
+            content = self._exactly(int(length[1]))
         else:
             content, ends = self._all(), True
         if ends:
             self.close()
-        return Reply(status, content, retry_after(told.get("retry-after")), told)
+        return Reply(status, content, head)
 
     def _chunks(self) -> bytes:
         found = b""
@@ -155,6 +166,8 @@ class Connection:
         return found
 
     def _exactly(self, size: int) -> bytes:
+        if not size:
+            return b""
         if not 0 <= size <= _MAX_ANSWER:
             raise ValueError(f"an answer of {size:,} bytes")
         while len(self._rest) < size:
@@ -225,6 +238,8 @@ def retry_after(value: str | None) -> float | None:
         return max(0.0, float(value))
     except ValueError:
         pass
+    from email.utils import parsedate_to_datetime  # half a sink's imports, for one in a thousand answers
+
     try:
         return max(0.0, parsedate_to_datetime(value).timestamp() - time())
     except (ValueError, OverflowError):

@@ -21,6 +21,7 @@ from runners.wire.stencil import Integers, Sheet, Stencil, Stencils
 GROUP, SCOPE, ITEM = b"\x0a", b"\x12", b"\x12"
 _INDEX_BITS = 32
 _MOST_BYTES = 5
+_LIMITS = np.array([1 << 7 * step for step in range(1, _MOST_BYTES)], np.int64)
 
 
 def varint(value: int) -> bytes:
@@ -40,10 +41,15 @@ def field(tag: bytes, content: bytes) -> bytes:
 
 def widths(values: Integers) -> Integers:
     """Bytes of each value's varint; values below 2^35, of any shape."""
-    found = np.ones(values.shape, np.int64)
-    for step in range(1, _MOST_BYTES):
-        found += values >> 7 * step > 0
-    return found
+    return 1 + _LIMITS.searchsorted(values, "right")
+
+
+def changes(values: Integers) -> Integers:
+    """Where a value differs from the one before it; the first one does."""
+    differs = np.empty(len(values), bool)
+    differs[:1] = True
+    np.not_equal(values[1:], values[:-1], out=differs[1:])
+    return np.flatnonzero(differs)
 
 
 class Frames:
@@ -69,7 +75,7 @@ class Frames:
         first = np.zeros(requests * len(self._resources), np.int64)
         first[key[::-1]] = index[::-1]  # of several items the first one is assigned last
         order = np.sort(first[key] << _INDEX_BITS | index)
-        opens = np.flatnonzero(np.diff(order >> _INDEX_BITS, prepend=-1))
+        opens = changes(order >> _INDEX_BITS)
         order &= (1 << _INDEX_BITS) - 1
         groups = np.arange(len(opens))
         counts = np.diff(opens, append=size)
@@ -107,7 +113,11 @@ class Frames:
 
 
 def _put(sheet: Sheet, at: Integers, values: Integers, widths: Integers) -> None:
-    for step in range(int(widths.max())):
-        has = np.flatnonzero(widths > step)
-        more = (widths[has] > step + 1).astype(np.int64) << 7
-        sheet.poke(at[has] + step, values[has] >> 7 * step & 0x7F | more)
+    most = int(widths.max())
+    for step in range(most):
+        if step < int(widths.min()):
+            here, value, wide = at, values, widths
+        else:
+            has = np.flatnonzero(widths > step)
+            here, value, wide = at[has], values[has], widths[has]
+        sheet.poke(here + step, value >> 7 * step & 0x7F | (wide > step + 1).astype(np.int64) << 7)

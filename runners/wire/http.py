@@ -65,6 +65,8 @@ class HttpSink:
             self._forget(parcel.tenant, headers[self._header].removeprefix(self._scheme).strip())
         if not reply.ok:
             return Answer(reply.status, 0, reply.retry_after_s, reply.text)
+        if not reply.content:
+            return Answer(reply.status)  # nothing was left out
         return _accepted(parcel, reply)
 
     def close(self) -> None:

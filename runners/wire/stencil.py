@@ -13,15 +13,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 Words = npt.NDArray[np.unsignedinteger]
 Integers = npt.NDArray[np.int64]
+_Units = list[tuple[int, npt.NDArray[Any]]]
 
 _ROOM = 64
+_PAIR = 16
+_PAIRS = np.dtype(f"V{_PAIR}")
 
 
 class Stencil(NamedTuple):
@@ -55,7 +58,15 @@ def cut(data: bytes, sentinels: Mapping[str, bytes], prefix: int = 0) -> Stencil
 
 
 def steps(width: int) -> tuple[int, tuple[int, ...]]:
-    """(bytes of a word, where the words of a hole begin): words of 8, 4, 2 or 1 bytes cover it, the last overlapping."""
+    """(bytes of a word, where the words of a hole begin): words of 8, 4, 2 or 1 bytes cover it, the last overlapping.
+
+    From 16 bytes on every two words lie side by side, so that both are written at once.
+    """
+    if width >= _PAIR:
+        pairs = [*range(0, width - _PAIR + 1, _PAIR)]
+        if width % _PAIR:
+            pairs.append(width - _PAIR)
+        return 8, tuple(at + half for at in pairs for half in (0, 8))
     word = next(size for size in (8, 4, 2, 1) if size <= width)
     starts = [*range(0, width - word + 1, word)]
     if starts[-1] + word < width:
@@ -69,9 +80,27 @@ def words(texts: Sequence[bytes]) -> Words:
 
 
 def columns(table: npt.NDArray[np.uint8]) -> Words:
-    """As `words`, of the rows of a table of bytes."""
+    """As `words`, of the rows of a table of bytes. The words of a row lie together in memory."""
     word, starts = steps(table.shape[1])
-    return np.stack([np.ascontiguousarray(table[:, at : at + word]).view(f"<u{word}")[:, 0] for at in starts])
+    found = np.empty((len(table), len(starts)), f"<u{word}")
+    for place, at in enumerate(starts):
+        found[:, place] = np.ascontiguousarray(table[:, at : at + word]).view(f"<u{word}")[:, 0]
+    return found.T
+
+
+def pick(values: Words, of: Integers) -> Words:
+    """(k, n) words of n items, of which item i has the values at of[i]: what lies together is copied together."""
+    return values.T.take(of, axis=0).T
+
+
+def _units(width: int, values: Words) -> _Units:
+    """(offset in the hole, (n,) what is written there at once) of (n,) or (k, n) words."""
+    rows = values if values.ndim == 2 else values[None, :]
+    _, starts = steps(width)
+    if width < _PAIR:
+        return list(zip(starts, rows, strict=True))
+    pairs = np.ascontiguousarray(rows.T).view(_PAIRS)
+    return list(zip(starts[::2], pairs.T, strict=True))
 
 
 class Stencils:
@@ -81,6 +110,7 @@ class Stencils:
         """widths: of each hole, in bytes."""
         self.widths = dict(widths)
         self.data: list[bytes] = []
+        self._pieces = np.empty(_ROOM, object)  # the same: numpy gathers them faster than a list is asked for each
         self._sizes = np.zeros(_ROOM, np.int64)
         self._offsets: dict[str, list[Integers]] = {name: [] for name in widths}
 
@@ -90,10 +120,12 @@ class Stencils:
         self.data.append(stencil.data)
         if number == len(self._sizes):
             self._sizes = np.concatenate((self._sizes, np.zeros(number, np.int64)))
+            self._pieces = np.concatenate((self._pieces, np.empty(number, object)))
             self._offsets = {
                 name: [np.concatenate((column, np.full(number, -1))) for column in columns]
                 for name, columns in self._offsets.items()
             }
+        self._pieces[number] = stencil.data
         self._sizes[number] = len(stencil.data)
         for name, places in stencil.holes.items():
             columns = self._offsets[name]
@@ -105,12 +137,17 @@ class Stencils:
 
     def sizes(self, numbers: Integers) -> Integers:
         """Bytes of each of these stencils."""
-        return self._sizes[numbers]
+        return self._sizes.take(numbers)
+
+    def pieces(self, numbers: Integers) -> list[bytes]:
+        """The bytes of each of these stencils."""
+        found: list[bytes] = self._pieces.take(numbers).tolist()
+        return found
 
     def join(self, numbers: Integers) -> tuple[bytearray, Integers]:
         """(these stencils one after the other, holes unfilled; where each begins)."""
-        raw = bytearray().join(map(self.data.__getitem__, numbers.tolist()))
-        sizes = self._sizes[numbers]
+        raw = bytearray().join(self.pieces(numbers))
+        sizes = self._sizes.take(numbers)
         return raw, np.cumsum(sizes) - sizes
 
     def offsets(self, name: str) -> list[Integers]:
@@ -126,9 +163,9 @@ class Sheet:
         self.raw = raw
         self._table, self._numbers, self._starts = table, numbers, starts
         # Every byte begins a word: numpy writes unaligned words, and one assignment fills a hole everywhere.
-        self._views = {
-            size: np.ndarray((len(raw) - size + 1,), f"<u{size}", raw, strides=(1,))
-            for size in (8, 4, 2, 1)
+        self._views: dict[int, npt.NDArray[Any]] = {
+            size: np.ndarray((len(raw) - size + 1,), _PAIRS if size == _PAIR else f"<u{size}", raw, strides=(1,))
+            for size in (_PAIR, 8, 4, 2, 1)
             if len(raw) >= size
         }
 
@@ -139,37 +176,36 @@ class Sheet:
         with `of` (n,) there are any number of values, and item i has the one at of[i]. everywhere: every item has the hole,
         which then need not be found out.
         """
-        rows = values if values.ndim == 2 else values[None, :]
-        word, steps_in = steps(self._table.widths[name])
+        units = _units(self._table.widths[name], values)
         for occurrence, column in enumerate(self._table.offsets(name)):
-            inside, items = column[self._numbers], of
+            inside, items = column.take(self._numbers), of
             base = self._starts + inside
             if occurrence or not everywhere:
                 places = np.flatnonzero(inside >= 0)
                 if not len(places):
                     continue
                 if len(places) < len(inside):
-                    base, items = base[places], places if of is None else of[places]
-            view = self._views[word]
-            for row, at in zip(rows, steps_in, strict=True):
-                view[base + at if at else base] = row if items is None else row[items]
+                    base, items = base.take(places), places if of is None else of.take(places)
+            self._write(units, base, items)
 
-    def holders(self, name: str) -> Integers:
-        """The items that have the hole, in order."""
-        found = np.zeros(len(self._numbers), bool)
+    def places(self, name: str) -> list[tuple[Integers, Integers]]:
+        """By occurrence: (the items that have the hole, in order; where it begins in each)."""
+        found = []
         for column in self._table.offsets(name):
-            found |= column[self._numbers] >= 0
-        return np.flatnonzero(found)
+            inside = column.take(self._numbers)
+            items = np.flatnonzero(inside >= 0)
+            if len(items):
+                found.append((items, self._starts.take(items) + inside.take(items)))
+        return found
 
-    def fill_in(self, name: str, items: Integers, values: Words) -> None:
-        """As `fill`, with values for these items only: those that `holders` gave."""
-        word, steps_in = steps(self._table.widths[name])
-        for column in self._table.offsets(name):
-            inside = column[self._numbers[items]]
-            places = np.flatnonzero(inside >= 0)
-            base = self._starts[items[places]] + inside[places]
-            for row, at in zip(values, steps_in, strict=True):
-                self._views[word][base + at] = row[places]
+    def put(self, name: str, places: Integers, values: Words) -> None:
+        """Fill the hole where it begins at these places, as `fill` takes the values."""
+        self._write(_units(self._table.widths[name], values), places)
+
+    def _write(self, units: _Units, places: Integers, items: Integers | None = None) -> None:
+        for at, values in units:
+            view = self._views[values.itemsize]
+            view[places + at if at else places] = values if items is None else values.take(items)
 
     def poke(self, offsets: Integers, values: Integers) -> None:
         """Write single bytes (values below 256) at offsets into the whole."""

@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 _counts: Counter[str] = Counter()
@@ -40,6 +42,14 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path.endswith("/traces"):
             spans = ExportTraceServiceRequest.FromString(body).resource_spans
             items = sum(len(scope.spans) for entry in spans for scope in entry.scope_spans)
+        elif self.path.endswith("/metrics"):
+            points = ExportMetricsServiceRequest.FromString(body).resource_metrics
+            items = sum(
+                len(getattr(metric, metric.WhichOneof("data") or "gauge").data_points)
+                for entry in points
+                for scope in entry.scope_metrics
+                for metric in scope.metrics
+            )
         else:
             logs = ExportLogsServiceRequest.FromString(body).resource_logs
             items = sum(len(scope.log_records) for entry in logs for scope in entry.scope_logs)
@@ -81,6 +91,14 @@ class Sink:
         with urllib.request.urlopen(f"http://{self.address}/", timeout=30) as answer:
             found: dict[str, int] = json.load(answer)
         return found
+
+
+def settled(to: Sink, wanted: int) -> int:
+    """Items that came; the sink answers before it has counted."""
+    found, deadline = 0, time.monotonic() + 30
+    while found < wanted and time.monotonic() < deadline:
+        found += to.take()["items"]
+    return found
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import numpy as np
 from runners.datagen.formats.holes import Hole, render
 from runners.datagen.model.requests import Integers
 from runners.ledger.mixing import U64
-from runners.wire.stencil import steps, words
+from runners.wire.stencil import pick, steps, words
 
 _NS, _US = 1_000_000_000, 1_000
 _MOST_SECONDS = 1_000
@@ -27,7 +27,7 @@ def time_words(hole: Hole, ns: Integers) -> U64:
         seconds, which = np.arange(first, last + 1), second - first
     else:
         seconds, which = np.unique(second, return_inverse=True)
-    found: U64 = words([render(hole, each * _NS).encode() for each in seconds.tolist()])[:, which].astype(np.uint64)
+    found: U64 = pick(words([render(hole, each * _NS).encode() for each in seconds.tolist()]), which)
     at, digits = hole.fraction
     if digits:
         micros = ns % _NS // _US

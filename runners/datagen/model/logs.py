@@ -37,6 +37,10 @@ class Records:
     number: U64
     time: Integers
 
+    def part(self, own: slice) -> Records:
+        """These only."""
+        return Records(self.visit[own], self.line[own], self.number[own], self.time[own])
+
 
 class LogIds(NamedTuple):
     """item: the record's own, in text."""

@@ -31,11 +31,6 @@ class Report:
     generations: Integers
     filling: U64
 
-    def shards(self, part: slice) -> list[tuple[int, U64]]:
-        """(offset, words) that together are the names of these fillers' shards."""
-        slots = np.arange(len(self.generations), dtype=np.int64)[part]
-        return filler.words(slots, self.generations[part])
-
 
 class Reports:
     """Of one tenant."""

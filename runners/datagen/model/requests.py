@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import pairwise
 from math import exp
 from statistics import NormalDist
 from typing import NamedTuple
@@ -33,7 +34,7 @@ from runners.datagen.model.fields import (
 )
 from runners.datagen.model.roster import Roster
 from runners.datagen.model.shapes import MAX_VISITS, Visit
-from runners.datagen.model.tables import ROUTE_BITS, Tables, tables
+from runners.datagen.model.tables import ROUTE_BITS, Small, Tables, tables
 from runners.datagen.model.weather import Weather
 from runners.datagen.topology import SERVICES
 from runners.ledger.identity import derive
@@ -247,7 +248,10 @@ class Stream:
         service = of.service[row].astype(np.uint64)
         turn = draw(self._keys[1], owned << np.uint64(5) | service) >> np.uint64(40)
         per = self._roster.instances
-        instance = of.service[row] * per + (turn % np.uint64(per)).astype(np.int64)
+        turn -= (
+            turn // np.uint64(per) * np.uint64(per)
+        )  # the remainder: numpy divides by one number much faster than it takes that
+        instance = of.service[row] * per + turn.view(np.int64)
         if not self._roster.steady:
             instance = self._roster.current(tick)[instance]
             if (releases := self._roster.slower(tick)) is not None:
@@ -311,8 +315,8 @@ class Stream:
         level = of.level[row]
         parent = first[request] + of.parent[row]
         within = stage_first[request] + of.stage[row]
-        by_level = [np.flatnonzero(level == depth) for depth in range(of.levels)]
-        stage_level = level[above]
+        by_level, stages_by_level = _by_value(level, of.levels), _by_value(level[above], of.levels)
+        lag = own * 3 >> 3  # three eighths
 
         total = own.copy()
         takes = np.zeros(len(stage_row), np.int64)
@@ -321,24 +325,24 @@ class Stream:
             if not len(here):
                 continue
             np.maximum.at(takes, within[here], total[here])
-            done = np.flatnonzero(stage_level == depth - 1)
+            done = stages_by_level[depth - 1]
             np.add.at(total, above[done], takes[done])
 
         before = np.cumsum(takes) - takes
         wait = before - before[stage_first[stage_request] + of.stage_before[stage_row]]
         start = np.zeros(len(row), np.int64)
-        later = np.flatnonzero(of.link[row] >= 0)
-        for depth in range(1, of.levels):
-            here = by_level[depth]
-            start[here] = start[parent[here]] + own[parent[here]] * 3 // 8 + wait[within[here]]
-        if len(later):
+        for here in by_level[1:]:
+            caller = parent[here]
+            start[here] = start[caller] + lag[caller] + wait[within[here]]
+        if len(later := np.flatnonzero(trace := of.trace[row])):
             # What is caused by a message begins when that was sent and had waited in the queue for a while.
-            for trace in range(1, int(of.trace[row].max()) + 1):
-                roots = later[of.trace[row[later]] == trace]
+            traces, sent_by = trace[later], of.link[row[later]]
+            for number in range(1, int(traces.max()) + 1):
+                members = later[traces == number]
+                roots = later[(traces == number) & (sent_by >= 0)]
                 cause = first[request[roots]] + of.link[row[roots]]
                 offset = np.zeros(len(first), np.int64)
                 offset[request[roots]] = start[cause] + total[cause] + (own[roots] % 1_000 + 1_000) * _QUEUE_NS
-                members = np.flatnonzero(of.trace[row] == trace)
                 start[members] += offset[request[members]]
         return start, start + total
 
@@ -346,6 +350,13 @@ class Stream:
 def _chance(key: int, numbers: U64) -> Integers:
     """Even draws of 2^32."""
     return (draw(key, numbers) >> _U32).astype(np.int64)
+
+
+def _by_value(values: Small, end: int) -> list[Integers]:
+    """For each value below end, where it stands, in order."""
+    ends = np.cumsum(np.bincount(values, minlength=end)).tolist()
+    order = np.argsort(values, kind="stable")
+    return [order[begin:until] for begin, until in pairwise([0, *ends])]
 
 
 def _pick(bits: U64, shift: int, n: int) -> Integers:

@@ -19,6 +19,7 @@ from runners.datagen.model.shapes import Shape, Visit, shapes
 from runners.datagen.topology import DEBUG, ROUTES, SERVICES, Line
 
 Integers = npt.NDArray[np.int64]
+Small = npt.NDArray[np.int8]
 ROUTE_BITS = 10
 _T = TypeVar("_T")
 
@@ -33,13 +34,13 @@ class SpanClass(NamedTuple):
 
 
 class Tables:
-    """Everything is a whole number. By shape: well, first_row, visits, logs, first_stage, stages. By row: position,
+    """Everything is a whole number, of 64 bits but for level and trace, which are compared often and have 8. By shape: well, first_row, visits, logs, first_stage, stages. By row: position,
     parent (position, -1), level (0 for a root), service, stage (in the shape), own_us, fixed (1: always as long), kind,
     span_class, trace, link (position, -1), first_line, lines, logs_before (in the shape), debugs (records of that severity). By stage: stage_parent
     (position), stage_before (first stage of that visit, in the shape), stage_level (of the visits in it). By line row:
     line (number among the distinct ones), at (percent of the duration). By kind: variants, and by line: line_variants, how
-    many there are of it, debug_line: is it of that severity, and aside_line:
-    may a remark stand in its place?
+    many there are of it, both powers of two, debug_line: is it of that severity, and aside_line: may a remark stand in its
+    place?
     """
 
     def __init__(self) -> None:
@@ -67,9 +68,9 @@ class Tables:
         self.stage = _array(visit.stage for visit in visits)
         self.own_us = _array(visit.after_us or visit.operation.self_us for visit in visits)
         self.fixed = _array(visit.after_us > 0 for visit in visits)
-        self.trace = _array(visit.trace for visit in visits)
+        self.trace = _array(visit.trace for visit in visits).astype(np.int8)
         self.link = _array(visit.link for visit in visits)
-        self.level = _array(level for shape in self.all for level in _levels(shape))
+        self.level = _array(level for shape in self.all for level in _levels(shape)).astype(np.int8)
         self.levels = int(self.level.max()) + 1
         self.stage_parent = _array(stage.parent for stage in stages)
         self.stage_before = _array(stage.first for stage in stages)

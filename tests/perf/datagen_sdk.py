@@ -1,0 +1,99 @@
+"""Spans from end to end (made, encoded, compressed, sent to a sink on this machine) against OpenTelemetry's SDK, in spans per
+CPU second of the sender.
+
+The reference says the same as ours does: its spans have the names, kinds, parents, times, attributes, events, links and
+states of the shop's, each of its instance's resource. It does not simulate the shop, and it does not compress, which its
+exporter leaves out unless it is told: both to its advantage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from runners.ledger.items import Span
+from runners.wire.http import HttpSink
+from tests.perf._shop import Shop, rounds, send
+from tests.perf._sink import Sink, settled, sink
+from tests.perf.harness import Absent, Round, case, cpu_of
+
+_TICKS = 6
+"""Some 50,000 spans, for about as long as the reference makes its 2,000."""
+
+
+@case(
+    "datagen_spans_sdk",
+    unit="spans/CPU s",
+    against="opentelemetry-sdk with OTLP/HTTP exporter, the same spans, only ours gzip",
+    at_least=100,
+)
+def spans_sdk(quick: bool) -> Iterator[Round]:
+    shop = Shop()
+    items = shop.spans(0, 200 if quick else 2_000)
+    with sink() as to:
+        sender, sdk = HttpSink(f"http://{to.address}", None, timeout_s=60), _Sdk(to)
+        for number in range(1 + rounds(quick)):
+            reference = len(items) / cpu_of(lambda: sdk.send(items))
+            assert (came := settled(to, len(items))) == len(items), came
+            sent: list[int] = []
+            took = cpu_of(lambda to=sent: to.extend(send(shop.next("traces"), sender) for _ in range(_TICKS)))  # type: ignore[misc]
+            assert settled(to, sum(sent)) == sum(sent)
+            if number:  # the first time connections are opened
+                yield Round(sum(sent) / took, reference)
+        sdk.close()
+
+
+class _Sdk:
+    """As applications use it: a provider for each instance; one processor for all, which is less than they need."""
+
+    def __init__(self, to: Sink) -> None:
+        try:
+            from opentelemetry import trace
+            from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+            from opentelemetry.sdk.trace.export import BatchSpanProcessor
+        except ImportError as error:
+            raise Absent(f"opentelemetry-sdk is not installed: {error}") from None
+        exporter = OTLPSpanExporter(f"http://{to.address}/v1/traces")
+        self._processor = BatchSpanProcessor(exporter, max_queue_size=100_000)
+        self._tracers: dict[str, Any] = {}
+        self._api = trace
+
+    def send(self, items: Sequence[Span]) -> None:
+        api = self._api
+        made: dict[bytes, Any] = {}
+        for item in items:
+            caller = made.get(item.parent_span_id)
+            span = made[item.span_id] = self._tracer(item).start_span(
+                item.name,
+                context=None if caller is None else api.set_span_in_context(caller),
+                kind=api.SpanKind(item.kind - 1),
+                attributes=item.attributes,
+                links=[
+                    api.Link(
+                        api.SpanContext(int.from_bytes(link.trace_id), int.from_bytes(link.span_id), is_remote=True),
+                        link.attributes,
+                    )
+                    for link in item.links
+                ],
+                start_time=item.start,
+            )
+            for event in item.events:
+                span.add_event(event.name, event.attributes, event.time)
+            if item.status_code:
+                span.set_status(api.Status(api.StatusCode(item.status_code), item.status_message))
+            span.end(item.end)
+        self._processor.force_flush(60_000)
+
+    def _tracer(self, item: Span) -> Any:
+        found = self._tracers.get(item.resource.instance_id)
+        if found is None:
+            from opentelemetry.sdk.resources import Resource
+            from opentelemetry.sdk.trace import TracerProvider
+
+            provider = TracerProvider(resource=Resource(dict(item.resource.attributes)))
+            provider.add_span_processor(self._processor)
+            found = self._tracers[item.resource.instance_id] = provider.get_tracer("bench")
+        return found
+
+    def close(self) -> None:
+        self._processor.shutdown()
