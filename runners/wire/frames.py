@@ -71,12 +71,15 @@ class Frames:
         """
         size = len(numbers)
         index = np.arange(size)
-        key = parts * len(self._resources) + resources
-        first = np.zeros(requests * len(self._resources), np.int64)
-        first[key[::-1]] = index[::-1]  # of several items the first one is assigned last
-        order = np.sort(first[key] << _INDEX_BITS | index)
-        opens = changes(order >> _INDEX_BITS)
-        order &= (1 << _INDEX_BITS) - 1
+        if len(self._resources) == 1:
+            order, opens = index, changes(parts)
+        else:
+            key = parts * len(self._resources) + resources
+            first = np.zeros(requests * len(self._resources), np.int64)
+            first[key[::-1]] = index[::-1]  # of several items the first one is assigned last
+            order = np.sort(first[key] << _INDEX_BITS | index)
+            opens = changes(order >> _INDEX_BITS)
+            order &= (1 << _INDEX_BITS) - 1
         groups = np.arange(len(opens))
         counts = np.diff(opens, append=size)
         owner = resources[order[opens]]

@@ -117,9 +117,9 @@ class Plain:
         self._signal, self._batch, self._next = signal, batch, 0
 
     def next(self, signal: Signal) -> list[Parcel]:
-        """Some 16,000 items; signal: that of this object."""
+        """Some 8,000 items; signal: that of this object."""
         assert signal == self._signal
-        requests = max(1, 16_384 // self._batch)
+        requests = max(1, 8_192 // self._batch)
         size = self._batch * requests
         parts = np.repeat(np.arange(requests), self._batch)
         zeros = np.zeros(size, np.int64)

@@ -20,7 +20,7 @@ from tests.perf._telemetrygen import Plain, children_s, peer, peer_whole, teleme
 from tests.perf.harness import Round, case, cpu_of
 
 _ROUNDS = 11
-_TURNS = 6
+_TURNS = 12
 """Of ours in a round: some 100,000 items, as many as telemetrygen sends."""
 
 

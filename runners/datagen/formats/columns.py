@@ -14,6 +14,7 @@ Matrix = NDArray[np.uint8]
 _NS = np.uint64(1_000_000_000)
 _MOST_SECONDS = 1_000
 _THREE = np.frombuffer("".join(f"{number:03d}" for number in range(1000)).encode(), np.uint8).reshape(1000, 3)
+_THREE_WORDS = _THREE.astype(np.uint64) @ np.array([1, 1 << 8, 1 << 16], np.uint64)
 _HEX = np.frombuffer("".join(f"{number:02x}" for number in range(256)).encode(), np.uint8).reshape(256, 2)
 
 
@@ -60,13 +61,15 @@ def _times(hole: Hole, ns: Column) -> Matrix:
 
 
 def _seconds(ns: Column) -> Matrix:
+    # As one word: the last character is its highest byte.
     micros = np.minimum(ns // np.uint64(1000), np.uint64(LONGEST_US))
-    out = np.empty((len(ns), 8), np.uint8)
-    out[:, 0] = micros // np.uint64(1_000_000) + np.uint64(48)
-    out[:, 1] = ord(".")
-    out[:, 2:5] = _THREE[micros // np.uint64(1000) % np.uint64(1000)]
-    out[:, 5:8] = _THREE[micros % np.uint64(1000)]
-    return out
+    whole = micros // np.uint64(1_000_000)
+    rest = micros - whole * np.uint64(1_000_000)
+    millis = rest // np.uint64(1000)
+    word = _THREE_WORDS.take(rest - millis * np.uint64(1000)) << np.uint64(40)
+    word |= _THREE_WORDS.take(millis) << np.uint64(16)
+    word |= whole + np.uint64(ord(".") << 8 | ord("0"))
+    return word.view(np.uint8).reshape(-1, 8)
 
 
 def _hex(values: Column) -> Matrix:

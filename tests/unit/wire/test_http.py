@@ -20,7 +20,8 @@ def answered(monkeypatch: pytest.MonkeyPatch, content: bytes, kind: str | None =
     """What a sink makes of a 200 with this content."""
 
     def post(*_: Any) -> Reply:
-        return Reply(200, content, None, {} if kind is None else {"content-type": kind})
+        head = b"HTTP/1.1 200 OK" if kind is None else f"HTTP/1.1 200 OK\r\nContent-Type: {kind}".encode()
+        return Reply(200, content, head)
 
     monkeypatch.setattr("runners.wire.http.Connection.post", post)
     return HttpSink("http://127.0.0.1:1", None).send(PARCEL)
