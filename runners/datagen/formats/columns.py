@@ -66,10 +66,11 @@ def _seconds(ns: Column) -> Matrix:
     whole = micros // np.uint64(1_000_000)
     rest = micros - whole * np.uint64(1_000_000)
     millis = rest // np.uint64(1000)
-    word = _THREE_WORDS.take(rest - millis * np.uint64(1000)) << np.uint64(40)
+    word: Column = _THREE_WORDS.take(rest - millis * np.uint64(1000)) << np.uint64(40)
     word |= _THREE_WORDS.take(millis) << np.uint64(16)
     word |= whole + np.uint64(ord(".") << 8 | ord("0"))
-    return word.view(np.uint8).reshape(-1, 8)
+    found: Matrix = word.view(np.uint8).reshape(-1, 8)
+    return found
 
 
 def _hex(values: Column) -> Matrix:
