@@ -11,7 +11,10 @@ from runners.datagen.arrivals import poisson
 from runners.datagen.rhythm import MONDAY_S, busy, local_week_s
 from runners.datagen.scenario import Load, ScenarioFile
 from runners.ledger.identity import derive
+from runners.lib.errors import FileError
 
+MOST_TICKS = 3_000_000
+"""A month of seconds. What a schedule knows of each is held in memory."""
 _MICRO = 1_000_000
 
 
@@ -60,9 +63,14 @@ def schedule(
     file: ScenarioFile, tenant: int, start_ns: int, duration_s: float | None = None, seed: int = 0
 ) -> Schedule:
     """The schedule of one tenant. Rates become whole requests by carrying the remainder, so none is lost to rounding; or
-    by chance, where the scenario says so: seed decides."""
+    by chance, where the scenario says so: seed decides. Raises FileError for a run of too many ticks."""
     tick_ns = round(file.tick * 1e9)
     ticks = max(1, math.ceil(round((duration_s or file.duration) / file.tick, 6)))
+    if ticks > MOST_TICKS:
+        raise FileError(
+            f"{ticks:,} ticks are more than one run may have ({MOST_TICKS:,})",
+            remedy=f"have a shorter run, or a tick of {math.ceil(ticks * file.tick / MOST_TICKS)}s or longer",
+        )
     weights = sum(item.weight for item in file.tenants)
     mine = file.tenants[tenant]
     per_tick = file.load.rate * file.tick * mine.weight / weights

@@ -8,6 +8,8 @@ from typing import NamedTuple
 from runners.lib.errors import FileError, UsageError
 from runners.lib.units import parse_duration
 
+_FIRST_NS = 86_400 * 10**9  # the first spans begin a little before the window does
+
 
 class Window(NamedTuple):
     """Unix nanoseconds, the end not included."""
@@ -22,8 +24,13 @@ class Window(NamedTuple):
 
 def parse_window(begins: str, ends: str | None, now_ns: int) -> Window:
     """`2026-11-20`, `2026-11-20T06:00Z` or `2d` (before now); without an end: now. Raises UsageError for what is no
-    time, FileError for a window that lies in the future or has no length."""
+    time, FileError for a window that lies in the future or before 1970-01-02, or has no length."""
     start = _moment("--from", begins, now_ns)
+    if start < _FIRST_NS:
+        raise FileError(
+            f"the window begins at {begins}, before 1970-01-02: times of telemetry are counted from the day before",
+            remedy="begin it later, for example at 30d",
+        )
     end = now_ns if ends is None else _moment("--to", ends, now_ns)
     if end > now_ns:
         raise FileError(

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from runners.datagen.clock import schedule
 from runners.datagen.scenario import ScenarioFile
+from runners.lib.errors import FileError
 
 TENANTS = st.lists(st.integers(1, 50), min_size=1, max_size=5)
 
@@ -56,3 +58,9 @@ def test_a_wave_swings_around_the_rate() -> None:
 def test_times_follow_from_the_start_alone() -> None:
     plan = schedule(file(10, [1]), 0, 7, 2.5)
     assert (plan.ticks, plan.begins(0), plan.begins(2), plan.end_ns) == (3, 7, 2_000_000_007, 3_000_000_007)
+
+
+def test_a_run_of_more_ticks_than_memory_has_room_for_is_refused() -> None:
+    with pytest.raises(FileError, match="4,000,000 ticks are more") as caught:
+        schedule(file(10, [1]), 0, 0, 4_000_000.0)
+    assert "a tick of 2s or longer" in str(caught.value)

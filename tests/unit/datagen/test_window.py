@@ -27,6 +27,9 @@ def test_a_past_range_is_read(begins: str, ends: str | None, hours: float) -> No
         ("2026-11-25", "2026-11-27", "ends in the future .2026-11-27T00:00:00Z"),
         ("2026-11-27", None, "has no length"),
         ("1h", "2h", "has no length"),
+        ("1960-01-01", "1960-01-02", "before 1970-01-02"),
+        ("0001-01-01", None, "before 1970-01-02"),
+        ("300000d", None, "before 1970-01-02"),
     ],
 )
 def test_what_cannot_be_filled_is_named(begins: str, ends: str | None, message: str) -> None:
