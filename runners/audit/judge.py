@@ -41,7 +41,8 @@ _HEX = re.compile("[0-9a-fA-F]+")
 class Finding(NamedTuple):
     """One item that is not as it should be. tenant: whose it is (of a forged one: who can read it).
 
-    reader: who can read it though it is another's; copies: how many there are; batch: None for a forged one.
+    reader: who can read it though it is another's; copies: how many there are; batch: None for a forged one; why: what is
+    known of the cause.
     """
 
     wrong: Wrong
@@ -52,6 +53,7 @@ class Finding(NamedTuple):
     batch: Batch | None = None
     reader: str | None = None
     copies: int = 0
+    why: str = ""
 
 
 @dataclass

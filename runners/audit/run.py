@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from runners.audit.barrier import wait_visible
-from runners.audit.gaps import Fault, Gap, gaps
+from runners.audit.causes import Causes, Fault, Outage
+from runners.audit.gaps import Gap, gaps
 from runners.audit.judge import WRONG, Counts, Finding, Judge
 from runners.audit.reader import Reader
 from runners.audit.source import Source
@@ -93,9 +94,10 @@ def verdict_of(counts: Sequence[Counts]) -> Verdict:
 def audit(
     source: Source, fates: Mapping[Batch, Fate], reader: Reader, *, honoured: bool, wait_s: float, tick_s: float,
     faults: Callable[[], Sequence[Fault]] = tuple, progress: Callable[[str], None] = lambda _text: None,
-    bystanders: Sequence[str] = (), sights: Mapping[Signal, Sight] | None = None, unread: Mapping[Signal, str] | None = None,
+    outages: Callable[[], Sequence[Outage]] = tuple, bystanders: Sequence[str] = (), sights: Mapping[Signal, Sight] | None = None, unread: Mapping[Signal, str] | None = None,
 ) -> Audit:  # fmt: skip
-    """Raises Unreadable when the store cannot be read to the end. faults: asked for when something is missing.
+    """Raises Unreadable when the store cannot be read to the end. faults, outages: asked for when something is
+    wrong.
 
     bystanders: tenants that the run does not write for; whatever of it they can read has leaked. sights: what the store of
     each signal can show. unread: signals that are not read back, and why: nothing is said of them.
@@ -116,8 +118,10 @@ def audit(
             for item in reader.read(tenant, signal, max(0, start), end):
                 judge.take(tenant, signal, item)
     findings = judge.findings()
+    causes = Causes(fates, faults(), outages()) if findings else Causes(fates)
+    findings = [finding._replace(why=causes.why(finding)) for finding in findings]
     lost = [finding for finding in findings if finding.wrong == "lost"]
-    holes = gaps(lost, fates, faults() if lost else (), tick_s)
+    holes = gaps(lost, fates, causes, tick_s)
     counts = {key: (aside if key[1] in unread else judge).counts()[key] for key in judge.counts()}
     verdicts = {
         verdict_of([counts[tenant, signal] for tenant in tenants]) for signal in SIGNALS if signal not in unread
@@ -146,4 +150,5 @@ def write_findings(path: Path, findings: Iterable[Finding]) -> None:
                 line["readable_by"] = finding.reader
             if finding.copies:
                 line["copies"] = finding.copies
+            line["why"] = finding.why
             file.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")

@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from runners.audit.gaps import Fault, faults_of
+from runners.audit.causes import Fault, Outage
+from runners.audit.causes import outages as outages_of
+from runners.audit.gaps import faults_of
 from runners.audit.reader import ExportReader, Reader, Unreadable
 from runners.audit.run import FATAL, Audit, not_assessed, write_findings
 from runners.audit.run import audit as compare
@@ -73,8 +75,11 @@ def audit_ledger(
         spec = read_json(folder.parent.parent / "spec.json")
         return faults_of(home.runs, str(spec["campaign_run"])) if isinstance(spec, dict) else []
 
+    def outages() -> list[Outage]:
+        return outages_of(told for number in _numbers(header, asked) for told in read_attempts(folder, number))
+
     common: dict[str, Any] = {
-        "wait_s": wait_s, "tick_s": world.tick_ns / 1e9, "faults": faults, "progress": progress,
+        "wait_s": wait_s, "tick_s": world.tick_ns / 1e9, "faults": faults, "outages": outages, "progress": progress,
     }  # fmt: skip
     try:
         if reader is not None:
@@ -118,13 +123,17 @@ def unread(header: Header, asked: Sequence[Store], given: bool) -> dict[Signal, 
 
 def _attempts(folder: Path, header: Header, asked: Sequence[Store]) -> dict[Batch, Fate]:
     """The fates of requests, of each signal at the outlet that stands for the store that is read."""
-    platform = platform_of(header)
-    numbers = dict.fromkeys(SIGNALS, platform) | {store.signal: outlet_of(header, store) for store in asked}
     found: dict[Batch, Fate] = {}
-    for number in sorted(set(numbers.values())):
+    for number, signals in _numbers(header, asked).items():
         told = fates(read_attempts(folder, number))
-        found |= {batch: fate for batch, fate in told.items() if numbers[batch.signal] == number}
+        found |= {batch: fate for batch, fate in told.items() if batch.signal in signals}
     return found
+
+
+def _numbers(header: Header, asked: Sequence[Store]) -> dict[int, list[Signal]]:
+    """The outlets whose attempts count, and of which signals."""
+    of = dict.fromkeys(SIGNALS, platform_of(header)) | {store.signal: outlet_of(header, store) for store in asked}
+    return {number: [signal for signal in SIGNALS if of[signal] == number] for number in sorted(set(of.values()))}
 
 
 def write_artifacts(found: Audit, folder: Path) -> list[tuple[Path, str]]:
@@ -161,8 +170,8 @@ def text(found: Audit) -> str:
     lines += [f"  {signal:<8} {sentence(found, signal)}" for signal in _ITEMS]
     for gap in found.gaps[:20]:
         lines.append(
-            f"  gap      {gap.items:,} {_ITEMS[gap.signal]} of {gap.tenant}, {gap.end - gap.start:.1f} s from {gap.start:.3f},"
-            f" fault: {gap.fault or 'none overlapped'}"
+            f"  gap      {gap.items:,} {_ITEMS[gap.signal]} of {gap.tenant}, {gap.end - gap.start:.1f} s from {gap.start:.3f}:"
+            f" {gap.why}"
         )
     if len(found.gaps) > 20:
         lines.append(f"  and {len(found.gaps) - 20} more gaps (--json has them all)")

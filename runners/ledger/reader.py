@@ -64,7 +64,8 @@ class Fate:
 
     outcome: acked if any attempt was; else partial; else unknown if any was; else rejected (or refused to the end).
     copies: how often it may have been stored by a target without idempotency: every attempt but those answered with a
-    refusal. refused_items: what a partial success refused.
+    refusal. refused_items: what a partial success refused. unknown: attempts without a known outcome; status: of the
+    answer that decided; sent_at, last_sent_at: of the first and the last attempt.
     """
 
     batch: Batch
@@ -77,6 +78,9 @@ class Fate:
     refused_items: int = 0
     flags: Flag = Flag.NONE
     sent_at: int = 0
+    last_sent_at: int = 0
+    unknown: int = 0
+    status: int = 0
 
 
 _RANK = {Outcome.ACKED: 4, Outcome.PARTIAL: 3, Outcome.UNKNOWN: 2, Outcome.REJECTED: 1, Outcome.REFUSED: 0}
@@ -90,14 +94,16 @@ def fates(attempts: Iterable[tuple[Attempt, Settled]]) -> dict[Batch, Fate]:
         if fate is None:
             fate = result[attempt.batch] = Fate(
                 attempt.batch, attempt.items, attempt.first_time, attempt.last_time, settled.outcome,
-                sent_at=attempt.sent_at,
+                sent_at=attempt.sent_at, status=settled.status,
             )  # fmt: skip
         if _RANK[settled.outcome] > _RANK[fate.outcome]:
-            fate.outcome = settled.outcome
+            fate.outcome, fate.status = settled.outcome, settled.status
         if settled.outcome is Outcome.PARTIAL:
             fate.refused_items = settled.rejected
         fate.copies += settled.outcome in (Outcome.ACKED, Outcome.PARTIAL, Outcome.UNKNOWN)
+        fate.unknown += settled.outcome is Outcome.UNKNOWN
         fate.attempts += 1
+        fate.last_sent_at = max(fate.last_sent_at, attempt.sent_at)
         fate.flags |= attempt.flags
     return result
 

@@ -216,12 +216,12 @@ def _truth(report: Report) -> str:
         items = [
             [
                 f"{safe(gap['tenant'])} {safe(ITEM_NAMES.get(gap['signal'], gap['signal']))}", f"{gap['items']:,}",
-                words.clock(float(gap["from"])), words.clock(float(gap["to"])), safe(gap.get("fault") or "unexplained"),
+                words.clock(float(gap["from"])), words.clock(float(gap["to"])), safe(gap.get("why") or gap.get("fault") or "no cause known"),
             ]
             for gap in gaps[:40]
         ]  # fmt: skip
         text += "<h3>Where the lost items were sent</h3>" + table(
-            "Gaps", ["Whose", "items", "from", "to", "overlapping fault"], items, numeric=(1,)
+            "Gaps", ["Whose", "items", "from", "to", "why"], items, numeric=(1,)
         )
         if len(gaps) > 40:
             text += f'<p class="note">{len(gaps) - 40} more in the JSON export.</p>'

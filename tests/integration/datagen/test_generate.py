@@ -324,8 +324,22 @@ def test_lost_items_are_named_by_the_audit(tmp_path: Path) -> None:
         assert {line["key"]["body"] for line in lines if line["signal"] == "logs"} == {
             g["content"]["body"] for g in gone[:3]
         }
+        assert {line["why"] for line in lines} == {"no cause known"}
         outcomes = {event["id"]: event["outcome"] for event in check.of("test.finished")}
         assert outcomes == {"audit.logs": "failed", "audit.traces": "failed", "audit.metrics": "passed"}
+
+
+def test_what_is_lost_while_requests_got_no_answer_says_so(tmp_path: Path) -> None:
+    with serving(Platform(lambda n: "drop" if 20 <= n < 24 else "ok")) as platform:
+        environment(tmp_path, platform.url)
+        stage = generate(tmp_path)
+        assert stage.end() == 0
+        (attempt, _), *_ = [told for told in read_attempts(stage.ledger) if told[1].outcome is Outcome.UNKNOWN]
+        rows = platform.rows["acme", "logs"]
+        rows.remove(min(rows, key=lambda row: abs(int(row["time_unix_nano"]) - attempt.sent_at)))
+        code, document = audited(tmp_path, stage)
+        (gap,) = document["gaps"]
+        assert code == 1 and "got no answer within" in gap["why"] and gap["fault"] is None
 
 
 def test_an_export_without_its_last_line_is_invalid(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runners.audit.gaps import Fault
+from runners.audit.causes import Fault
 from runners.audit.judge import WRONG
 from runners.audit.reader import Unreadable
 from runners.audit.run import Audit, audit, not_assessed, write_findings
@@ -379,6 +379,7 @@ def test_a_gap_names_the_fault_that_overlapped_it() -> None:
     (gap,) = found.gaps
     assert (gap.signal, gap.tenant, gap.items) == ("logs", TENANTS[batch.tenant], len(requests()[batch]))
     assert gap.fault == "kill ingest"
+    assert gap.why == "fault kill ingest overlapped"
     assert begins + 0.5 < gap.start <= gap.end < begins + 2.1
 
 
