@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from typing import Any
 
+from runners.cli.sending import Sending, summary
 from runners.cli.session import Session
 from runners.events import Event
 from runners.lib.text import one_line
@@ -22,12 +24,14 @@ class Progress:
         self._session, self._run, self._detail = session, run, detail
         self._plan: dict[str, dict[str, Any]] = {}
         self._running: dict[str, float] = {}
+        self._sending = Sending()
         self._drawn = False
         self._next = 0.0
 
     def event(self, event: Event) -> None:
         """With --json the event itself; else a line where people want one."""
         self._session.event(event)
+        self._sending.take(event)
         if not self._session.json and (text := self._line(event)):
             self._wipe()
             self._session.say(text)
@@ -73,6 +77,8 @@ class Progress:
         match event["type"]:
             case "fault.injected":
                 return f"  {stage}: {event.get('fault')} of {event.get('target')}"
+            case "ledger" if event.get("kind") == "sent":
+                return f"  {stage}: {summary(event)}"
             case "recovery":
                 took = event.get("time_to_recover_s")
                 return f"  {stage}: recovered in {format_duration(float(took))}" if took is not None else None
@@ -96,9 +102,12 @@ class Progress:
             planned = self._plan.get(stage, {}).get("estimate_s")
             total = f"/{planned:.0f}" if planned else ""
             parts.append(f"{stage} {now - begun:.0f}{total} s")
+        if text := self._sending.text:
+            parts.append(text)
         self._wipe()
-        if parts:
-            sys.stderr.write("… " + " · ".join(parts))
+        if self._running:
+            # A line that wraps could not be wiped.
+            sys.stderr.write(("… " + " · ".join(parts))[: shutil.get_terminal_size().columns - 1])
             sys.stderr.flush()
             self._drawn = True
 

@@ -69,6 +69,9 @@ def generate(context: Context) -> Verdict:
                 crew = partial(Crew, context, shards, folder, complete)
             told = labels(scenario, run=context.run, seed=context.seed, start_ns=start_ns, duration_s=lasts_s)
             _artifact(context, LABELS, told, "labels")  # before it begins: it is known, whatever becomes of the run
+            due = any(one["alert"] for one in told["anomalies"])
+            if due and target is not None and not shard.part and (why := scoring.unheard(context.environment)):
+                context.log(f"alerts are due in this run, but {why}", level="warn")
             verdict, why = generating.run(context, order, folder, crew)
         context.reason = why or None
         finish(GENERATE, verdict, why)

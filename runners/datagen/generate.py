@@ -7,7 +7,7 @@ import itertools
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -29,7 +29,7 @@ from runners.ledger.attempt import Batch, Flag, Outcome
 from runners.ledger.header import Header
 from runners.ledger.identity import identity
 from runners.ledger.items import SIGNALS
-from runners.ledger.reader import Totals, fates, read_attempts, totals
+from runners.ledger.reader import Fate, Totals, fates, read_attempts, totals
 from runners.ledger.writer import LedgerWriter
 from runners.lib.files import write_json
 from runners.suite import Context, Verdict
@@ -88,7 +88,10 @@ class Player:
         self._ledger = (
             LedgerWriter(folder, header, scenario.source) if order.resumed is None else LedgerWriter.reopen(folder)
         )
-        self._settled_before = [_settled(folder, number) for number in range(len(order.outlets))]
+        self._settled_before = [
+            frozenset(fate.batch for fate in _settled(fates(read_attempts(folder, number)).values()))
+            for number in range(len(order.outlets))
+        ]
         self._lock = threading.Lock()
         carried = {signal for outlet in order.outlets for signal in outlet.signals}
         self._waiting = [signal for signal in SIGNALS if signal in carried]  # of which nothing was acknowledged yet
@@ -130,10 +133,9 @@ class Player:
             self.crew_complaint = self._crew.end(self._context) if self._crew else ""
         self.complaint = "; ".join(lane.delivery.complaint for lane in self._lanes if lane.delivery.complaint)
 
-    def sent(self) -> Totals:
-        """What became of all items of the ledger."""
-        by_sink = [fates(read_attempts(self.folder, number)) for number in range(len(self._lanes))]
-        return totals(fate for attempts in by_sink for fate in attempts.values())
+    def fates(self) -> list[Fate]:
+        """Of all requests of the ledger, sink by sink."""
+        return _fates(self.folder, len(self._order.outlets))
 
     def _take_counts(self) -> Mapping[Count, int]:
         found: Counter[Count] = Counter()
@@ -255,10 +257,14 @@ class Player:
             self._context.steady()
 
 
-def _settled(folder: Path, number: int) -> frozenset[Batch]:
-    """The requests to a sink that need no further attempt: what is unknown, refused or absent does."""
-    again = (Outcome.UNKNOWN, Outcome.REFUSED)
-    return frozenset(batch for batch, fate in fates(read_attempts(folder, number)).items() if fate.outcome not in again)
+def _fates(folder: Path, outlets: int) -> list[Fate]:
+    """What became of each request to each sink, by the rows of all shards."""
+    return [fate for number in range(outlets) for fate in fates(read_attempts(folder, number)).values()]
+
+
+def _settled(of: Iterable[Fate]) -> list[Fate]:
+    """Those that need no further attempt: what is unknown, refused or absent does."""
+    return [fate for fate in of if fate.outcome not in (Outcome.UNKNOWN, Outcome.REFUSED)]
 
 
 class _Patience:
@@ -286,9 +292,11 @@ def verdict_of(sent: Totals, planned: int, late_s: float, duration_s: float, *, 
 
 def run(context: Context, order: Order, folder: Path, crew: Callable[[], Crew] | None = None) -> tuple[Verdict, str]:
     """Play the order and say what became of it; (verdict, why it is not passed). folder: of its ledger."""
+    before = None if order.resumed is None else totals(_settled(_fates(folder, len(order.outlets))))
     player = Player(context, order, folder, crew)
     player.play()
-    sent = player.sent()
+    every = player.fates()
+    sent = totals(every)
     duration_s = order.duration_s or order.scenario.file.duration
     verdict, why = verdict_of(sent, player.planned, player.late_s, duration_s, stopped=context.stop.is_set())
     if verdict == "passed" and player.crew_complaint:
@@ -302,5 +310,7 @@ def run(context: Context, order: Order, folder: Path, crew: Callable[[], Crew] |
     context.events.emit(
         "ledger", kind="sent", ledger=str(player.folder), sent=sent.sent, acked=sent.acked, rejected=sent.rejected,
         unknown=sent.unknown, cpu_s=round(cpu_s(), 3), rss_mb=round(rss_mb(), 1),
+        signals={name: totals(one for one in every if one.batch.signal == name).acked for name in SIGNALS},
+        **({} if before is None else {"settled_before": before.sent}),
     )  # fmt: skip
     return verdict, why

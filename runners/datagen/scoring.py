@@ -16,7 +16,7 @@ from runners.ledger.header import read_header
 from runners.ledger.reader import read_attempts
 from runners.lib.errors import NotReady
 from runners.lib.files import read_json
-from runners.lib.home import Home
+from runners.lib.home import Environment, Home
 from runners.suite import Verdict
 from runners.target import open_target
 
@@ -41,6 +41,18 @@ class Scored:
             "verdict": self.verdict, "reason": self.reason or None, "source": self.source, "run": self.labels["run"],
             "scenario": self.labels["scenario"], **({} if self.score is None else to_json(self.score)),
         }  # fmt: skip
+
+
+def unheard(environment: Environment) -> str:
+    """Why nothing raises alerts about tenants in an environment that was provisioned here; empty where something may."""
+    state = read_json(environment.state)
+    stores = state.get("stores") if isinstance(state, dict) else None
+    if isinstance(stores, dict) and stores.get("metrics") == "embedded":
+        return (
+            f"no alert rule sees the tenants' metrics in environment '{environment.name}': its embedded store keeps them "
+            "(with Prometheus instead: testbed --set stores=real up)"
+        )
+    return ""
 
 
 def _slept(seconds: float) -> bool:
@@ -75,9 +87,11 @@ def score_run(
 
     if alertmanager is not None:
         return judged(Alertmanager(alertmanager))
-    header = read_header(ledger)
+    place = home.env(environment or read_header(ledger).environment)
+    if why := unheard(place):
+        return Scored("invalid", why, "none", labels)
     try:
-        with open_target(home.env(environment or header.environment)) as target:
+        with open_target(place) as target:
             return judged(PlatformAlerts(target, labels["tenants"]))
     except NotReady as error:
         return Scored("invalid", str(error), "none", labels)

@@ -59,21 +59,28 @@ class Stage:
     def of(self, type_: str) -> list[dict[str, Any]]:
         return [event for event in self.events() if event["type"] == type_]
 
-    def wait_for(self, true: Callable[[], bool], patience_s: float = 15) -> None:
+    def wait_for(self, true: Callable[[], bool], patience_s: float = 60) -> None:
         deadline = time.monotonic() + patience_s
         while not true():
             assert time.monotonic() < deadline, self.events()[-3:]
             assert self.process.poll() is None, (self.folder / "stderr").read_text()
             time.sleep(0.02)
 
-    def settle(self, true: Callable[[], bool], patience_s: float = 15) -> None:
+    def settle(self, true: Callable[[], bool], patience_s: float = 60) -> None:
         """As `wait_for`, of a process that has ended."""
         deadline = time.monotonic() + patience_s
         while not true():
             assert time.monotonic() < deadline
             time.sleep(0.02)
 
-    def end(self, patience_s: float = 40) -> int:
+    def stop(self, patience_s: float = 90) -> int:
+        """Ask it to end in good order; its exit code."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(b'{"cmd":"stop","args":{}}\n')
+        self.process.stdin.flush()
+        return self.end(patience_s)
+
+    def end(self, patience_s: float = 90) -> int:
         try:
             return self.process.wait(patience_s)
         finally:

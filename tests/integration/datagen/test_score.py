@@ -118,6 +118,21 @@ def test_a_run_that_is_not_over_or_was_cut_short_is_not_assessed(tmp_path: Path)
             assert reason in found["reason"]
 
 
+def test_where_no_rule_sees_the_metrics_it_is_said_before_and_nothing_is_held_against_the_alerts(
+    tmp_path: Path,
+) -> None:
+    with serving(Platform()) as platform:
+        environment(tmp_path, platform.url)
+        state = tmp_path / "env" / "local" / "state.json"
+        state.write_text(json.dumps(json.loads(state.read_text()) | {"stores": {"metrics": "embedded"}}))
+        stage = generate(tmp_path, LABELLED)
+        assert stage.end() == 0
+        (warning,) = [one["message"] for one in stage.of("log") if one["level"] == "warn"]
+        assert "alerts are due" in warning and "--set stores=real" in warning
+        done = testbed(tmp_path, "data", "score", "last")
+        assert done.returncode == 2 and "its embedded store keeps them" in done.stdout and "recall" not in done.stdout
+
+
 @contextlib.contextmanager
 def alertmanager(folder: Path) -> Iterator[str]:
     binary = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")

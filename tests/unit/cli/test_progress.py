@@ -66,3 +66,42 @@ def test_faults_and_warnings_of_stages_are_told_points_are_not(capsys: pytest.Ca
         stage | {"type": "metric.points", "series": "n", "t": [1], "v": [1]},
     )
     assert err.splitlines() == ["  crash: kill of ingest", "  crash: recovered in 1.50 s", "  crash: late"]
+
+
+SENT = {
+    "type": "ledger", "kind": "sent", "run": "s", "stage": "telemetry", "sent": 62_878, "acked": 62_878, "rejected": 0,
+    "unknown": 0, "cpu_s": 2.114, "rss_mb": 90.84, "signals": {"logs": 17_538, "traces": 16_237, "metrics": 29_103},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({}, "62,878 items, all acknowledged (17,538 log records, 16,237 spans, 29,103 samples) · generator: 2.1 s"),
+        ({"acked": 62_000, "rejected": 78, "unknown": 800}, "62,000 acknowledged, 78 rejected, 800 of unknown fate ("),
+        ({"settled_before": 60_000}, "29,103 samples); 60,000 of them before it was taken up again · generator"),
+        ({"settled_before": 62_878}, "29,103 samples); nothing had been missing · generator"),
+        ({"sent": 0, "acked": 0, "signals": {}}, "telemetry: 0 items: 0 acknowledged · generator"),
+    ],
+)
+def test_what_a_generator_sent_is_summed_up(
+    changed: dict[str, Any], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert words in shown(capsys, SENT | changed)[1]
+
+
+def test_while_a_generator_sends_one_sees_what_has_become_of_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Session, "interactive", True)
+    monkeypatch.setenv("COLUMNS", "120")
+    many = [
+        {"series": "data.sent{signal=logs}", "t": [1, 2], "v": [2_000, 1_000]},
+        {"series": "data.acked{signal=logs}", "t": [1], "v": [1_500]},
+        {"series": "data.acked{signal=traces}", "t": [1], "v": [500]},
+        {"series": "data.unknown{signal=traces}", "t": [1], "v": [7]},
+        {"series": "data.late", "t": [1], "v": [3.2]},
+    ]
+    starting = {"type": "stage.starting", "stage_name": "telemetry", "run_id": "s"}
+    points = {"type": "metric.points", "run": "s", "stage": "telemetry", "many": many}
+    assert "2,000 items acknowledged, 7 unknown, 3 s late" in shown(capsys, STARTED, starting, points)[1]
