@@ -56,6 +56,11 @@ def test_the_first_alert_is_the_detection_and_its_delay_is_told() -> None:
     assert to_json(found)["time_to_detect_s"] == {"n": 1, "median": 20, "max": 20}
 
 
+def test_a_late_alert_is_no_detection_but_true_all_the_same() -> None:
+    found = score(labels(anomaly()), [fired(160), fired(50)])
+    assert (found.recall, found.precision) == (0, 0.5)
+
+
 def test_name_tenant_and_service_must_fit() -> None:
     for other in (fired(120, "DiskNearlyFull"), fired(120, tenant="globex"), fired(120, service="cart")):
         assert results(score(labels(anomaly()), [other])) == ["missed"]

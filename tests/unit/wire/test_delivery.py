@@ -106,6 +106,13 @@ def test_it_tries_again_with_the_same_key_until_acknowledged(ledger: LedgerWrite
     assert outcomes == [(0, Outcome.UNKNOWN), (1, Outcome.REFUSED), (2, Outcome.UNKNOWN), (3, Outcome.ACKED)]
 
 
+def test_no_sink_is_waited_for_longer_than_is_reasonable(ledger: LedgerWriter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runners.wire.delivery._LONGEST_WISH_S", 0.01)
+    began = time.monotonic()
+    _, ended = deliver(ledger, Scripted(Answer(429, 0, 1e9), Answer(429, 0, float("inf")), Answer(200)), parcel())
+    assert ended == [Outcome.ACKED] and time.monotonic() - began < 4
+
+
 def test_a_rejection_is_final(ledger: LedgerWriter) -> None:
     sink = Scripted(BAD)
     counts, ended = deliver(ledger, sink, parcel())

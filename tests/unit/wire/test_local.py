@@ -1,6 +1,7 @@
 """The sinks on this machine: what they acknowledge has left the process."""
 
 from dataclasses import replace
+from io import FileIO
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,17 @@ def test_an_acknowledged_line_is_in_the_file_at_once(tmp_path: Path) -> None:
 def test_a_full_disk_is_an_error_before_the_acknowledgement() -> None:
     with pytest.raises(TestbedError, match="cannot write"):
         FileSink(Path("/dev/full")).send(SMALL)
+
+
+def test_what_a_disk_took_in_part_is_not_acknowledged(tmp_path: Path) -> None:
+    class AlmostFull(FileIO):
+        def write(self, data: bytes) -> int:  # type: ignore[override]
+            return super().write(data[:7])
+
+    sink = FileSink(tmp_path / "out.jsonl")
+    sink._file = AlmostFull(tmp_path / "out.jsonl", "ab")
+    with pytest.raises(TestbedError, match="in part only"):
+        sink.send(SMALL)
 
 
 def test_what_was_captured_is_what_was_sent_apart_by_tenant_and_signal(tmp_path: Path) -> None:
