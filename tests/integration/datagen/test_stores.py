@@ -21,7 +21,7 @@ from runners.datagen.scenario import read_scenario
 from runners.datagen.world import World
 from runners.ledger.attempt import Batch, Outcome
 from runners.ledger.header import read_header
-from runners.ledger.items import Histogram, LogRecord, Resource, Signal
+from runners.ledger.items import Histogram, LogRecord, Resource, Sample, Signal
 from runners.ledger.pushed import metadata_of
 from runners.ledger.reader import fates, read_attempts, totals
 from runners.ledger.shown import series_of
@@ -97,7 +97,7 @@ def query(prometheus: Server, expression: str, at: float) -> list[dict[str, Any]
 
 def test_every_sink_has_attempts_of_its_own_and_all_were_acknowledged(run: Stage, world: World) -> None:
     header = read_header(run.ledger)
-    assert [name.split("+")[0].split(":")[0] for name in header.outlets] == ["loki", "prometheus", "file"]
+    assert [name.split("+")[0].split(":")[0] for name in header.outlets] == ["loki", "prw", "file"]
     plan = count(read_scenario(TEXT.encode(), Path("x")), 42)
     of = [totals(fates(read_attempts(run.ledger, number)).values()) for number in range(3)]
     assert [sums.acked for sums in of] == [plan.items["logs"], plan.items["metrics"], sum(plan.items.values())]
@@ -193,6 +193,36 @@ def test_prometheus_takes_a_write_whole_or_not_at_all(world: World, prometheus: 
 
 
 @pytest.mark.parametrize(
+    ("changed", "outcome"),
+    [
+        ({0: (-10, 1.0)}, Outcome.ACKED),  # within the window in which Prometheus takes what is out of order
+        ({0: (-3_000, 1.0), 1: (1, 1.0)}, Outcome.REJECTED),
+        ({0: (0, 7.0), 1: (1, 1.0)}, Outcome.REJECTED),  # another value for a time that it has
+    ],
+)
+def test_samples_out_of_order_are_taken_within_the_window_and_else_refused_with_all_of_their_write(
+    world: World, prometheus: Server, changed: dict[int, tuple[int, float]], outcome: Outcome
+) -> None:
+    """changed: which of three series is written a second time, when (s after the first time), and with what value."""
+    name, now = f"order-{outcome.name}-{len(changed)}-{changed[0][0]}", time.time_ns()
+    resource = Resource(name, name, {"service.name": name})
+    plain = [one for one in world.slice(0, "metrics", 1) if isinstance(one, Sample)][:3]
+    first = [one._replace(time=now, resource=resource) for one in plain]
+    second = [first[index]._replace(time=now + at * 10**9, value=value) for index, (at, value) in changed.items()]
+    sink = PrometheusSink(prometheus.url)
+    for number, (items, expected) in enumerate(((first, Outcome.ACKED), (second, outcome))):
+        batch = Batch(0, "metrics", 0, number)
+        answer = sink.send(pack_parcel("run", "acme", batch, items, wire="remote_write"))
+        if answer.rejected:  # newer ones take what they can, and say how much
+            expected = Outcome.PARTIAL
+        assert judge(answer) == (expected, False), answer
+    sink.close()
+    stored = query(prometheus, f'{{service="{name}"}}[2h]', now / 1e9 + 5)
+    kept = 3 + (len(changed) - (answer.rejected or 0) if expected is not Outcome.REJECTED else 0)
+    assert sum(len(one["values"]) for one in stored) == kept
+
+
+@pytest.mark.parametrize(
     ("sink", "status", "outcome"),
     [
         ("loki", 429, Outcome.REFUSED),
@@ -229,3 +259,64 @@ def test_answers_of_stores_are_judged_by_what_they_prove(
     assert judge(answer) == (outcome, outcome is not Outcome.REJECTED)
     assert answer.retry_after_s == (None if outcome is Outcome.REJECTED else 3.0)
     assert answer.error == "no"
+
+
+SHIPPED = Path("runners/shipped/scenarios")
+
+
+def counted(prometheus: Server, run: str, at: float) -> tuple[int, int]:
+    """(series, samples) that Prometheus itself counts of a run."""
+    mine = f'testbed_run_id="{run}"'
+    series = samples = 0
+    for one in query(prometheus, f"count by (__name__) (last_over_time({{{mine}}}[10m]))", at):
+        series += int(one["value"][1])
+        name = one["metric"]["__name__"]
+        (found,) = query(prometheus, f'sum(count_over_time({{__name__="{name}",{mine}}}[10m]))', at)
+        samples += int(found["value"][1])
+    return series, samples
+
+
+def samples_in(world: World) -> int:
+    """What a store makes of the plan's metrics: of a histogram's data point several samples."""
+    return sum(
+        series_of(one) if isinstance(one, Histogram) else 1
+        for number in range(len(world.tenants))
+        for tick in range(world.ticks + 1)
+        for one in world.slice(number, "metrics", tick)
+    )
+
+
+def test_of_a_production_day_both_stores_count_what_the_plan_states(
+    tmp_path: Path, loki: Server, prometheus: Server
+) -> None:
+    text = (SHIPPED / "production-day.yaml").read_text()
+    start = time.time_ns() - 120 * 10**9
+    sinks = [f"loki+{loki.url}", f"prw+{prometheus.url}"]
+    stage = generate(tmp_path, text, sink=sinks, start_ns=start, duration_s=40)
+    assert stage.end() == 0, stage.events()[-1]
+    plan = count(read_scenario(text.encode(), Path("x")), 42, 40, start)
+    world = world_of(stage.ledger, read_header(stage.ledger))
+    at = world.end_ns / 1e9 + 5
+    assert counted(prometheus, stage.run, at) == (plan.series, samples_in(world))
+    lines_of = f'sum(count_over_time({{service_namespace="shop"}} | testbed_run_id="{stage.run}" [10m]))'
+    found = 0
+    for tenant in TENANTS:
+        answer = httpx.get(
+            f"{loki.url}/loki/api/v1/query", headers={"X-Scope-OrgID": tenant},
+            params={"query": lines_of, "time": str(round(at * 1e9))}, timeout=30,
+        )  # fmt: skip
+        found += sum(int(one["value"][1]) for one in answer.json()["data"]["result"])
+    assert found == plan.items["logs"] > 3_000
+
+
+def test_series_that_come_and_go_are_counted_as_stated(tmp_path: Path, prometheus: Server) -> None:
+    text = (SHIPPED / "cardinality-bomb.yaml").read_text()
+    assert "series: 100000, churn: 10%/m" in text
+    text = text.replace("series: 100000, churn: 10%/m", "series: 12000, churn: 300%/h")
+    start = time.time_ns() - 150 * 10**9
+    stage = generate(tmp_path, text, sink=f"prw+{prometheus.url}", start_ns=start, duration_s=120)
+    assert stage.end() == 0, stage.events()[-1]
+    plan = count(read_scenario(text.encode(), Path("x")), 42, 120, start)
+    world = world_of(stage.ledger, read_header(stage.ledger))
+    assert counted(prometheus, stage.run, world.end_ns / 1e9 + 5) == (plan.series, plan.items["metrics"])
+    assert plan.series > plan.active_series == 12_000
