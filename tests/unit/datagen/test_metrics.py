@@ -7,8 +7,11 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from typing import cast
 
+import numpy as np
 import pytest
 
+from runners.datagen.model.buckets import BOUNDS, BUCKETS, OFFSET, classic, exponential
+from runners.datagen.model.filler import Filler
 from runners.datagen.model.metrics import CALLED, CALLS, SERVED
 from runners.datagen.plan import count
 from runners.datagen.world import World
@@ -62,6 +65,22 @@ def test_histograms_count_the_very_spans() -> None:
             assert item.scale == 0
             expected = Counter(math.ceil(math.log2(each / 1e9)) - 1 - item.offset for each in durations)
         assert {place: cell for place, cell in enumerate(item.counts) if cell} == expected
+
+
+def test_a_bound_belongs_to_the_bucket_below() -> None:
+    for number, bound in enumerate(BOUNDS):
+        ns = round(bound * 10**9)
+        assert classic(np.array([ns, ns + 1])).tolist() == [number, number + 1]
+    for number in range(BUCKETS - 1):
+        ns = 10**9 * 2 ** (OFFSET + 1 + number)  # a whole number from 2^-9 s on
+        if ns == int(ns):
+            assert exponential(np.array([int(ns), int(ns) + 1])).tolist() == [number, number + 1]
+
+
+def test_series_that_churn_are_replaced_one_after_the_other() -> None:
+    of = Filler(slots=100, lifetime=20)
+    for tick in range(60):
+        assert (of.generations(tick + 1) != of.generations(tick)).sum() == 5
 
 
 def test_exemplars_point_to_the_last_span_that_was_counted() -> None:
