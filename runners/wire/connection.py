@@ -220,10 +220,18 @@ def _port(parts: SplitResult) -> int:
 
 
 def require_reachable(url: str, timeout_s: float = 5) -> None:
-    """Raises NotReady when nothing listens there: better said before the first item than after the last."""
+    """Raises NotReady when nothing listens there, or nobody that this machine trusts: better said before the first item
+    than after the last."""
     parts = split_url(url)
     try:
-        socket.create_connection((parts.hostname or "", _port(parts)), timeout_s).close()
+        with socket.create_connection((parts.hostname or "", _port(parts)), timeout_s) as opened:
+            if parts.scheme == "https":
+                ssl.create_default_context().wrap_socket(opened, server_hostname=parts.hostname).close()
+    except ssl.SSLError as error:
+        raise NotReady(
+            f"the sink {url} cannot be trusted: {error}",
+            remedy="name its certificate in SSL_CERT_FILE, or write http://",
+        ) from None
     except OSError as error:
         raise NotReady(
             f"the sink {url} cannot be reached: {error}", remedy="start it, or see `testbed status`"

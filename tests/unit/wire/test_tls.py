@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from runners.wire.connection import Connection, Reply
+from runners.lib.errors import NotReady
+from runners.wire.connection import Connection, Reply, require_reachable
 from runners.wire.parcel import Answer
 
 
@@ -96,3 +97,16 @@ def test_another_one_is_told_nothing(server: _Server) -> None:
     answer = connection.post("/v1/logs", b"secret", {"Authorization": "Bearer x"})
     assert isinstance(answer, Answer) and answer.status == 0 and "certificate" in answer.error.lower()
     assert server.seen == []
+
+
+def test_whom_nobody_trusts_is_named_before_anything_is_sent(
+    server: _Server, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"https://127.0.0.1:{server.server_port}"
+    with pytest.raises(NotReady, match="cannot be trusted") as caught:
+        require_reachable(url)
+    assert "SSL_CERT_FILE" in str(caught.value)
+    with pytest.raises(NotReady, match="cannot be trusted"):
+        require_reachable(f"https://localhost:{server.server_port}")
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    require_reachable(url)
