@@ -40,11 +40,11 @@ def stale(page: str, figures: Sequence[Figure]) -> list[str]:
     }
     found = []
     for one in figures:
-        row: list[str] | None = told.pop(one.name, None)
-        if row is None or (row[1], row[3], row[4]) != (one.range, one.how, one.source):
-            found.append(f"{one.name}: {row}")
-        elif abs(_number(row[2]) - one.value) > TOLERANCE * abs(one.value) + 0.6 * 10**-one.places:
-            found.append(f"{one.name}: {row[2]}, now {one.shown(one.value)}")
+        said = told.pop(one.name, None)
+        if said is None or (said[1], said[3], said[4]) != (one.range, one.how, one.source):
+            found.append(f"{one.name}: {said}")
+        elif abs(_number(said[2]) - one.value) > TOLERANCE * abs(one.value) + 0.6 * 10**-one.places:
+            found.append(f"{one.name}: {said[2]}, now {one.shown(one.value)}")
     return found + [f"{name}: nothing measures it" for name in told]
 
 
