@@ -14,6 +14,9 @@ from runners.lib.errors import FileError
 from runners.lib.text import did_you_mean
 from runners.lib.units import parse_bytes, parse_duration, parse_rate
 
+MOST_NODES = 200_000
+"""Values of a file, aliases written out: far more than anybody writes, far less than a bomb of aliases has."""
+
 Seconds = Annotated[float, BeforeValidator(parse_duration)]
 Rate = Annotated[float, BeforeValidator(parse_rate)]
 Bytes = Annotated[int, BeforeValidator(parse_bytes)]
@@ -90,6 +93,8 @@ def parse(text: str, path: Path, *, ansible: bool = False) -> Document:
     try:
         loader = (_Ansible if ansible else yaml.SafeLoader)(text)  # refuses control characters at once
         node = loader.get_single_node()
+        if node is not None:
+            _bounded(node, path)
         data = None if node is None else _value(loader, node, (), lines, path)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -99,12 +104,44 @@ def parse(text: str, path: Path, *, ansible: bool = False) -> Document:
         ) from None  # fmt: skip
     except yaml.YAMLError as error:
         raise FileError(f"not valid YAML: {' '.join(str(error).split())}", file=path) from None
-    except (ValueError, OverflowError, RecursionError) as error:  # such as the date 2026-99-99
+    except RecursionError:
+        raise FileError("nested more deeply than can be read", file=path, remedy="write it flatter") from None
+    except (ValueError, OverflowError) as error:  # such as the date 2026-99-99
         raise FileError(f"a value cannot be read: {error}", file=path, remedy="put it in quotes") from None
     finally:
         if loader is not None:
             loader.dispose()
     return Document(path, data, lines)
+
+
+def _bounded(root: yaml.Node, path: Path) -> None:
+    """Raises FileError for a file that holds itself, or grows out of hand when its aliases are written out."""
+    sizes: dict[int, int] = {}
+    open_: set[int] = set()
+
+    def size(node: yaml.Node) -> int:
+        if id(node) in open_:
+            raise FileError(
+                "a value holds itself", file=path, line=node.start_mark.line + 1, remedy="take the alias out"
+            )
+        if (known := sizes.get(id(node))) is not None:
+            return known
+        inside: list[yaml.Node] = []
+        if isinstance(node, yaml.MappingNode):
+            inside = [each for pair in node.value for each in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            inside = node.value
+        open_.add(id(node))
+        found = sizes[id(node)] = 1 + sum(map(size, inside))
+        open_.discard(id(node))
+        if found > MOST_NODES:
+            raise FileError(
+                f"more than {MOST_NODES:,} values, aliases written out", file=path, line=node.start_mark.line + 1,
+                remedy="write what is needed, with fewer aliases",
+            )  # fmt: skip
+        return found
+
+    size(root)
 
 
 def _value(
@@ -152,6 +189,14 @@ def load(path: Path, model: type[Model]) -> Model:
     return check(read(path), model)
 
 
+_NAME = "^[a-z0-9][a-z0-9-]{0,62}$"
+_PLAIN = {
+    "model_type": "keys and values are wanted here", "dict_type": "keys and values are wanted here",
+    "tuple_type": "a list is wanted here", "list_type": "a list is wanted here", "string_type": "text is wanted here",
+}  # fmt: skip
+"""What a type of error means to who wrote the file."""
+
+
 def _explain(document: Document, model: type[BaseModel], error: ValidationError) -> FileError:
     # An unknown key explains more than the missing one that it was meant to be.
     first = min(error.errors(), key=lambda item: item["type"] != "extra_forbidden")
@@ -165,9 +210,20 @@ def _explain(document: Document, model: type[BaseModel], error: ValidationError)
             f"unknown key '{first['loc'][-1]}'", first["loc"], did_you_mean(str(first["loc"][-1]), known)
         )
     if first["type"] == "missing":
-        return document.error(f"key '{first['loc'][-1]}' is missing in {dotted}", where, f"add '{first['loc'][-1]}:'")
-    message = first["msg"].removeprefix("Value error, ")
-    return document.error(f"{dotted}: {message}", where, None if "write" in message else f"it is {first['input']!r}")
+        inside = ".".join(str(part) for part in where[:-1]) or "the document"
+        return document.error(f"key '{first['loc'][-1]}' is missing in {inside}", where, f"add '{first['loc'][-1]}:'")
+    if first["type"] == "string_pattern_mismatch" and first.get("ctx", {}).get("pattern") == _NAME:
+        message = "lower-case letters, digits and hyphens are wanted, 63 at most"
+        return document.error(f"{dotted}: {message}", where, f"it is {_short(first['input'])}")
+    message = _PLAIN.get(first["type"]) or first["msg"].removeprefix("Value error, ")
+    return document.error(
+        f"{dotted}: {message}", where, None if "write" in message else f"it is {_short(first['input'])}"
+    )
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:59]}…"
 
 
 def _names(document: Document, location: Sequence[str | int]) -> set[str]:

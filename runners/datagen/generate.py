@@ -39,6 +39,8 @@ from runners.wire.parcel import Parcel
 _RESEND_AFTER_S = 1.0
 _LATE_SHARE = 0.2
 _STOP_PATIENCE_S = 2.0
+_BLOCKED_TICKS = 5
+_BEHIND_S, _TOO_FAR_BEHIND_S, _SAID_EVERY_S = 1.0, 3.0, 5.0
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,8 @@ class Player:
         self.planned = 0
         """Items that the plan has for all outlets together, of all shards, up to the tick that was reached."""
         self.complaint = self.crew_complaint = ""
-        self.late_s = 0.0
+        self.late_s = self.behind_s = 0.0
+        self._said_behind, self._blocked_s = float("-inf"), 0.0
 
     def play(self) -> None:
         """Send everything, then the sentinels; what the crew does is waited for. Raises TestbedError when the ledger or a file sink cannot be written."""
@@ -180,15 +183,31 @@ class Player:
                 # How far behind this process would be with a sink that takes everything at once.
                 self.late_s = max(0.0, self.late_s + time.monotonic() - began - tick_s)
                 self._wait_until(self._origin + (tick + 1) * tick_s)
+            offered = time.monotonic()
             for lane, parcel in parcels:
                 if (wait_s := held_back_s(self._faults, self._order.seed, parcel.batch)) > 0:
                     heapq.heappush(self._held, (time.monotonic() + wait_s, next(self._order_held), lane, parcel))
                 else:
                     lane.delivery.submit(parcel, stop)
             self._send_spoilt(tick, parcels)
+            # A process that was stopped for a while was not held up by the sink: no tick counts for more than a few.
+            self._blocked_s += min(time.monotonic() - offered, _BLOCKED_TICKS * tick_s)
+            if self._order.paced:
+                self._say_behind(time.monotonic() - self._origin - (tick + 1) * tick_s)
             if stop.is_set() or all(lane.delivery.gave_up for lane in self._lanes):
                 return
             self._resend(time.monotonic())
+
+    def _say_behind(self, behind_s: float) -> None:
+        """behind_s: after the time at which the tick was due, its last request found room in its queue. What the sink did not
+        cause, such as a late start of this process, is not meant."""
+        behind_s = min(behind_s, self._blocked_s)
+        self.behind_s, now = max(0.0, behind_s), time.monotonic()
+        if behind_s > _BEHIND_S and now - self._said_behind > _SAID_EVERY_S:
+            self._said_behind = now
+            self._context.log(
+                f"the sink takes less than it is sent: {behind_s:.1f} s behind the schedule", level="warning"
+            )
 
     def _send_spoilt(self, tick: int, parcels: Sequence[tuple[_Lane, Parcel]]) -> None:
         """Made of requests of one tenant, another one each tick: so each is sent by one shard, whichever that is."""
@@ -290,6 +309,17 @@ def verdict_of(sent: Totals, planned: int, late_s: float, duration_s: float, *, 
     return "passed", ""
 
 
+def pace_of(behind_s: float, duration_s: float, sent: Totals) -> tuple[Verdict, str]:
+    """(verdict, why not passed) of a run in which no attempt failed. behind_s: at the end of the schedule."""
+    if behind_s <= max(_TOO_FAR_BEHIND_S, _LATE_SHARE * duration_s):
+        return "passed", ""
+    took, asked = sent.acked / (duration_s + behind_s), sent.sent / duration_s
+    return "invalid", (
+        f"the sink could not keep the pace: {behind_s:.1f} s behind after {duration_s:g} s, about {took:,.0f} of {asked:,.0f} "
+        "items a second; use fewer requests, or more senders"
+    )
+
+
 def run(context: Context, order: Order, folder: Path, crew: Callable[[], Crew] | None = None) -> tuple[Verdict, str]:
     """Play the order and say what became of it; (verdict, why it is not passed). folder: of its ledger."""
     before = None if order.resumed is None else totals(_settled(_fates(folder, len(order.outlets))))
@@ -301,6 +331,8 @@ def run(context: Context, order: Order, folder: Path, crew: Callable[[], Crew] |
     verdict, why = verdict_of(sent, player.planned, player.late_s, duration_s, stopped=context.stop.is_set())
     if verdict == "passed" and player.crew_complaint:
         verdict, why = "failed", player.crew_complaint
+    if verdict == "passed" and not context.stop.is_set() and not player.complaint:
+        verdict, why = pace_of(player.behind_s, duration_s, sent)
     if why and player.complaint:
         why += f" (last complaint: {player.complaint})"
     if player.refusals:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,8 @@ _ANY_START_NS = 10**18
 @dataclass(frozen=True)
 class Plan:
     """items: by signal, sentinels included, things sent twice on purpose counted once; requests: likewise; series: that a
-    store counts after the run; active_series: at any moment of it."""
+    store counts after the run; active_series: at any moment of it; busy: seconds of processor time that a second of the busiest
+    tick takes here to be made, before compression."""
 
     items: dict[Signal, int]
     requests: int
@@ -28,12 +30,13 @@ class Plan:
     bytes_estimate: int
     duration_s: float
     tenants: tuple[str, ...]
+    busy: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         return {
             "items": self.items, "series": self.series, "active_series": self.active_series, "bytes_estimate": self.bytes_estimate,
             "duration_s": self.duration_s, "tenants": list(self.tenants), "requests": self.requests,
-            "resent": self.resent,
+            "resent": self.resent, "busy": round(self.busy, 3),
         }  # fmt: skip
 
 
@@ -44,11 +47,15 @@ def count(scenario: Scenario, seed: int, duration_s: float | None = None, start_
     """
     world = World(scenario, Identity("dry-run", scenario.tenants), seed, start_ns, duration_s)
     items: dict[Signal, int] = dict.fromkeys(SIGNALS, 0)
-    requests = resent = 0
+    requests = resent = most = busiest = 0
     for tick in range(world.ticks + 1):
+        of_tick = 0
         for signal in SIGNALS:
             for tenant in range(len(world.tenants)):
-                items[signal] += world.count(tenant, signal, tick)
+                items[signal] += (found := world.count(tenant, signal, tick))
+                of_tick += found
+        if of_tick > most and tick < world.ticks:
+            most, busiest = of_tick, tick
         for batch in world.batches(tick):
             requests += 1
             resent += tick < world.ticks and resends(scenario, seed, batch)  # sentinels are sent once
@@ -61,7 +68,19 @@ def count(scenario: Scenario, seed: int, duration_s: float | None = None, start_
         _bytes(world, items),
         world.ticks * world.tick_ns / 1e9,
         world.tenants,
+        _busy(world, busiest, most),
     )
+
+
+def _busy(world: World, tick: int, items: int) -> float:
+    """Seconds of processor time a second, of the busiest tick with so many items: measured at the one beside it, when the
+    parts that are made once have been made."""
+    for batch in world.batches(tick):
+        world.parcel(batch)
+    beside = tick - 1 if tick else min(1, world.ticks - 1)
+    began = time.process_time()
+    made = sum(world.parcel(batch).items for batch in world.batches(beside))
+    return (time.process_time() - began) * items / max(1, made) / (world.tick_ns / 1e9)
 
 
 def resends(scenario: Scenario, seed: int, batch: Batch) -> bool:

@@ -13,6 +13,7 @@ from runners.audit.source import Index
 from runners.datagen.anomaly import Effects
 from runners.datagen.clock import Schedule, schedule
 from runners.datagen.encode import Body, Encoder
+from runners.datagen.feasible import check_length, check_rate
 from runners.datagen.gauging import gauged
 from runners.datagen.loki_pushing import PushEncoder
 from runners.datagen.metering import MetricEncoder, Part
@@ -73,10 +74,12 @@ class World:
         """identity.tenants must be the scenario's. duration_s: instead of the scenario's own."""
         self.scenario, self.identity, self.seed, self.start_ns = scenario, identity, seed, start_ns
         file = scenario.file
+        check_length(scenario, duration_s)
         self._tenants: list[_Tenant] = []
         gaugings = gauged(scenario)
         for number, name in enumerate(identity.tenants):
             plan = schedule(file, number, start_ns, duration_s, seed)
+            check_rate(scenario, number, plan.cumulative)
             effects = Effects(scenario.anomalies, name, plan.tick_ns)
             staff = roster(effects, file.instances)
             habits = Habits(file.traces.orphans, file.logs.debug, _skews(file, seed, name, staff), file.logs.asides)

@@ -141,6 +141,7 @@ def _generate(session: Session, args: argparse.Namespace) -> int:
     import time
 
     from runners.config import lookup
+    from runners.datagen.feasible import check_early
     from runners.datagen.gauging import gauged
     from runners.datagen.plan import count
     from runners.datagen.scenario import load_scenario
@@ -157,8 +158,14 @@ def _generate(session: Session, args: argparse.Namespace) -> int:
     window = _window(args)
     if window is not None:
         duration_s = window.duration_s
+    check_early(scenario, args.seed, duration_s, window.start_ns if window else time.time_ns())
     if args.dry_run:
         plan = count(scenario, args.seed, duration_s, window.start_ns if window else time.time_ns())
+        if window is None and plan.busy > 0.7 * args.shards:
+            session.say(
+                f"warning: this machine needs {plan.busy:.1f} s of one core for a second of the busiest tick: it will not keep the pace"
+                f" with {args.shards} process{'es' if args.shards > 1 else ''}; ask for less, or use more --shards"
+            )
         session.result(plan.to_json(), _describe(path, plan))
         return 0
     from runners.cli.launch import run_stage

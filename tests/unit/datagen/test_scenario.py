@@ -77,7 +77,7 @@ def test_the_share_that_is_sent_again_is_kept_and_depends_on_the_seed() -> None:
         ("errors: 15%", "errors: many", 13, "not a share", "write for example 2%"),
         ("interval: 2s", "interval: 1500ms", 14, "no multiple of the tick", "write for example 2s"),
         ("{id: globex}", "{id: acme}", 8, "listed twice", "keep one"),
-        ("{id: globex}", "{id: Globex Inc}", 8, "pattern", ""),
+        ("{id: globex}", "{id: Globex Inc}", 8, "lower-case letters", "Globex Inc"),
         (
             "wave: {",
             "spikes: [{at: 9s, lasts: 1s, factor: 2}]\n  wave: {",
