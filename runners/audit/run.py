@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from runners.ledger.attempt import Batch
 from runners.ledger.items import SIGNALS, Signal
 from runners.ledger.reader import Fate
 from runners.ledger.sight import Sight
+from runners.lib.errors import NotReady
 
 Verdict = Literal["passed", "failed", "invalid"]
 FATAL = tuple(name for name in WRONG if name != "duplicated_by_retry")
@@ -137,18 +139,32 @@ def not_assessed(source: Source, fates: Mapping[Batch, Fate], reason: str) -> Au
 
 
 def write_findings(path: Path, findings: Iterable[Finding]) -> None:
-    """One JSON line per item that is wrong, with the natural key by which it is found in the platform."""
-    with path.open("w", encoding="utf-8") as file:
+    """One JSON line per item that is wrong, with the natural key by which it is found in the platform. The file is
+    there whole, or as it was."""
+    whole = path.is_file() or not path.exists()
+    beside = path.with_name(f"{path.name}.new") if whole else path  # /dev/stdout is no file to be replaced
+    with beside.open("w", encoding="utf-8") as file:
         for finding in findings:
-            line: dict[str, Any] = {
-                "wrong": finding.wrong, "signal": finding.signal, "tenant": finding.tenant, "key": finding.key,
-                "time_unix_nano": str(finding.time),
-            }  # fmt: skip
-            if finding.batch is not None:
-                line["request"] = {"tick": finding.batch.tick, "part": finding.batch.part}
-            if finding.reader is not None:
-                line["readable_by"] = finding.reader
-            if finding.copies:
-                line["copies"] = finding.copies
-            line["why"] = finding.why
-            file.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
+            file.write(json.dumps(_line(finding), ensure_ascii=False, separators=(",", ":")) + "\n")
+    if whole:
+        beside.rename(path)
+
+
+def _line(finding: Finding) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "wrong": finding.wrong, "signal": finding.signal, "tenant": finding.tenant, "key": finding.key,
+        "time_unix_nano": str(finding.time),
+    }  # fmt: skip
+    if finding.batch is not None:
+        found["request"] = {"tick": finding.batch.tick, "part": finding.batch.part}
+    if finding.reader is not None:
+        found["readable_by"] = finding.reader
+    if finding.copies:
+        found["copies"] = finding.copies
+    return found | {"why": finding.why}
+
+
+def require_writable(path: Path) -> None:
+    """Asked before anything is read. Raises NotReady when findings cannot be written there."""
+    if path.is_dir() or not path.parent.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise NotReady("the findings cannot be written there", file=path, remedy="name a file in a folder of yours")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,11 @@ from runners.audit.sights import sights
 from runners.datagen.reading import PLATFORM, Store, open_stores, outlet_of, platform_of, written_to
 from runners.datagen.scenario import Scenario, read_scenario
 from runners.datagen.world import World
+from runners.events import read_events
 from runners.ledger.attempt import Batch
-from runners.ledger.header import FORMAT, SCENARIO, Header, read_header
-from runners.ledger.items import SIGNALS, Signal
-from runners.ledger.reader import Fate, being_written, fates, read_attempts
+from runners.ledger.header import FORMAT, HEADER, ROWS, SCENARIO, Header, read_header
+from runners.ledger.items import SIGNALS, Item, Signal, moment
+from runners.ledger.reader import Fate, being_written, fates, read_attempts, totals
 from runners.lib.errors import NotReady
 from runners.lib.files import read_json, write_json
 from runners.lib.home import Home
@@ -28,6 +29,7 @@ from runners.target import open_target
 
 WAIT_S = 15.0
 _ITEMS: dict[Signal, str] = {"logs": "log records", "traces": "spans", "metrics": "samples"}
+_PUT_BACK = "put header.json and scenario.yaml back as the run wrote them, or use the version that wrote them"
 _HIDDEN = {"duplicated": "duplicates", "leaked": "leaks", "forged": "items that nobody sent"}
 
 
@@ -43,15 +45,65 @@ def scenario_of(folder: Path, header: Header) -> Scenario:
     try:
         source = path.read_bytes()
     except OSError as error:
-        raise NotReady(f"the ledger's scenario cannot be read: {error.strerror}", file=path) from None
+        raise NotReady(
+            f"the ledger's scenario cannot be read: {error.strerror}", file=path, remedy="put it back beside the header"
+        ) from None
     if hashlib.sha256(source).hexdigest() != header.scenario_sha256:
-        raise NotReady("the scenario was changed after the run: its items cannot be made again", file=path)
+        raise NotReady(
+            "the scenario was changed after the run: its items cannot be made again", file=path,
+            remedy="put the scenario back that the run played",
+        )  # fmt: skip
     return read_scenario(source, path)
 
 
 def world_of(folder: Path, header: Header) -> World:
-    """The world that wrote the ledger. Raises NotReady as `scenario_of` does."""
-    return World(scenario_of(folder, header), header.identity, header.seed, header.start_ns, header.duration_s)
+    """The world that wrote the ledger. Raises NotReady as `scenario_of` does, and for a header of another run."""
+    scenario, file = scenario_of(folder, header), folder / HEADER
+    if header.tenants != scenario.tenants:
+        raise NotReady("the header's tenants are not the scenario's", file=file, remedy=_PUT_BACK)
+    spec = read_json(folder.parent.parent / "spec.json")
+    if isinstance(spec, dict) and spec.get("action") == "generate" and spec.get("id") != header.run:
+        raise NotReady(
+            f"the header is of run {header.run}, the folder of {spec.get('id')}", file=file, remedy=_PUT_BACK
+        )
+    return World(scenario, header.identity, header.seed, header.start_ns, header.duration_s)
+
+
+def require_fitting(world: World, folder: Path, attempts: Mapping[Batch, Fate]) -> None:
+    """Raises NotReady when the world does not make the requests that the ledger tells of: something was changed after the run,
+    and everything would be called lost and forged."""
+    order = list(attempts)
+    ends = {(batch.signal, "first"): batch for batch in reversed(order)} | {(one.signal, "last"): one for one in order}
+    for batch in ends.values():
+        fate = attempts[batch]
+        made: Sequence[Item] = ()
+        if batch.tenant < len(world.tenants) and batch.tick <= world.ticks:
+            items = world.slice(batch.tenant, batch.signal, batch.tick)
+            made = [item for index, item in enumerate(items) if world.part_of(index, len(items)) == batch.part]
+        times = [moment(item) for item in made] or [0]
+        if (len(made), min(times), max(times)) != (fate.items, fate.first_time, fate.last_time):
+            raise NotReady(
+                f"the ledger tells of a request ({batch.signal}, tick {batch.tick}) that this scenario, seed and start do not make",
+                file=folder / HEADER, remedy=_PUT_BACK,
+            )  # fmt: skip
+
+
+def require_whole(folder: Path, header: Header) -> None:
+    """Raises NotReady when the run said that it sent more than its ledger tells of: rows are missing."""
+    events = folder.parent.parent / "events.jsonl"
+    try:
+        said = [event for event in read_events(events) if event.get("type") == "ledger" and event.get("kind") == "sent"]
+    except (OSError, ValueError):  # a ledger that lies elsewhere
+        return
+    if not said:
+        return
+    numbers = range(len(header.outlets))
+    held = sum(totals(fates(read_attempts(folder, number)).values()).sent for number in numbers)
+    if held < int(said[-1]["sent"]):
+        raise NotReady(
+            f"the ledger is not whole: the run sent {said[-1]['sent']:,} items, and it tells of {held:,}", file=folder / ROWS,
+            remedy="restore the file from a copy: what the store has of the rest would be called forged",
+        )  # fmt: skip
 
 
 def audit_ledger(
@@ -68,7 +120,10 @@ def audit_ledger(
     writing = being_written(folder)  # asked first: a ledger that ends meanwhile was still read too early
     asked = tuple(stores) or (written_to(header) if reader is None else ())
     attempts = _attempts(folder, header, asked)
-    if writing:
+    if not writing:
+        require_whole(folder, header)
+        require_fitting(world, folder, attempts)
+    else:
         return not_assessed(world, attempts, "the run is still writing: its ledger is no account of the store yet")
 
     def faults() -> list[Fault]:

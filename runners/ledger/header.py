@@ -17,6 +17,11 @@ SHARDS = "shard-*"
 """Folders in a ledger: what further processes of the run, or other hosts, wrote; ledgers themselves."""
 FORMAT = 2
 """Goes up when the same scenario and seed give other items. The rows of all formats are read alike."""
+_RESTORE = "restore it from a copy: nothing can be said of the run without it"
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    "run": str, "environment": str, "sink": str, "scenario": str, "scenario_sha256": str, "seed": int, "start_ns": int,
+    "duration_s": (int, float), "tenants": tuple, "code": str, "idempotent": bool, "also": tuple,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -54,15 +59,30 @@ class Header:
 
 def read_header(folder: Path) -> Header:
     """Raises NotReady when the folder holds no ledger that this version can read."""
-    document: Any = read_json(folder / HEADER)
+    path = folder / HEADER
+    document: Any = read_json(path)
     if not isinstance(document, dict):
+        if path.exists():
+            raise NotReady("the ledger's header is damaged: it is no JSON object", file=path, remedy=_RESTORE)
         raise NotReady(
             f"{folder} holds no ledger", remedy="give a run of `testbed data generate`, or its ledger folder"
         )
     if document.get("v") not in range(1, FORMAT + 1):
-        raise NotReady(f"the ledger in {folder} has format {document.get('v')}; this version reads 1 to {FORMAT}")
+        raise NotReady(
+            f"the ledger in {folder} has format {document.get('v')}; this version reads 1 to {FORMAT}",
+            remedy=f"read it with the version that wrote it ({document.get('code', 'not named')}), or a later one",
+        )
+    document = {name: tuple(value) if isinstance(value, list) else value for name, value in document.items()}
     try:
-        lists = {"tenants": tuple(document["tenants"]), "also": tuple(document.get("also", ()))}
-        return Header(**(document | lists))
-    except (TypeError, KeyError) as error:
-        raise NotReady(f"the ledger header in {folder} is damaged: {error}") from None
+        header = Header(**document)
+    except TypeError as error:
+        raise NotReady(f"the ledger's header is damaged: {error}", file=path, remedy=_RESTORE) from None
+    for name, kind in _KINDS.items():
+        value = getattr(header, name)
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise NotReady(f"the ledger's header is damaged: {name} is {value!r}", file=path, remedy=_RESTORE)
+    if not header.tenants or not all(isinstance(name, str) for name in header.tenants + header.also):
+        raise NotReady("the ledger's header is damaged: tenants and sinks are names", file=path, remedy=_RESTORE)
+    if not 0 < header.duration_s < float("inf"):
+        raise NotReady(f"the ledger's header is damaged: duration_s is {header.duration_s}", file=path, remedy=_RESTORE)
+    return header

@@ -33,7 +33,11 @@ def read_rows(path: Path) -> Iterator[tuple[Attempt, Settled]]:
     try:
         file = path.open("rb")
     except OSError as error:
-        raise NotReady(f"the ledger cannot be read: {error}", file=path) from None
+        raise NotReady(
+            f"the ledger cannot be read: {error.strerror}",
+            file=path,
+            remedy="restore it from a copy, or its permissions",
+        ) from None
     with file:
         row = 0
         torn: int | None = None
@@ -46,7 +50,10 @@ def read_rows(path: Path) -> Iterator[tuple[Attempt, Settled]]:
                 elif torn is None and (len(data) < ROW_BYTES or not any(data)):
                     torn = row
                 else:
-                    raise NotReady(f"row {row if torn is None else torn} of the ledger is damaged", file=path)
+                    raise NotReady(
+                        f"row {row if torn is None else torn} of the ledger is damaged", file=path,
+                        remedy="restore the file from a copy: what a damaged ledger says of the store proves nothing",
+                    )  # fmt: skip
                 row += 1
 
 

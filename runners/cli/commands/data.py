@@ -230,12 +230,14 @@ def _window(args: argparse.Namespace) -> Window | None:
 def _audit(session: Session, args: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from runners.audit.run import write_findings
+    from runners.audit.run import require_writable, write_findings
     from runners.datagen.auditing import audit_ledger, text
     from runners.datagen.reading import parse_stores
     from runners.ledger.find import find_ledger
 
     stores = parse_stores(args.stores)
+    if args.findings:
+        require_writable(Path(args.findings))
     folder = find_ledger(session.home.runs, args.of)
     found = audit_ledger(
         folder, session.home, environment=session.env, wait_s=_duration("--wait", args.wait),

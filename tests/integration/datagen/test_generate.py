@@ -220,8 +220,12 @@ def test_a_run_that_is_still_writing_cannot_be_resumed(tmp_path: Path) -> None:
         environment(tmp_path, platform.url)
         stage = generate(tmp_path, duration_s=60)
         stage.wait_for(lambda: bool(stage.of("phase")))
-        second = resume(tmp_path, stage)
-        assert second.end() == 2
+        stage.process.send_signal(signal.SIGSTOP)  # or it might end before the other process has begun
+        try:
+            second = resume(tmp_path, stage)
+            assert second.end() == 2
+        finally:
+            stage.process.send_signal(signal.SIGCONT)
         assert "still writing" in second.of("run.finished")[-1]["reason"]
         assert stage.stop() == 0
 
