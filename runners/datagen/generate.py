@@ -102,7 +102,9 @@ class Player:
         self._faults = scenario.file.delivery.faults
         self._held: list[tuple[float, int, _Lane, Parcel]] = []  # a heap, by when it is to be sent
         self._order_held = itertools.count()
-        self._spoiler = Spoiler(order.outlets[0].make)
+        # Who is sent what nobody should take: the first sink that can refuse it.
+        self._tempted = next((number for number, outlet in enumerate(order.outlets) if outlet.refuses), None)
+        self._spoiler = Spoiler(order.outlets[self._tempted or 0].make)
         self._give_up_at: float | None = None
         self._start_crew = crew
         self._crew: Crew | None = None
@@ -211,9 +213,13 @@ class Player:
 
     def _send_spoilt(self, tick: int, parcels: Sequence[tuple[_Lane, Parcel]]) -> None:
         """Made of requests of one tenant, another one each tick: so each is sent by one shard, whichever that is."""
+        if self._tempted is None:
+            return
         kinds = due(self._faults, tick, self._world.tick_ns / 1e9)
         turn, victim = divmod(tick, len(self._world.tenants))
-        own = [parcel for lane, parcel in parcels if lane is self._lanes[0] and parcel.batch.tenant == victim]
+        own = [
+            parcel for lane, parcel in parcels if lane is self._lanes[self._tempted] and parcel.batch.tenant == victim
+        ]
         for kind in kinds if own else ():
             self._spoiler.send(kind, spoil(self._faults, kind, own, turn))
 

@@ -55,11 +55,13 @@ class Place:
 
 @dataclass(frozen=True)
 class Outlet:
-    """name: as the ledger tells it; make: one sink for each sender."""
+    """name: as the ledger tells it; make: one sink for each sender; refuses: may it refuse anything? A file takes what it is
+    given."""
 
     name: str
     wire: Wire
     make: Callable[[], Sink]
+    refuses: bool = True
 
     @property
     def signals(self) -> tuple[Signal, ...]:
@@ -108,11 +110,11 @@ def outlet(place: Place, scenario: Scenario, target: Target | None) -> Outlet:
     or has no writer for one of the scenario's tenants."""
     timeout_s = scenario.file.delivery.timeout
     if place.kind == "null":
-        return Outlet("null:", "otlp", NullSink)
+        return Outlet("null:", "otlp", NullSink, refuses=False)
     if place.kind in ("file", "stdout", "capture"):
         path = Path(place.where)
         shared = CaptureSink(path) if place.kind == "capture" else FileSink(path)  # all senders share one
-        return Outlet(place.text, "otlp", lambda: shared)
+        return Outlet(place.text, "otlp", lambda: shared, refuses=False)
     if place.kind == "loki":
         if scenario.file.delivery.max_items > MOST_LINES:
             raise scenario.document.error(

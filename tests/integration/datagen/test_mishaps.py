@@ -43,6 +43,19 @@ def test_broken_and_oversized_requests_are_refused_and_leave_no_trace(tmp_path: 
         assert audit(tmp_path, stage).end() == 0
 
 
+def test_a_file_is_not_asked_to_refuse_anything_but_the_platform_beside_it_is(tmp_path: Path) -> None:
+    files = [f"capture:{tmp_path / 'kept'}", f"file:{tmp_path / 'lines.jsonl'}", "null:"]
+    stage = generate(tmp_path, SPOILT, sink=files)
+    assert stage.end() == 0, stage.events()[-1]
+    assert not list(stage.folder.rglob("spoilt.json"))
+    with serving(Platform()) as platform:
+        platform.largest = 900_000
+        environment(tmp_path, platform.url)
+        stage = generate(tmp_path, SPOILT, sink=["null:", "platform:"])
+        assert stage.end() == 0, stage.events()[-1]
+        assert len(json.loads((stage.folder / "artifacts" / "spoilt.json").read_text())) == 7
+
+
 def test_two_processes_send_as_many_broken_requests_as_one(tmp_path: Path) -> None:
     with serving(Platform()) as platform:
         environment(tmp_path, platform.url)
