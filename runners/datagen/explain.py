@@ -16,6 +16,7 @@ from runners.ledger.items import SIGNALS, Signal
 from runners.lib.units import format_count, format_duration
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
+_COUNT, _LONGEST_NAME = 12, 20
 _ITEMS: dict[Signal, str] = {"logs": "log records", "traces": "spans", "metrics": "samples"}
 
 
@@ -84,34 +85,94 @@ def spark(values: Sequence[float], height: int = 1) -> list[str]:
     ]
 
 
-def text(found: Explanation) -> str:
-    """For people: a chart for each signal, a line for each tenant, and when what goes wrong."""
-    file, width = found.scenario.file, len(found.columns_s)
-    names = [*found.scenario.tenants, *(one["name"] for one in found.told["anomalies"]), "quiet"]
-    left = max(len(name) for name in names) + 2
-    lines = [f"{found.scenario.name}: {file.description}"]
+class Ink:
+    """Colours of a terminal, by what they mean; none of them without `color`."""
+
+    def __init__(self, *, color: bool) -> None:
+        self._color = color
+
+    def __call__(self, text: str, *codes: int) -> str:
+        return f"\x1b[{';'.join(map(str, codes))}m{text}\x1b[0m" if self._color else text
+
+    def strong(self, text: str) -> str:
+        return self(text, 1)
+
+    def faint(self, text: str) -> str:
+        return self(text, 2)
+
+    def bars(self, text: str, signal: Signal) -> str:
+        return self(text, {"logs": 36, "traces": 34, "metrics": 35}[signal])
+
+    def wrong(self, text: str, *, alarming: bool) -> str:
+        return self(text, 31 if alarming else 33)
+
+    def calm(self, text: str) -> str:
+        return self(text, 32)
+
+
+def room(scenario: Scenario, width: int) -> int:
+    """Columns of the drawing in a terminal so wide, counts and names beside it."""
+    return max(16, min(96, width - _left(scenario) - 2 - _COUNT))
+
+
+def text(found: Explanation, width: int = 100, *, color: bool = False) -> str:
+    """For people, no line wider than `width` (at least 60): a chart for each signal, a line for each tenant, and when what
+    goes wrong."""
+    file, columns, ink, width = found.scenario.file, len(found.columns_s), Ink(color=color), max(60, width)
+    left = _left(found.scenario)
+    lines = [f"{ink.strong(found.scenario.name)}  {ink.faint(_lasts(found.duration_s))}"]
+    lines += _wrapped(file.description, width)
     if file.question:
-        lines += ["", *_wrapped(file.question, left + width + 2)]
+        lines += ["", *map(ink.faint, _wrapped(file.question, width))]
     for signal in SIGNALS:
         total = found.of(signal)
         rates = found.rates(total)
-        lines += [
-            "", f"{signal}: {sum(total):,} {_ITEMS[signal]}, {format_count(min(rates))} to {format_count(max(rates))} a second",
-        ]  # fmt: skip
-        lines += [f"{'':{left}}│{row}" for row in spark(rates, 4)]
+        spread = f"{sum(total):,} {_ITEMS[signal]}, {format_count(min(rates))} to {format_count(max(rates))} a second"
+        lines += ["", f"{ink.strong(signal)}: {spread}"]
+        lines += [f"{'':{left}}│{ink.bars(row, signal)}" for row in spark(rates, 4)]
         for name, counts in found.counts[signal].items():
-            lines.append(f"{name:<{left}}│{spark(found.rates(counts))[0]}│ {sum(counts):,}")
-    line, times = _axis(found.duration_s, width)
-    lines += ["", f"{'':{left}}└{line}", f"{'':{left + 1}}{times}"]
+            bars = ink.bars(spark(found.rates(counts))[0], signal)
+            lines.append(f"{_cut(name, left - 2):<{left}}│{bars}│ {sum(counts):,}")
+    line, times = _axis(found.duration_s, columns)
+    lines += ["", f"{'':{left}}└{line}", ink.faint(f"{'':{left + 1}}{times}")]
+    beside = width - left - columns - 3  # where there is room, what it is stands beside the bar; else below it
     for one in found.told["anomalies"]:
-        alert = "no alert need fire" if one["alert"] is None else (
-            f"{one['alert']['name']} within {format_duration(one['alert']['by'] - one['from'])}"
-        )  # fmt: skip
+        alert = one["alert"]
+        within = "" if alert is None else format_duration(alert["by"] - one["from"])
+        expects = "no alert need fire" if alert is None else f"{alert['name']} within {within}"
         struck = ", ".join([*one["tenants"], *([one["service"]] if one["service"] else [])])
-        lines.append(f"{one['name']:<{left}}│{_span(one, found, '▒')}│ {one['kind']} of {struck}: {alert}")
+        bar = ink.wrong(_span(one, found, "▒"), alarming=alert is not None)
+        lines += _told(
+            f"{_cut(one['name'], left - 2):<{left}}│{bar}│",
+            f"{one['kind']} of {struck}: {expects}",
+            beside,
+            left,
+            width,
+        )
     for window in found.told["quiet"]:
-        lines.append(f"{'quiet':<{left}}│{_span(window, found, '·')}│ no alert may begin")
+        bar = ink.calm(_span(window, found, "·"))
+        lines += _told(f"{'quiet':<{left}}│{bar}│", "no alert may begin", beside, left, width)
     return "\n".join(lines)
+
+
+def _left(scenario: Scenario) -> int:
+    """Width of the names."""
+    names = [*scenario.tenants, *(one.name for one in scenario.anomalies), "quiet"]
+    return min(_LONGEST_NAME, max(map(len, names))) + 2
+
+
+def _lasts(seconds: float) -> str:
+    return f"{seconds:g} s" if seconds < 60 else format_duration(seconds)
+
+
+def _cut(name: str, room: int) -> str:
+    return name if len(name) <= room else f"{name[: room - 1]}…"
+
+
+def _told(head: str, what: str, beside: int, left: int, width: int) -> list[str]:
+    if len(what) <= beside:
+        return [f"{head} {what}"]
+    return [head, *(f"{'':{left + 1}}{line}" for line in textwrap.wrap(what, width - left - 1))]
 
 
 def _span(window: dict[str, Any], found: Explanation, mark: str) -> str:

@@ -271,20 +271,28 @@ def _explain(session: Session, args: argparse.Namespace) -> int:
     import time
 
     from runners.config import lookup
-    from runners.datagen.explain import explain, text
+    from runners.datagen.explain import explain, room, text
     from runners.datagen.scenario import load_scenario
 
     scenario = load_scenario(lookup.find("scenarios", args.scenario))
     window = _window(args)
     duration_s = window.duration_s if window else _duration("--duration", args.duration) if args.duration else None
-    columns = 60 if session.json else max(20, min(96, shutil.get_terminal_size().columns - 40))
+    width = shutil.get_terminal_size((100, 24)).columns
     start_ns = window.start_ns if window else time.time_ns()
-    found = explain(scenario, args.seed, duration_s=duration_s, start_ns=start_ns, columns=columns)
-    session.result(found.to_json(), text(found))
+    found = explain(
+        scenario,
+        args.seed,
+        duration_s=duration_s,
+        start_ns=start_ns,
+        columns=60 if session.json else room(scenario, width),
+    )
+    session.result(found.to_json(), text(found, width, color=session.color))
     return 0
 
 
 def _scenarios(session: Session, args: argparse.Namespace) -> int:
+    import shutil
+
     from runners.config import lookup
     from runners.config.document import read
     from runners.lib.errors import FileError
@@ -297,9 +305,24 @@ def _scenarios(session: Session, args: argparse.Namespace) -> int:
             continue  # not a YAML file of ours; naming it on the command line says what is wrong with it
         if isinstance(document, dict) and "scenario" in document:
             found.append({"name": name, "description": str(document.get("description", "")), "path": str(path)})
-    lines = [f"{one['name']:<20} {one['description']}" for one in found]
-    session.result({"scenarios": found}, "\n".join(lines))
+    session.result(
+        {"scenarios": found}, _listed(found, shutil.get_terminal_size((100, 24)).columns, color=session.color)
+    )
     return 0
+
+
+def _listed(found: list[dict[str, Any]], width: int, *, color: bool) -> str:
+    """Name and description of each, the latter wrapped beside the former."""
+    import textwrap
+
+    left = max((len(one["name"]) for one in found), default=0) + 2
+    lines = []
+    for one in found:
+        name = f"{one['name']:<{left}}"
+        first, *more = textwrap.wrap(one["description"], max(30, width - left)) or [""]
+        lines.append((f"\x1b[1m{name}\x1b[0m" if color else name) + first)
+        lines += [f"{'':{left}}{line}" for line in more]
+    return "\n".join(lines)
 
 
 def _duration(option: str, text: str) -> float:

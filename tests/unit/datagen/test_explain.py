@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runners.datagen.explain import explain, spark, text
+from runners.datagen.explain import explain, room, spark, text
 from runners.datagen.plan import count
 from runners.datagen.scenario import load_scenario, read_scenario
 from runners.ledger.items import SIGNALS
@@ -47,6 +48,16 @@ def test_bars_are_as_high_as_their_values(values: list[float], height: int) -> N
     for value, level in zip(values, levels, strict=True):
         assert abs(level - value / (max(values) or 1) * height * 8) <= 1
         assert (level > 0) == (value > 0)
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+@pytest.mark.parametrize("path", DATA, ids=lambda path: path.stem)
+def test_it_fits_the_terminal_with_and_without_colours(path: Path, width: int) -> None:
+    of = load_scenario(path)
+    drawn = explain(of, 1, duration_s=min(20.0, of.file.duration), columns=room(of, width))
+    plain, coloured = text(drawn, width), text(drawn, width, color=True)
+    assert max(map(len, plain.splitlines())) <= width
+    assert "\x1b" not in plain and re.sub(r"\x1b\[[\d;]*m", "", coloured) == plain != coloured
 
 
 def test_it_says_when_what_goes_wrong_and_which_alert_must_fire() -> None:
