@@ -116,7 +116,8 @@ def audit(
     end = max(fate.last_time for fate in fates.values()) + _MARGIN_NS
     for tenant in (*tenants, *bystanders):
         for signal in (signal for signal in SIGNALS if signal not in unread):
-            progress(f"reading {signal} of {tenant}")
+            own = judge.counts().get((tenant, signal))
+            progress(f"reading {signal} of {tenant}" + (f": {own.acked:,} were acknowledged" if own else ""))
             for item in reader.read(tenant, signal, max(0, start), end):
                 judge.take(tenant, signal, item)
     findings = judge.findings()

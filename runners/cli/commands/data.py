@@ -231,6 +231,7 @@ def _audit(session: Session, args: argparse.Namespace) -> int:
     from pathlib import Path
 
     from runners.audit.run import require_writable, write_findings
+    from runners.cli.liveline import LiveLine
     from runners.datagen.auditing import audit_ledger, text
     from runners.datagen.reading import parse_stores
     from runners.ledger.find import find_ledger
@@ -239,10 +240,11 @@ def _audit(session: Session, args: argparse.Namespace) -> int:
     if args.findings:
         require_writable(Path(args.findings))
     folder = find_ledger(session.home.runs, args.of)
-    found = audit_ledger(
-        folder, session.home, environment=session.env, wait_s=_duration("--wait", args.wait),
-        progress=session.say if session.verbose else lambda _text: None, stores=stores, shared=args.single_tenant,
-    )  # fmt: skip
+    with LiveLine(session) as doing:
+        found = audit_ledger(
+            folder, session.home, environment=session.env, wait_s=_duration("--wait", args.wait), progress=doing,
+            stores=stores, shared=args.single_tenant,
+        )  # fmt: skip
     if args.findings:
         write_findings(Path(args.findings), found.findings)
     session.result(found.to_json(), text(found))
@@ -250,6 +252,7 @@ def _audit(session: Session, args: argparse.Namespace) -> int:
 
 
 def _score(session: Session, args: argparse.Namespace) -> int:
+    from runners.cli.liveline import LiveLine
     from runners.datagen.scoring import score_run, text
     from runners.ledger.find import find_ledger
     from runners.lib.errors import UsageError
@@ -257,11 +260,12 @@ def _score(session: Session, args: argparse.Namespace) -> int:
     for option, value in (("--min-recall", args.min_recall), ("--min-precision", args.min_precision)):
         if not 0 <= value <= 1:
             raise UsageError(f"{option} {value:g}: must lie between 0 and 1")
-    found = score_run(
-        find_ledger(session.home.runs, args.of), session.home, environment=session.env, alertmanager=args.alertmanager,
-        recall=args.min_recall, precision=args.min_precision, wait=not args.no_wait,
-        progress=session.say if session.verbose else lambda _text: None,
-    )  # fmt: skip
+    with LiveLine(session) as doing:
+        found = score_run(
+            find_ledger(session.home.runs, args.of), session.home, environment=session.env,
+            alertmanager=args.alertmanager, recall=args.min_recall, precision=args.min_precision, wait=not args.no_wait,
+            progress=doing,
+        )  # fmt: skip
     session.result(found.to_json(), text(found))
     return {"passed": 0, "failed": 1, "invalid": 2}[found.verdict]
 
