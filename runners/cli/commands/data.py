@@ -163,7 +163,7 @@ def _generate(session: Session, args: argparse.Namespace) -> int:
         plan = count(scenario, args.seed, duration_s, window.start_ns if window else time.time_ns())
         if window is None and plan.busy > 0.7 * args.shards:
             session.say(
-                f"warning: this machine needs {plan.busy:.1f} s of one core for a second of the busiest tick: it will not keep the pace"
+                f"warning: this machine needs {plan.busy:.1f} s of one core for a second at the busiest time: it will not keep the pace"
                 f" with {args.shards} process{'es' if args.shards > 1 else ''}; ask for less, or use more --shards"
             )
         session.result(plan.to_json(), _describe(path, plan))

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from runners.datagen.explain import explain, room, spark, text
 from runners.datagen.plan import count
 from runners.datagen.scenario import load_scenario, read_scenario
+from runners.datagen.world import World
+from runners.ledger.identity import Identity
 from runners.ledger.items import SIGNALS
 from tests.unit.datagen.worlds import TEXT, scenario
 
@@ -98,3 +100,18 @@ def test_a_day_of_production_has_a_night_for_each_tenant() -> None:
     found = explain(load_scenario(SHIPPED / "production-day.yaml"), 42, columns=24)
     for name, counts in found.counts["traces"].items():
         assert max(counts) > 3 * min(counts), name
+
+
+@pytest.mark.parametrize("name", ["drill", "quiet-night", "cardinality-bomb"])
+def test_a_dry_run_counts_what_is_generated_and_this_machine_is_fast_enough(name: str) -> None:
+    """Of the others too, but that takes minutes: items, requests and bytes of what is really encoded."""
+    of = load_scenario(SHIPPED / f"{name}.yaml")
+    lasts_s = min(15.0, of.file.duration)
+    plan = count(of, 7, lasts_s)
+    made = World(of, Identity("dry-run", of.tenants), 7, 10**18, lasts_s)
+    parcels = [made.parcel(batch) for tick in range(made.ticks + 1) for batch in made.batches(tick)]
+    for signal in SIGNALS:
+        assert sum(parcel.items for parcel in parcels if parcel.batch.signal == signal) == plan.items[signal]
+    assert len(parcels) == plan.requests
+    assert abs(sum(len(parcel.body) for parcel in parcels) / plan.bytes_estimate - 1) < 0.05
+    assert plan.busy < 0.7
