@@ -33,7 +33,7 @@ from runners.wire.otlp import SCHEMA_URL, SCOPE, log_message, resource_message, 
 from runners.wire.stencil import Sheet, Stencil, Stencils, Words, columns, cut, pick, words
 
 Body = memoryview
-_PASS = 8_000
+_PASS = 12_000
 
 
 def _bytes(name: str, width: int) -> bytes:
@@ -210,8 +210,8 @@ def passes(parts: Integers) -> Iterator[slice]:
     """Items that are laid out together: whole requests. A pass costs some hundred calls of numpy, whatever is in it, and
     many more items than these leave no room in a core's caches. parts: (n,) the request of each item, never falling."""
     opens = changes(parts)
-    starts = opens[:: max(1, _PASS * len(opens) // len(parts))].tolist()
-    for begin, end in pairwise([*starts, len(parts)]):
+    each = -(-len(opens) // -(-len(parts) // _PASS))
+    for begin, end in pairwise([*opens[::each].tolist(), len(parts)]):
         yield slice(begin, end)
 
 

@@ -1,6 +1,7 @@
 """A sink for benchmarks, in a process of its own: takes OTLP/HTTP requests and says how many items came.
 
-`python -m tests.perf._sink` prints its port. GET answers `{"items": n, "bytes": n}` since the last GET.
+`python -m tests.perf._sink` prints its port. GET answers `{"items": n, "bytes": n}` since the last GET. It looks into the
+requests only then: while something is measured it takes them and no more of the machine than that needs.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import sys
 import threading
 import time
 import urllib.request
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,8 +21,27 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-_counts: Counter[str] = Counter()
+_came: list[tuple[str, bool, bytes]] = []
+"""Path, is it gzip, body."""
 _lock = threading.Lock()
+
+
+def _items(path: str, gzipped: bool, body: bytes) -> int:
+    if gzipped:
+        body = gzip.decompress(body)
+    if path.endswith("/traces"):
+        spans = ExportTraceServiceRequest.FromString(body).resource_spans
+        return sum(len(scope.spans) for entry in spans for scope in entry.scope_spans)
+    if path.endswith("/metrics"):
+        points = ExportMetricsServiceRequest.FromString(body).resource_metrics
+        return sum(
+            len(getattr(metric, metric.WhichOneof("data") or "gauge").data_points)
+            for entry in points
+            for scope in entry.scope_metrics
+            for metric in scope.metrics
+        )
+    logs = ExportLogsServiceRequest.FromString(body).resource_logs
+    return sum(len(scope.log_records) for entry in logs for scope in entry.scope_logs)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -35,32 +54,16 @@ class _Handler(BaseHTTPRequestHandler):
             if "Content-Length" not in self.headers
             else self.rfile.read(int(self.headers["Content-Length"]))
         )
-        self._answer(b"")
-        size = len(body)
-        if self.headers.get("Content-Encoding") == "gzip":
-            body = gzip.decompress(body)
-        if self.path.endswith("/traces"):
-            spans = ExportTraceServiceRequest.FromString(body).resource_spans
-            items = sum(len(scope.spans) for entry in spans for scope in entry.scope_spans)
-        elif self.path.endswith("/metrics"):
-            points = ExportMetricsServiceRequest.FromString(body).resource_metrics
-            items = sum(
-                len(getattr(metric, metric.WhichOneof("data") or "gauge").data_points)
-                for entry in points
-                for scope in entry.scope_metrics
-                for metric in scope.metrics
-            )
-        else:
-            logs = ExportLogsServiceRequest.FromString(body).resource_logs
-            items = sum(len(scope.log_records) for entry in logs for scope in entry.scope_logs)
         with _lock:
-            _counts.update(items=items, bytes=size)
+            _came.append((self.path, self.headers.get("Content-Encoding") == "gzip", body))
+        self._answer(b"")
 
     def do_GET(self) -> None:
         with _lock:
-            told = json.dumps({"items": _counts["items"], "bytes": _counts["bytes"]}).encode()
-            _counts.clear()
-        self._answer(told)
+            came = _came[:]
+            _came.clear()
+        told = {"items": sum(_items(*request) for request in came), "bytes": sum(len(body) for *_, body in came)}
+        self._answer(json.dumps(told).encode())
 
     def _chunks(self) -> bytes:
         found = bytearray()
@@ -94,10 +97,10 @@ class Sink:
 
 
 def settled(to: Sink, wanted: int) -> int:
-    """Items that came; the sink answers before it has counted."""
+    """Items that came; of what waits in a sender's queue, too, as long as it comes within a while."""
     found, deadline = 0, time.monotonic() + 30
-    while found < wanted and time.monotonic() < deadline:
-        found += to.take()["items"]
+    while (found := found + to.take()["items"]) < wanted and time.monotonic() < deadline:
+        time.sleep(0.02)
     return found
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from math import exp
 from statistics import NormalDist
@@ -96,13 +96,13 @@ class Requests:
     def __len__(self) -> int:
         return len(self.number)
 
-    @property
+    @cached_property
     def span_numbers(self) -> U64:
         """(V,) numbers of the spans."""
         position = self.tables.position[self.row].astype(np.uint64)
         return self.number[self.request] * np.uint64(MAX_VISITS) + position
 
-    @property
+    @cached_property
     def trace_numbers(self) -> U64:
         """(V,) numbers of the traces."""
         later = self.tables.trace[self.row].astype(np.uint64) << np.uint64(TRACE_SHIFT)
@@ -162,9 +162,16 @@ class Stream:
         self._always = round(errors * (1 - _SICK_SHARE) * (1 << 32))
         self._sick = round(min(_MOST_SICK, errors * _SICK_FACTOR) * (1 << 32))
         self._ticks: OrderedDict[int, Requests] = OrderedDict()
+        self._shaped = -1, np.zeros(0, np.int64)
 
     def shapes(self, tick: int) -> Integers:
         """(R,) the shape of each request of a tick: cheap, for counting."""
+        kept = self._shaped  # whoever counts a tick makes it next
+        if kept[0] != tick:
+            kept = self._shaped = tick, self._shapes(tick)
+        return kept[1]
+
+    def _shapes(self, tick: int) -> Integers:
         numbers = self._numbers(tick)
         bits = draw(self._keys[0], numbers)
         route = self._tables.routes[(bits & np.uint64((1 << ROUTE_BITS) - 1)).astype(np.int64)]
