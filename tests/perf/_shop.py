@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from runners.datagen.scenario import read_scenario
@@ -11,10 +11,10 @@ from runners.datagen.world import World
 from runners.ledger.attempt import Batch
 from runners.ledger.identity import Identity
 from runners.ledger.items import Signal, Span
-from runners.wire.parcel import Parcel, Sink
+from runners.wire.parcel import Parcel
+from tests.perf._sending import START_NS
 
 ROUNDS = 11
-START_NS = 1_795_000_000 * 10**9
 _SCENARIO = """
 scenario: bench
 duration: 300s
@@ -55,13 +55,3 @@ class Shop:
     def spans(self, tick: int, most: int) -> list[Span]:
         """As objects."""
         return [item for item in self.world.slice(0, "traces", tick) if isinstance(item, Span)][:most]
-
-
-def send(parcels: Iterable[Parcel], sender: Sink) -> int:
-    """Items that were acknowledged."""
-    sent = 0
-    for parcel in parcels:
-        answer = sender.send(parcel)
-        assert answer.status == 200, answer
-        sent += parcel.items
-    return sent

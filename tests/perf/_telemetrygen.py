@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
+from typing import TYPE_CHECKING
 
 import numpy as np
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
@@ -22,9 +23,11 @@ from runners.ledger.mixing import draw
 from runners.wire.frames import ITEM, Frames, field
 from runners.wire.parcel import Parcel
 from runners.wire.stencil import Stencils, cut
-from tests.perf._shop import START_NS
-from tests.perf._sink import Sink
+from tests.perf._sending import START_NS, send
 from tests.perf.harness import Absent
+
+if TYPE_CHECKING:
+    from tests.perf._sink import Sink
 
 _VALUE = "value number {} of a usual length"
 
@@ -146,7 +149,6 @@ class Plain:
 def _send(address: str, number: int) -> None:
     """So many spans, in requests of 512."""
     from runners.wire.http import HttpSink
-    from tests.perf._shop import send
 
     sender, plain, left = (
         HttpSink(f"http://{address}", None, timeout_s=60, compression="none"),

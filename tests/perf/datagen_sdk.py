@@ -13,7 +13,8 @@ from typing import Any
 
 from runners.ledger.items import Span
 from runners.wire.http import HttpSink
-from tests.perf._shop import Shop, rounds, send
+from tests.perf._sending import send
+from tests.perf._shop import Shop, rounds
 from tests.perf._sink import Sink, settled, sink
 from tests.perf.harness import Absent, Round, case, cpu_of
 
