@@ -11,7 +11,7 @@ is baked into stencils of its own, one for each variant; hence all varints are c
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -177,26 +177,29 @@ class Sheet:
         which then need not be found out.
         """
         units = _units(self._table.widths[name], values)
-        for occurrence, column in enumerate(self._table.offsets(name)):
-            inside, items = column.take(self._numbers), of
-            base = self._starts + inside
-            if occurrence or not everywhere:
-                places = np.flatnonzero(inside >= 0)
-                if not len(places):
-                    continue
-                if len(places) < len(inside):
-                    base, items = base.take(places), places if of is None else of.take(places)
-            self._write(units, base, items)
+        for which, places in self._occurrences(name, everywhere=everywhere):
+            items = of if which is None else which if of is None else of.take(which)
+            self._write(units, places, items)
 
     def places(self, name: str) -> list[tuple[Integers, Integers]]:
         """By occurrence: (the items that have the hole, in order; where it begins in each)."""
-        found = []
-        for column in self._table.offsets(name):
-            inside = column.take(self._numbers)
-            items = np.flatnonzero(inside >= 0)
-            if len(items):
-                found.append((items, self._starts.take(items) + inside.take(items)))
-        return found
+        every = np.arange(len(self._numbers))
+        found = self._occurrences(name, everywhere=False)
+        return [(every if which is None else which, places) for which, places in found]
+
+    def _occurrences(self, name: str, *, everywhere: bool) -> Iterator[tuple[Integers | None, Integers]]:
+        """By occurrence: (the items that have the hole so often, None for all; where it begins in each)."""
+        which: Integers | None = None
+        for occurrence, column in enumerate(self._table.offsets(name)):
+            inside = column.take(self._numbers if which is None else self._numbers.take(which))
+            if occurrence or not everywhere:
+                # Few items have a hole, and of these fewer have it again.
+                has = np.flatnonzero(inside >= 0)
+                if not len(has):
+                    return
+                if len(has) < len(inside):
+                    inside, which = inside.take(has), has if which is None else which.take(has)
+            yield which, inside + (self._starts if which is None else self._starts.take(which))
 
     def put(self, name: str, places: Integers, values: Words) -> None:
         """Fill the hole where it begins at these places, as `fill` takes the values."""
