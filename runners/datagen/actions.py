@@ -103,9 +103,10 @@ def resume(context: Context) -> Verdict:
 
 def audit(context: Context) -> Verdict:
     """Params: of {stage, run, folder} of the generate stage; wait: how long acknowledged items may stay invisible; from: a
-    store to read itself, or a list of them; single_tenant: all tenants are one to these stores."""
+    store to read itself, or a list of them; single_tenant: all tenants are one to these stores; flush: tell a Loki to flush
+    first."""
     with _tests(context, [f"audit.{signal}" for signal in SIGNALS]) as finish:
-        _only(context, "of", "wait", "from", "single_tenant")
+        _only(context, "of", "wait", "from", "single_tenant", "flush")
         context.steady()
         given = context.params.get("from") or []
         found = auditing.audit_ledger(
@@ -116,6 +117,7 @@ def audit(context: Context) -> Verdict:
             progress=context.log,
             stores=parse_stores([given] if isinstance(given, str) else given),
             shared=bool(context.params.get("single_tenant", False)),
+            flush=bool(context.params.get("flush", False)),
         )
         for path, kind in auditing.write_artifacts(found, context.artifacts):
             _tell_artifact(context, path, kind)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from runners.audit.reader import ExportReader, Reader, Unreadable
 from runners.audit.run import FATAL, Audit, not_assessed, write_findings
 from runners.audit.run import audit as compare
 from runners.audit.sights import sights
-from runners.datagen.reading import PLATFORM, Store, open_stores, outlet_of, platform_of, written_to
+from runners.datagen.reading import PLATFORM, Store, hidden, open_stores, outlet_of, platform_of, written_to
 from runners.datagen.scenario import Scenario, read_scenario
 from runners.datagen.world import World
 from runners.events import read_events
@@ -28,6 +29,7 @@ from runners.lib.home import Home
 from runners.target import open_target
 
 WAIT_S = 15.0
+_FLUSHING_S = 0.5
 _ITEMS: dict[Signal, str] = {"logs": "log records", "traces": "spans", "metrics": "samples"}
 _PUT_BACK = "put header.json and scenario.yaml back as the run wrote them, or use the version that wrote them"
 _HIDDEN = {"duplicated": "duplicates", "leaked": "leaks", "forged": "items that nobody sent"}
@@ -109,12 +111,12 @@ def require_whole(folder: Path, header: Header) -> None:
 def audit_ledger(
     folder: Path, home: Home, *, environment: str | None, wait_s: float = WAIT_S,
     progress: Callable[[str], None] = lambda _text: None, reader: Reader | None = None, honoured: bool = True,
-    stores: Sequence[Store] = (), shared: bool = False,
+    stores: Sequence[Store] = (), shared: bool = False, flush: bool = False,
 ) -> Audit:  # fmt: skip
     """Read back and judge. environment: None means the one that was written to. reader: instead of the environment's
     (honoured then says what its target promises). stores: read these themselves; without any, those that the run wrote to
-    itself, or its platform; shared: their tenants are one. Raises NotReady when there is no readable ledger; a store that
-    cannot be read gives an audit with the verdict invalid."""
+    itself, or its platform; shared: their tenants are one; flush: a Loki is told to flush first. Raises NotReady when there is no
+    readable ledger; a store that cannot be read gives an audit with the verdict invalid."""
     header = read_header(folder)
     world = world_of(folder, header)
     writing = being_written(folder)  # asked first: a ledger that ends meanwhile was still read too early
@@ -140,13 +142,25 @@ def audit_ledger(
         if reader is not None:
             return compare(world, attempts, reader, honoured=honoured, **common)
         if asked:
-            opened = open_stores(asked, world, attempts, shared=shared)
+            opened = open_stores(asked, world, attempts, shared=shared, flush=flush)
+            deadline = time.monotonic() + wait_s
             try:
-                # What a store is written twice under one key, it cannot know; nor show.
-                return compare(
-                    world, attempts, opened, honoured=False, sights=opened.sights, unread=unread(header, asked, bool(stores)),
-                    **common,
-                )  # fmt: skip
+                while True:
+                    # What a store is written twice under one key, it cannot know; nor show.
+                    found = compare(
+                        world, attempts, opened, honoured=False, sights=opened.sights,
+                        unread=unread(header, asked, bool(stores)), **common,
+                    )  # fmt: skip
+                    old = hidden(found, asked, time.time_ns())
+                    if not old or (flush and time.monotonic() > deadline):
+                        return found
+                    if not flush:
+                        raise Unreadable(
+                            f"{old:,} log records are not found that are older than what Loki looks for in its memory: they "
+                            "may be there, not flushed yet",
+                            remedy="audit again with --flush, which tells Loki to write down what it holds",
+                        )
+                    time.sleep(_FLUSHING_S)
             finally:
                 opened.close()
         if not header.outlets[platform_of(header)].startswith(PLATFORM):

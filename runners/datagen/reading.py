@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from runners.audit.run import Audit
 from runners.audit.source import Source
-from runners.audit.stores.loki import LokiReader
+from runners.audit.stores.loki import LOOK_BACK_NS, LokiReader
 from runners.audit.stores.prometheus import PrometheusReader
 from runners.audit.stores.tempo import TempoReader
 from runners.ledger.attempt import Batch
@@ -117,15 +118,27 @@ def platform_of(header: Header) -> int:
     return next((number for number, name in enumerate(header.outlets) if name.startswith(PLATFORM)), 0)
 
 
+def hidden(found: Audit, stores: Sequence[Store], now_ns: int) -> int:
+    """How many of the lost log records a Loki may have and not show: older than what it looks for in its memory."""
+    if not any(store.kind == "loki" for store in stores):
+        return 0
+    return sum(
+        one.wrong == "lost" and one.signal == "logs" and one.time < now_ns - LOOK_BACK_NS for one in found.findings
+    )
+
+
 def open_stores(
-    stores: Sequence[Store], source: Source, fates: Mapping[Batch, Fate], *, shared: bool, patience_s: float = 30.0
-) -> Stores:
-    """shared: their tenants are one (no header X-Scope-OrgID)."""
+    stores: Sequence[Store], source: Source, fates: Mapping[Batch, Fate], *, shared: bool, flush: bool = False,
+    patience_s: float = 30.0,
+) -> Stores:  # fmt: skip
+    """shared: their tenants are one (no header X-Scope-OrgID); flush: tell a Loki to flush first. Raises Unreadable."""
     readers: dict[Signal, _Reader] = {}
     run = source.identity.run
     for store in stores:
         if store.kind == "loki":
-            readers["logs"] = LokiReader(store.url, run, shared=shared, patience_s=patience_s)
+            loki = readers["logs"] = LokiReader(store.url, run, shared=shared, patience_s=patience_s)
+            if flush:
+                loki.flush()
         elif store.kind == "prometheus":
             readers["metrics"] = PrometheusReader(store.url, run, patience_s=patience_s)
         else:

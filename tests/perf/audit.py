@@ -83,7 +83,7 @@ def ids_per_second(quick: bool) -> Iterator[Round]:
         yield Round(_items(read) / took)
 
 
-@case("audit_per_object", unit="ids/CPU s", against="the same with a dict of Python numbers", at_least=8)
+@case("audit_per_object", unit="ids/CPU s", against="the same with a dict of Python numbers", at_least=6)
 def per_object(quick: bool) -> Iterator[Round]:
     rounds = 2 if quick else ROUNDS
     world = _world(rounds, 2_000)

@@ -21,6 +21,8 @@ _PAGE, _LEAST_PAGE = 5_000, 100
 _LONGEST_NS = 24 * 3600 * 10**9  # of one question; Loki has a limit of its own (30 days)
 _RUN, _ITEM, _TENANT = map(label_name, (RUN_ATTRIBUTE, ITEM_ATTRIBUTE, TENANT_ATTRIBUTE))
 _ITS_OWN = ("detected_level", "__error__", "__error_details__")
+LOOK_BACK_NS = 2 * 3600 * 10**9
+"""How old a line may be, at least, that Loki looks for among those that it has not flushed (its default: nearly three hours)."""
 _DIGITS = "0123456789abcdef"
 _OTHER = "([^0-9a-f].*)?"
 
@@ -43,6 +45,10 @@ class LokiReader:
     def sight(self) -> Sight:
         """The same line at the same moment is stored once."""
         return Sight(labels=True, duplicates=False, leaks=not self._shared)
+
+    def flush(self) -> None:
+        """Let Loki write down what it has in memory: there it finds lines of any age. Raises Unreadable."""
+        self._ask.tell("/flush")
 
     def close(self) -> None:
         self._ask.close()

@@ -50,6 +50,17 @@ class Questions:
             time.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_S)
 
+    def tell(self, path: str) -> None:
+        """A request that asks for nothing back (POST). Raises Unreadable."""
+        try:
+            answer = self._client.post(self.url + path)
+        except httpx.HTTPError as error:
+            raise Unreadable(f"{self.name} at {self.url} cannot be told {path}: {type(error).__name__}") from None
+        if not answer.is_success:
+            raise Unreadable(
+                f"{self.name} at {self.url} answered {answer.status_code} to {path}: {answer.text[:200].strip()}"
+            )
+
     def data(self, answer: httpx.Response, kind: str) -> list[Any]:
         """The result of a query of this kind (streams, matrix, vector). Raises Unreadable for an answer that is none, and for
         one that says that it is not whole."""

@@ -86,6 +86,10 @@ def register(commands: Commands) -> None:
         "--single-tenant", action="store_true",
         help="these stores keep all tenants as one: no X-Scope-OrgID is sent, and leaks cannot be seen",
     )  # fmt: skip
+    audit.add_argument(
+        "--flush", action="store_true",
+        help="tell Loki to flush first (POST /flush): it does not look for lines older than two to three hours in its memory",
+    )  # fmt: skip
     audit.add_argument("--findings", metavar="FILE", help="write one JSON line per item that is wrong")
     score = group.add(
         "score", _score, "compare the alerts that fired with what a run did on purpose: precision, recall, time to detect",
@@ -240,11 +244,19 @@ def _audit(session: Session, args: argparse.Namespace) -> int:
     if args.findings:
         require_writable(Path(args.findings))
     folder = find_ledger(session.home.runs, args.of)
+<<<<<<< HEAD
     with LiveLine(session) as doing:
         found = audit_ledger(
             folder, session.home, environment=session.env, wait_s=_duration("--wait", args.wait), progress=doing,
             stores=stores, shared=args.single_tenant,
         )  # fmt: skip
+=======
+    found = audit_ledger(
+        folder, session.home, environment=session.env, wait_s=_duration("--wait", args.wait),
+        progress=session.say if session.verbose else lambda _text: None, stores=stores, shared=args.single_tenant,
+        flush=args.flush,
+    )  # fmt: skip
+>>>>>>> 09c1576 (Old lines that Loki holds in memory and does not show are not called lost: the audit says so, or tells Loki to flush)
     if args.findings:
         write_findings(Path(args.findings), found.findings)
     session.result(found.to_json(), text(found))

@@ -203,6 +203,17 @@ def test_a_run_that_wrote_to_stores_is_read_back_from_them(tmp_path: Path, store
     assert signals["traces"]["sent"] == 0 and told["document"]["not_read"].keys() == {"traces"}
 
 
+def test_old_lines_that_loki_has_not_flushed_are_not_called_lost(tmp_path: Path) -> None:
+    with loki_server(tmp_path / "loki") as loki:  # one whose streams have nothing newer
+        stage = generate(tmp_path, TEXT, sink=f"loki+{loki.url}", start_ns=time.time_ns() - 86_400 * 10**9)
+        assert stage.end() == 0
+        found = audit_ledger(stage.ledger, Home(tmp_path), environment=None, wait_s=0.2)
+        assert found.verdict == "invalid" and "--flush" in found.reason
+        found = audit_ledger(stage.ledger, Home(tmp_path), environment=None, wait_s=20, flush=True)
+        assert found.verdict == "passed", found.reason
+        assert found.of("logs").found == found.of("logs").sent > 1000
+
+
 @contextmanager
 def answering(status: int, body: bytes) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
