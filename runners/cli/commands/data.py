@@ -244,19 +244,11 @@ def _audit(session: Session, args: argparse.Namespace) -> int:
     if args.findings:
         require_writable(Path(args.findings))
     folder = find_ledger(session.home.runs, args.of)
-<<<<<<< HEAD
     with LiveLine(session) as doing:
         found = audit_ledger(
             folder, session.home, environment=session.env, wait_s=_duration("--wait", args.wait), progress=doing,
-            stores=stores, shared=args.single_tenant,
+            stores=stores, shared=args.single_tenant, flush=args.flush,
         )  # fmt: skip
-=======
-    found = audit_ledger(
-        folder, session.home, environment=session.env, wait_s=_duration("--wait", args.wait),
-        progress=session.say if session.verbose else lambda _text: None, stores=stores, shared=args.single_tenant,
-        flush=args.flush,
-    )  # fmt: skip
->>>>>>> 09c1576 (Old lines that Loki holds in memory and does not show are not called lost: the audit says so, or tells Loki to flush)
     if args.findings:
         write_findings(Path(args.findings), found.findings)
     session.result(found.to_json(), text(found))
