@@ -20,7 +20,7 @@ from runners.datagen.shard import Shard
 from runners.datagen.sinks import outlet, parse_sinks
 from runners.ledger.header import read_header
 from runners.ledger.items import SIGNALS
-from runners.lib.errors import FileError, TestbedError
+from runners.lib.errors import FileError, NotReady, TestbedError
 from runners.lib.files import write_json
 from runners.lib.text import did_you_mean
 from runners.lib.units import parse_duration
@@ -87,6 +87,11 @@ def resume(context: Context) -> Verdict:
         header = read_header(folder)
         scenario = auditing.scenario_of(folder, header)
         places = parse_sinks(header.outlets)
+        if any(place.kind == "stdout" for place in places):
+            raise NotReady(
+                "the run wrote to the standard output of a process that is gone", file=folder,
+                remedy="make it again: testbed data generate",
+            )  # fmt: skip
         with ExitStack() as stack:
             signing = any(place.signs_in for place in places)
             target = stack.enter_context(open_target(context.environment)) if signing else None

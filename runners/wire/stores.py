@@ -75,6 +75,8 @@ def _post(connection: Connection, path: str, parcel: Parcel, headers: Mapping[st
 def _plain(reply: Reply | Answer) -> Answer:
     if isinstance(reply, Answer):
         return reply
+    if reply.ok and reply.content and "html" in reply.headers.get("content-type", ""):
+        return Answer(0, error="the store answered a success with a web page: somebody else listens there")
     return Answer(reply.status, 0, reply.retry_after_s, "" if reply.ok else reply.text)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections import Counter
 from pathlib import Path
@@ -228,6 +229,17 @@ def test_a_run_that_is_still_writing_cannot_be_resumed(tmp_path: Path) -> None:
             stage.process.send_signal(signal.SIGCONT)
         assert "still writing" in second.of("run.finished")[-1]["reason"]
         assert stage.stop() == 0
+
+
+def test_what_went_to_standard_output_is_not_taken_up_into_another_processs(tmp_path: Path) -> None:
+    with (tmp_path / "out").open("wb") as out:
+        stage = generate(tmp_path, sink=f"stdout:/proc/{os.getpid()}/fd/{out.fileno()}")
+        assert stage.end() == 0
+        size = out.tell()
+        second = resume(tmp_path, stage)
+        assert second.end() == 2
+        assert "process that is gone" in second.of("run.finished")[-1]["reason"]
+        assert out.tell() == size
 
 
 def test_a_run_that_is_still_writing_is_not_assessed(tmp_path: Path) -> None:
