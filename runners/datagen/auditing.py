@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +167,7 @@ def audit_ledger(
         if not header.outlets[platform_of(header)].startswith(PLATFORM):
             wrote = ", ".join(header.outlets)
             raise Unreadable(
-                f"this run wrote to {wrote}: there is no platform to read it back from",
+                f"this run wrote to {wrote} alone: there is no platform to read it back from",
                 remedy="if it went on to stores, name them: --from loki+URL --from prw+URL --from tempo+URL",
             )
         with open_target(home.env(environment or header.environment)) as target:
@@ -233,14 +234,21 @@ def sentence(found: Audit, signal: Signal) -> str:
     return f"all {counts.acked:,} acknowledged {_ITEMS[signal]} are there, exactly once"
 
 
+def _moment(at: float) -> str:
+    """Unix seconds as people write them."""
+    return datetime.fromtimestamp(at, UTC).replace(tzinfo=None).isoformat(" ", "milliseconds")
+
+
 def text(found: Audit) -> str:
     """The audit for people."""
     lines = [f"{found.verdict.upper()}"]
+    if found.reason:  # the same for all signals
+        return "\n".join([*lines, *(f"  {line}" for line in found.reason.splitlines())])
     lines += [f"  {signal:<8} {sentence(found, signal)}" for signal in _ITEMS]
     for gap in found.gaps[:20]:
         lines.append(
-            f"  gap      {gap.items:,} {_ITEMS[gap.signal]} of {gap.tenant}, {gap.end - gap.start:.1f} s from {gap.start:.3f}:"
-            f" {gap.why}"
+            f"  gap      {gap.items:,} {_ITEMS[gap.signal]} of {gap.tenant}, from {_moment(gap.start)} to {_moment(gap.end)} UTC"
+            f" ({gap.end - gap.start:.1f} s): {gap.why}"
         )
     if len(found.gaps) > 20:
         lines.append(f"  and {len(found.gaps) - 20} more gaps (--json has them all)")
