@@ -140,8 +140,10 @@ class Connection:
             content = b""
         elif b"\r\ntransfer-encoding:" in told and _CHUNKED.search(told):
             content = self._chunks()
-        elif length := _LENGTH.search(told):
-            content = self._exactly(int(length[1]))
+        elif lengths := _LENGTH.findall(told):
+            if len(lengths) > 1 and len({int(length) for length in lengths}) > 1:
+                raise ValueError("an answer of several lengths")
+            content = self._exactly(int(lengths[0]))
         else:
             content, ends = self._all(), True
         if ends:

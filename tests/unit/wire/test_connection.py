@@ -93,6 +93,7 @@ def test_an_answer_may_end_with_the_connection_and_the_next_post_opens_another()
         [b""],
         [b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc"],
         [b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n"],
+        [b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nContent-Length: 5\r\n\r\n"],
         [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"],
         [b"SSH-2.0-OpenSSH_9.2\r\n\r\n"],
         [b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n"],
