@@ -23,6 +23,7 @@ from runners.datagen.model.clocks import time_words
 from runners.datagen.model.fields import VARIANTS, placeholders, pools, variants
 from runners.datagen.model.logs import LogIds, Records, Said, log
 from runners.datagen.model.requests import Integers, Requests
+from runners.datagen.model.shapes import MAX_VISITS
 from runners.datagen.model.spans import SpanIds, span
 from runners.datagen.model.tables import tables
 from runners.ledger.identity import Identity, derive
@@ -135,14 +136,19 @@ class Encoder:
         told = of.told
         row, owner, instance = of.row[told], of.request[told], of.instance[told]
         kind = of.tables.kind[row]
+        if of.job is not None:
+            kind = np.where(inside := of.nested[told], of.tables.nested[kind], kind)
         numbers = self._of_spans.numbers(kind, of.variant[owner] & of.tables.variants[kind] - 1)
-        trace = pick(self._ids.trace(tenant, of.number), of.request)
+        trace = pick(self._ids.trace(tenant, of.base), of.request)
         later = np.flatnonzero(of.tables.trace[of.row])
         trace[:, later] = self._ids.trace(tenant, of.trace_numbers[later])
         span = self._ids.span(tenant, of.span_numbers)
         first = of.first[owner]
         parent, cause = (first + np.maximum(column[row], 0) for column in (of.tables.parent, of.tables.link))
         own_trace, own_span = trace[:, told], span[:, told]
+        if of.job is not None:
+            parent = np.where(inside, span.shape[1] + owner, parent)
+            span = np.concatenate((span, self._ids.span(tenant, of.job * np.uint64(MAX_VISITS))), axis=1)
         start, end = of.start[told].view(np.uint64), of.end[told].view(np.uint64)
         fields = self.fields(of)
         for own in passes(parts):
@@ -163,7 +169,7 @@ class Encoder:
 
     def logs(self, tenant: int, of: Requests, told: Records, parts: Integers) -> Iterator[Body]:
         """parts: (L,) the request of each record. One body for each request, made as they are asked for."""
-        fields, requests = self.fields(of), self._ids.trace(tenant, of.number)
+        fields, requests = self.fields(of), self._ids.trace(tenant, of.base)
         for own in passes(parts):
             some, part = told.part(own), parts[own] - parts[own.start]
             owner = of.request[some.visit]

@@ -121,7 +121,7 @@ class PushEncoder:
     def _fill(self, sheet: Sheet, tenant: int, of: Requests, told: Records) -> None:
         """The lines come first in the sheet, then, in the same order, what the records say of themselves."""
         owner, twice = of.request[told.visit], np.tile(np.arange(len(told.visit)), 2)
-        trace = pick(self._ids.trace(tenant, of.number), owner)
+        trace = pick(self._ids.trace(tenant, of.base), owner)
         later = np.flatnonzero(of.tables.trace[of.row[told.visit]])
         trace[:, later] = self._ids.trace(tenant, of.trace_numbers[told.visit[later]])
         span = self._ids.span(tenant, of.span_numbers)[:, told.visit]

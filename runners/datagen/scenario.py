@@ -118,12 +118,22 @@ class Logs(Strict):
         return tuple(sorted(self.formats.items()))
 
 
+class LongTraces(Strict):
+    """every: how often a job begins, for each tenant; lasts: how long it runs; share: of the requests meanwhile that are part
+    of it, and so of its one trace."""
+
+    every: Annotated[Seconds, Field(gt=0)]
+    lasts: Annotated[Seconds, Field(gt=0)]
+    share: Annotated[Share, Field(gt=0)] = 1.0
+
+
 class Traces(Strict):
     """skew: by how much the clock of a host may be fast or slow; orphans: share of the spans that nobody hears of, so that
     what they called has no parent."""
 
     skew: Annotated[Seconds, Field(ge=0, le=3600)] = 0.0
     orphans: Annotated[Share, Field(le=0.5)] = 0.0
+    long: LongTraces | None = None
 
 
 class Delivery(Strict):
@@ -249,6 +259,11 @@ def _check_meaning(scenario: Scenario) -> None:
         both = "both requests and volume" if file.load.requests else "neither requests nor volume"
         raise document.error(f"load says {both}", ("load",), "keep one: requests: 2k/s, or volume: 50 GB/day")
     check_incidents(document, file.anomalies, file.quiet, scenario.tenants, file.duration, tick_s=file.tick)
+    if (long := file.traces.long) is not None and not file.tick <= long.lasts <= long.every:
+        raise document.error(
+            f"a job of {long.lasts:g} s every {long.every:g} s, in ticks of {file.tick:g} s", ("traces", "long"),
+            "let it last a tick at least, and end before the next one begins",
+        )  # fmt: skip
     for name in scenario.tenants:
         deploys = [one for one in scenario.anomalies if one.kind is Kind.DEPLOY and one.tenant in ("", name)]
         if (most := file.instances * (len(SERVICES) + len(deploys))) > MOST_MEMBERS:

@@ -22,7 +22,7 @@ from runners.datagen.model.fleet import fleet, skews
 from runners.datagen.model.logs import logs, records
 from runners.datagen.model.metrics import MAX_INSTANCES, MAX_SERIES, Meter
 from runners.datagen.model.reports import Reports
-from runners.datagen.model.requests import Habits, Integers, Requests, Stream
+from runners.datagen.model.requests import Habits, Integers, Long, Requests, Stream
 from runners.datagen.model.roster import Roster, roster
 from runners.datagen.model.shapes import MAX_VISITS
 from runners.datagen.model.spans import spans
@@ -82,7 +82,9 @@ class World:
             check_rate(scenario, number, plan.cumulative)
             effects = Effects(scenario.anomalies, name, plan.tick_ns)
             staff = roster(effects, file.instances)
-            habits = Habits(file.traces.orphans, file.logs.debug, _skews(file, seed, name, staff), file.logs.asides)
+            habits = Habits(
+                file.traces.orphans, file.logs.debug, _skews(file, seed, name, staff), file.logs.asides, _long(file)
+            )
             stream = Stream(seed, name, plan, errors=file.errors, roster=staff, effects=effects, habits=habits)
             resources = fleet(identity, seed, number, staff)
             meter = Meter(seed, identity, number, stream, resources, roster=staff, gauging=gaugings[number])
@@ -368,3 +370,8 @@ class World:
 def _skews(file: ScenarioFile, seed: int, tenant: str, staff: Roster) -> tuple[int, ...]:
     most_ns = round(file.traces.skew * 1e9)
     return tuple(skews(seed, tenant, len(staff.members), most_ns)) if most_ns else ()
+
+
+def _long(file: ScenarioFile) -> Long | None:
+    long = file.traces.long
+    return None if long is None else Long(round(long.every / file.tick), round(long.lasts / file.tick), long.share)

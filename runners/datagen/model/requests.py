@@ -50,6 +50,7 @@ NONE = Effects((), "", 1)
 _LEAD_NS = 1_000_000
 _MASK = (1 << 64) - 1
 _QUEUE_NS = 1_800
+_PREPARES_NS = 30 * 10**9
 _LATENCY_BITS = 10
 _MOMENT_BITS = 26  # times a tick of a minute, in nanoseconds, is less than 2^63
 _SICK_SHARE, _SICK_FACTOR, _MOST_SICK = 0.15, 10.0, 0.5
@@ -67,7 +68,8 @@ class Requests:
     (ordinal in the fleet), start, end (Unix nanoseconds). By request: first (index of its first visit).
     novelty: by service, the share of 2^32 of log records that are of a new pattern; None: of no service. heard: indexes of
     the visits of which a span is told, None: of all; mute: by service, 1 where it writes no records; terse: by request, are
-    its debug records left out? asides: do remarks stand among the records?
+    its debug records left out? asides: do remarks stand among the records? job: by request, the
+    number of the request whose trace it is in, and below whose root: its own for most; None: for all.
     """
 
     tables: Tables
@@ -87,6 +89,21 @@ class Requests:
     mute: Integers | None = None
     terse: npt.NDArray[np.bool_] | None = None
     asides: bool = False
+    job: U64 | None = None
+
+    @property
+    def base(self) -> U64:
+        """(R,) the number of the trace of each request."""
+        return self.number if self.job is None else self.job
+
+    @property
+    def nested(self) -> npt.NDArray[np.bool_]:
+        """(V,) is this the root of a request, and yet within another's?"""
+        if self.job is None:
+            return np.zeros(len(self.row), bool)
+        found = np.zeros(len(self.row), bool)
+        found[self.first] = self.job != self.number
+        return found
 
     @property
     def told(self) -> Integers | slice:
@@ -106,7 +123,7 @@ class Requests:
     def trace_numbers(self) -> U64:
         """(V,) numbers of the traces."""
         later = self.tables.trace[self.row].astype(np.uint64) << np.uint64(TRACE_SHIFT)
-        return self.number[self.request] | later
+        return self.base[self.request] | later
 
     @property
     def span_class(self) -> Integers:
@@ -126,12 +143,26 @@ class Requests:
 class Habits(NamedTuple):
     """How a shop tells what happens. orphans: share of the spans that get lost before they are told; debug: share of the
     requests whose debug records are written, None for all; skews: by ordinal of the instance, nanoseconds by which its
-    host's clock is fast, none of them: all are right; asides: remarks among the records."""
+    host's clock is fast, none of them: all are right; asides: remarks among the records; long: of traces."""
 
     orphans: float = 0.0
     debug: float | None = None
     skews: tuple[int, ...] = ()
     asides: bool = False
+    long: Long | None = None
+
+
+class Long(NamedTuple):
+    """Long traces: every so many ticks, for so many, that share of the requests is one trace."""
+
+    every: int
+    lasts: int
+    share: float
+
+    def begins(self, tick: int) -> int | None:
+        """The first tick of the trace that is under way in this one."""
+        first = tick // self.every * self.every
+        return first if tick - first < self.lasts else None
 
 
 class Fields(NamedTuple):
@@ -270,13 +301,42 @@ class Stream:
 
         a, b = draw(self._keys[4], numbers), draw(self._keys[5], numbers)
         pool = {"user": _pick(a, 0, USERS), "product": _pick(a, 16, PRODUCTS), "client": _pick(a, 32, CLIENTS)}
+        begins, ends = begins + shift, ends + shift
+        job = None if self._habits.long is None else self._jobs(tick, self._habits.long, numbers)
+        if job is not None:
+            self._enclose(tick, numbers, first, (begins, ends), int(last[-1]))
         if self._habits.skews:
-            shift = shift + np.array(self._habits.skews, np.int64)[instance]
+            skew = np.array(self._habits.skews, np.int64)[instance]
+            begins, ends = begins + skew, ends + skew
         found = Requests(
-            of, numbers, shape, _pick(a, 48, VARIANTS), pool, b, request, row, instance, begins + shift, ends + shift,
-            first, self._novelty(tick), asides=self._habits.asides,
+            of, numbers, shape, _pick(a, 48, VARIANTS), pool, b, request, row, instance, begins, ends, first,
+            self._novelty(tick), asides=self._habits.asides, job=job,
         )  # fmt: skip
         return self._thin(tick, found) if self._thinned else found
+
+    def _jobs(self, tick: int, long: Long, numbers: U64) -> U64 | None:
+        """By request, whose trace it is in; None when no long one is under way. The last request of its time is the root
+        of all: so the root comes late, as that of a job does."""
+        first = long.begins(tick)
+        if first is None or not len(numbers):
+            return None
+        inside = _chance(self._keys[7] ^ 2, numbers) < round(long.share * _WHOLE)
+        return np.where(inside, np.uint64(self._root(long, first)), numbers)
+
+    def _enclose(self, tick: int, numbers: U64, first: Integers, times: tuple[Integers, Integers], ended: int) -> None:
+        """The root of a long trace lasts from before its first request until after its last; others stay as they are.
+        times: begins and ends of all visits, changed here; ended: when the last request of the tick did."""
+        long = self._habits.long
+        if long is None or (started := long.begins(tick)) is None:
+            return
+        head = len(numbers) - 1
+        if int(numbers[head]) == self._root(long, started):
+            begins, ends = times
+            begins[first[head]], ends[first[head]] = self.schedule.begins(started) - _PREPARES_NS, ended
+
+    def _root(self, long: Long, started: int) -> int:
+        """The number of the last request of a long trace's time."""
+        return self.schedule.cumulative[min(started + long.lasts, self.schedule.ticks)] - 1
 
     def _thin(self, tick: int, found: Requests) -> Requests:
         """Without what nobody hears of."""

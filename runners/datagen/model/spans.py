@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from runners.datagen.model.requests import Requests
-from runners.datagen.model.shapes import Visit
+from runners.datagen.model.shapes import MAX_VISITS, Visit
 from runners.ledger.identity import Identity
 from runners.ledger.items import Resource, Span, SpanEvent, SpanLink, Value
 
@@ -30,6 +32,8 @@ def spans(requests: Requests, identity: Identity, tenant: int, fleet: Sequence[R
     ids = [identity.span_id(tenant, number) for number in numbers]
     fields = [requests.fields(index) for index in range(len(requests))]
     found = []
+    nested, base = np.flatnonzero(requests.nested).tolist(), requests.base.tolist()
+    above = {index: identity.span_id(tenant, base[owners[index]] * MAX_VISITS) for index in nested}
     told = None if requests.heard is None else set(requests.heard.tolist())
     for index, (row, owner, start, end, instance) in enumerate(
         zip(rows, owners, requests.start.tolist(), requests.end.tolist(), requests.instance.tolist(), strict=True)
@@ -38,7 +42,8 @@ def spans(requests: Requests, identity: Identity, tenant: int, fleet: Sequence[R
             continue
         first, parent, link = firsts[owner], int(of.parent[row]), int(of.link[row])
         own = SpanIds(
-            identity.trace_id(tenant, traces[index]), ids[index], ids[first + parent] if parent >= 0 else b"",
+            identity.trace_id(tenant, traces[index]), ids[index],
+            ids[first + parent] if parent >= 0 else above.get(index, b""),
             *((identity.trace_id(tenant, traces[first + link]), ids[first + link]) if link >= 0 else ()),
         )  # fmt: skip
         visit = of.kinds[of.kind[row]]

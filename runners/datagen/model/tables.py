@@ -38,7 +38,7 @@ class Tables:
     parent (position, -1), level (0 for a root), service, stage (in the shape), own_us, fixed (1: always as long), kind,
     span_class, trace, link (position, -1), first_line, lines, logs_before (in the shape), debugs (records of that severity). By stage: stage_parent
     (position), stage_before (first stage of that visit, in the shape), stage_level (of the visits in it). By line row:
-    line (number among the distinct ones), at (percent of the duration). By kind: variants, and by line: line_variants, how
+    line (number among the distinct ones), at (percent of the duration). By kind: nested (the same with a parent), variants, and by line: line_variants, how
     many there are of it, both powers of two, debug_line: is it of that severity, and aside_line: may a remark stand in its
     place?
     """
@@ -76,6 +76,11 @@ class Tables:
         self.stage_before = _array(stage.first for stage in stages)
         self.kinds: list[Visit] = []
         self.kind = _array(_numbers([_bare(visit) for visit in visits], self.kinds))
+        # Roots that are within another request's trace: like the others, but that they have a parent.
+        roots = [number for number, visit in enumerate(self.kinds) if visit.parent < 0 and visit.link < 0]
+        self.nested = np.arange(len(self.kinds))
+        self.nested[roots] = len(self.kinds) + np.arange(len(roots))
+        self.kinds += [self.kinds[number]._replace(parent=0) for number in roots]
         self.variants = _array(FEW_VARIANTS if visit.error else VARIANTS for visit in self.kinds)
         self.classes: list[SpanClass] = []
         of_visits = [SpanClass(v.service, v.operation.name, v.operation.kind, v.status_code) for v in visits]

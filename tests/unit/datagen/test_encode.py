@@ -46,7 +46,7 @@ def test_every_span_and_line_of_the_topology_is_written_as_the_plain_encoder_doe
         .replace("errors: 15%", "errors: 80%")
     )
     requests = of._tenants[0].stream.tick(0)
-    assert len(set(tables().kind[requests.row].tolist())) > 0.9 * len(tables().kinds)
+    assert len(set(tables().kind[requests.row].tolist())) > 0.9 * len(set(tables().kind.tolist()))
     for batch in of.batches(0):
         if batch.signal in SIGNALS and batch.tenant == 0:
             assert of.parcel(batch) == plainly(of, batch)

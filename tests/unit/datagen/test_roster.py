@@ -37,6 +37,7 @@ WORLDS = {
         "histograms: true", "histograms: true, restart: 5s"
     )
     + "\ntraces: {orphans: 5%, skew: 40ms}\nlogs: {debug: 20%, asides: true}\n",
+    "long traces": BASE + "\ntraces: {orphans: 2%, long: {every: 6s, lasts: 4s, share: 60%}}\n",
     "churn": anomalies(SILENT, DEPLOY).replace("histograms: true", "series: 9000, churn: 900%/min"),
 }
 
@@ -51,8 +52,10 @@ def every(of: World, tenant: int, signal: str) -> list[Item]:
 
 
 def test_the_bytes_are_those_of_the_plain_encoders(of: World) -> None:
-    several = "orphans" in of.scenario.source.decode()
-    wires: tuple[Wire, ...] = ("otlp", "loki", "remote_write") if several else ("otlp",)
+    text = of.scenario.source.decode()
+    wires: tuple[Wire, ...] = ("otlp",)
+    if "traces:" in text:
+        wires = ("otlp", "loki") if "long:" in text else ("otlp", "loki", "remote_write")
     for wire in wires:
         for tick in range(of.ticks):
             for batch in of.batches(tick):
@@ -195,6 +198,29 @@ def test_lost_spans_leave_their_children_without_a_parent() -> None:
     whole = len(every(world(text=BASE), 0, "traces"))
     assert 0.03 < 1 - len(spans) / whole < 0.07
     assert lost
+
+
+def test_a_job_is_one_trace_of_thousands_of_spans_and_its_root_comes_last() -> None:
+    text = (
+        TEXT.replace("20/s", "800/s").replace("duration: 6s", "duration: 2s").replace("max_items: 80", "max_items: 800")
+    )
+    of = world(
+        text=text.replace("errors: 15%", "errors: 1%") + "\ntraces: {long: {every: 10s, lasts: 2s, share: 90%}}\n"
+    )
+    traces: dict[bytes, list[Span]] = defaultdict(list)
+    for span in cast("list[Span]", every(of, 0, "traces")):
+        traces[span.trace_id].append(span)
+    longest = max(traces.values(), key=len)
+    assert len(longest) > 10_000
+    known = {span.span_id: span for span in longest}
+    (root,) = (span for span in longest if not span.parent_span_id)
+    assert root.seq == max(span.seq & ~63 for span in longest)
+    for span in longest:
+        assert root.start <= span.start <= span.end <= root.end
+        assert span is root or span.parent_span_id in known
+    records = [record for record in cast("list[LogRecord]", every(of, 0, "logs")) if record.trace_id == root.trace_id]
+    assert len(records) > 5_000 and all(record.span_id in known for record in records)
+    assert sum(len(spans) < 100 for spans in traces.values()) > 100  # the others are as ever
 
 
 def test_debug_records_are_written_for_a_share_of_the_requests() -> None:
