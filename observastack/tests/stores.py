@@ -21,7 +21,7 @@ from tests.servers import free_port
 
 _LOKI = """
 target: all
-auth_enabled: true
+auth_enabled: {tenants}
 server: {{http_listen_address: 127.0.0.1, http_listen_port: {http}, grpc_listen_address: 127.0.0.1,
   grpc_listen_port: {grpc}, log_level: error, graceful_shutdown_timeout: 1s}}
 analytics: {{reporting_enabled: false}}
@@ -141,10 +141,14 @@ class Server:
 
 
 @contextlib.contextmanager
-def loki_server(folder: Path, *, rate_mb: int = 64) -> Iterator[Server]:
-    """rate_mb: what one tenant may write a second."""
+def loki_server(folder: Path, *, rate_mb: int = 64, tenants: bool = True) -> Iterator[Server]:
+    """rate_mb: what one tenant may write a second; tenants: are there several?"""
     http, grpc = free_port(), free_port()
-    config = _written(folder, "loki.yml", _LOKI.format(http=http, grpc=grpc, data=folder, rate_mb=rate_mb))
+    config = _written(
+        folder,
+        "loki.yml",
+        _LOKI.format(http=http, grpc=grpc, data=folder, rate_mb=rate_mb, tenants=str(tenants).lower()),
+    )
     yield from _running(Server("loki", [binary("loki"), f"-config.file={config}"], folder, port=http, ready="/ready"))
 
 

@@ -214,6 +214,19 @@ def test_old_lines_that_loki_has_not_flushed_are_not_called_lost(tmp_path: Path)
         assert found.of("logs").found == found.of("logs").sent > 1000
 
 
+def test_of_a_loki_with_one_tenant_for_all_leaks_are_not_observable(tmp_path: Path) -> None:
+    with loki_server(tmp_path / "loki", tenants=False) as loki:
+        stage = generate(tmp_path, TEXT, sink=f"loki+{loki.url}", start_ns=time.time_ns() - 5 * 10**9)
+        assert stage.end() == 0
+        found = audit_ledger(stage.ledger, Home(tmp_path), environment=None, wait_s=5, shared=True)
+        assert found.verdict == "passed", found.reason
+        assert "duplicates and leaks cannot be seen" in sentence(found, "logs")
+        told = found.to_json()["signals"]["logs"]
+        assert (told["found"], told["leaked"], told["lost"]) == (told["sent"], None, 0)
+        open_to_all = audit_ledger(stage.ledger, Home(tmp_path), environment=None, wait_s=5)
+        assert open_to_all.of("logs").wrong["leaked"] == 2 * told["sent"]
+
+
 @contextmanager
 def answering(status: int, body: bytes) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
