@@ -91,6 +91,28 @@ def trouble(number: int) -> str:
     )
 
 
+def test_what_is_never_told_is_not_missed_and_odd_times_are_found(tmp_path: Path) -> None:
+    """A silent service, a deploy, lost spans, wrong clocks, a job's long trace: the audit stays exact."""
+    text = (
+        SCENARIO.replace("requests: 60/s", "requests: 60/s, arrivals: random")
+        + "logs: {debug: 20%, asides: true}\n"
+        + "traces: {skew: 5s, orphans: 5%, long: {every: 1s, lasts: 600ms, share: 50%}}\n"
+        + "anomalies:\n"
+        + "  - {name: gone, kind: silent, target: {service: cart}, at: 600ms, lasts: 800ms}\n"
+        + "  - {name: new, kind: deploy, target: {service: search}, at: 1s, lasts: 800ms, magnitude: x3}\n"
+    )
+    with serving(Platform()) as platform:
+        environment(tmp_path, platform.url)
+        stage = generate(tmp_path, text)
+        assert stage.end() == 0, stage.of("run.finished")
+        assert dict(stored(platform)) == planned(text)
+        code, document = audited(tmp_path, stage)
+        assert (code, document["verdict"]) == (0, "passed")
+        assert summed(document, "found") == sum(planned(text).values())
+        platform.rows["acme", "traces"].pop(5)
+        assert audited(tmp_path, stage)[0] == 1
+
+
 @pytest.mark.parametrize("honours", [True, False])
 def test_an_unreliable_platform_loses_nothing(tmp_path: Path, honours: bool) -> None:
     with serving(Platform(trouble, honours=honours)) as platform:
