@@ -54,6 +54,11 @@ class Crew:
                 time.sleep(0.05)
         return next((why for member in self._members if (why := member.complaint)), "")
 
+    def cost(self) -> tuple[float, float]:
+        """(processor time in s, memory in MB) of all the others, once they have ended."""
+        told = [event for member in self._members for event in read_events(member.events) if event["type"] == "ledger"]
+        return sum(event["cpu_s"] for event in told), sum(event["rss_mb"] for event in told)
+
     def close(self) -> None:
         """End what still runs."""
         for member in self._members:
@@ -66,15 +71,15 @@ class _Member:
     def __init__(self, context: Context, folder: Path, params: Mapping[str, Any]) -> None:
         folder.mkdir(parents=True)
         write_json(folder / "spec.json", context.spec | {"params": params})
-        self._events, self._read = folder / EVENTS, 0
-        with self._events.open("wb") as out, (folder / "stderr").open("wb") as err:
+        self.events, self._read = folder / EVENTS, 0
+        with self.events.open("wb") as out, (folder / "stderr").open("wb") as err:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "runners.datagen"], stdin=subprocess.DEVNULL, stdout=out, stderr=err,
                 env=os.environ | {"TESTBED_RUN_DIR": str(folder), "TESTBED_EVENTS_FD": "1"},
             )  # fmt: skip
 
     def take_counts(self) -> Counter[Count]:
-        with self._events.open("rb") as file:
+        with self.events.open("rb") as file:
             file.seek(self._read)
             lines = file.read()
         whole = lines[: lines.rfind(b"\n") + 1]
@@ -93,7 +98,7 @@ class _Member:
         """Why it did not pass; empty when it did."""
         if self.process.returncode == 0:
             return ""
-        ends = [event for event in read_events(self._events) if event.get("type") == "run.finished"]
+        ends = [event for event in read_events(self.events) if event.get("type") == "run.finished"]
         return str(ends[-1].get("reason", "")) if ends else f"a shard ended with code {self.process.returncode}"
 
 

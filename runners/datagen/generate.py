@@ -111,6 +111,7 @@ class Player:
         self.planned = 0
         """Items that the plan has for all outlets together, of all shards, up to the tick that was reached."""
         self.complaint = self.crew_complaint = ""
+        self.crew_cost = 0.0, 0.0
         self.late_s = self.behind_s = 0.0
         self._said_behind, self._blocked_s = float("-inf"), 0.0
 
@@ -135,7 +136,8 @@ class Player:
             self._drain()
             self._send_sentinels()
             self._drain()
-            self.crew_complaint = self._crew.end(self._context) if self._crew else ""
+            if self._crew:
+                self.crew_complaint, self.crew_cost = self._crew.end(self._context), self._crew.cost()
         self.complaint = "; ".join(lane.delivery.complaint for lane in self._lanes if lane.delivery.complaint)
 
     def fates(self) -> list[Fate]:
@@ -347,7 +349,8 @@ def run(context: Context, order: Order, folder: Path, crew: Callable[[], Crew] |
             verdict, why = "failed", taken
     context.events.emit(
         "ledger", kind="sent", ledger=str(player.folder), sent=sent.sent, acked=sent.acked, rejected=sent.rejected,
-        unknown=sent.unknown, cpu_s=round(cpu_s(), 3), rss_mb=round(rss_mb(), 1),
+        unknown=sent.unknown, cpu_s=round(cpu_s() + player.crew_cost[0], 3),
+        rss_mb=round(rss_mb() + player.crew_cost[1], 1),
         signals={name: totals(one for one in every if one.batch.signal == name).acked for name in SIGNALS},
         **({} if before is None else {"settled_before": before.sent}),
     )  # fmt: skip

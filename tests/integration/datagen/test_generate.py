@@ -13,6 +13,7 @@ import pytest
 
 from runners.datagen.plan import count
 from runners.datagen.scenario import read_scenario
+from runners.events import read_events
 from runners.ledger.attempt import Flag, Outcome
 from runners.ledger.reader import being_written, fates, read_attempts, totals
 from tests.integration.datagen.platform import Platform, environment, serving
@@ -187,6 +188,9 @@ def test_several_processes_make_one_run_and_their_ledgers_are_one(tmp_path: Path
         assert len(list(stage.ledger.glob("shard-*"))) == 2
         (told,) = stage.of("ledger")
         assert told["sent"] == told["acked"] == sum(planned().values())
+        others = [event for path in stage.folder.rglob("shards/*/events.jsonl") for event in read_events(path)]
+        costs = [event["cpu_s"] for event in others if event["type"] == "ledger"]
+        assert len(costs) == 2 and told["cpu_s"] > sum(costs) > 0, "what it costs is what all of them cost"
         points: Counter[str] = Counter()
         for event in stage.of("metric.points"):
             for item in event["many"]:
