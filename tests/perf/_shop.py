@@ -46,9 +46,10 @@ class Shop:
         """The number of the next tick."""
         return next(self._ticks)
 
-    def next(self, signal: Signal) -> Iterator[Parcel]:
-        """The requests of the next tick, each made when it is asked for."""
-        tick = self.tick()
+    def next(self, signal: Signal, tick: int | None = None) -> Iterator[Parcel]:
+        """The requests of a tick, the next one if none is named, each made when it is asked for."""
+        if tick is None:
+            tick = self.tick()
         for part in range(self.world.parts(0, signal, tick)):
             yield self.world.parcel(Batch(0, signal, tick, part))
 
