@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
+import inspect
 import pkgutil
+from itertools import pairwise
 from types import ModuleType
 
 import opentelemetry.semconv._incubating.attributes as incubating
+import opentelemetry.semconv._incubating.metrics as measured
 import opentelemetry.semconv.attributes as stable
 import pytest
 
@@ -38,6 +42,18 @@ def constants(package: ModuleType) -> set[str]:
     return found
 
 
+def deprecated(package: ModuleType) -> set[str]:
+    """What the text below a constant says is replaced or removed."""
+    found = set()
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        tree = ast.parse(inspect.getsource(importlib.import_module(module.name)))
+        for one, text in pairwise(tree.body):
+            value = one.value if isinstance(one, ast.Assign | ast.AnnAssign) else None
+            if isinstance(value, ast.Constant) and isinstance(text, ast.Expr) and "Deprecated" in ast.unparse(text):
+                found.add(str(value.value))
+    return found
+
+
 STABLE = constants(stable)
 
 
@@ -47,6 +63,16 @@ def ours(name: str) -> bool:
 
 def test_names_that_are_not_stable_yet_exist_all_the_same() -> None:
     assert not NOT_STABLE_YET - constants(incubating) - STABLE
+
+
+def test_no_name_is_one_that_the_conventions_have_given_up() -> None:
+    given_up = (deprecated(incubating) | deprecated(measured)) - STABLE  # or have moved to the stable ones
+    assert {"http.method", "messaging.operation", "process.cpu.state"} <= given_up
+    assert not given_up & (NOT_STABLE_YET | METRICS)
+
+
+def test_every_metric_is_one_of_the_conventions() -> None:
+    assert METRICS - constants(measured) == {"traces.span.metrics.calls"}
 
 
 def test_every_name_of_the_topology_is_one_of_the_conventions() -> None:
