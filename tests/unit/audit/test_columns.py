@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from random import Random
 
 import numpy as np
@@ -9,12 +10,15 @@ import pytest
 
 from runners.audit.census import Census
 from runners.audit.judge import Finding, Judge
+from runners.datagen.scenario import read_scenario
+from runners.datagen.world import World
 from runners.ledger.attempt import Batch, Outcome
+from runners.ledger.identity import Identity
 from runners.ledger.items import SIGNALS
 from runners.ledger.reader import Fate
 from tests.unit.audit.plain_judge import PlainJudge
 from tests.unit.audit.store import MemoryStore
-from tests.unit.audit.test_audit import (
+from tests.unit.audit.test_audit import RUN, START, (
     TENANTS,
     all_acked,
     fate,
@@ -73,6 +77,30 @@ def test_it_finds_what_the_plain_judge_finds(seed: int, honoured: bool) -> None:
     mine = told(Judge(world(), ledger, honoured=honoured), store)
     assert mine == told(PlainJudge(world(), ledger, honoured=honoured), store)
     assert mine[0], "the store has not lied"
+
+
+ODD = b"""
+scenario: odd
+duration: 5s
+tenants: [{id: acme, weight: 2}, {id: globex}]
+instances: 2
+load: {requests: 30/s, arrivals: random}
+errors: 5%
+traces: {skew: 40ms, orphans: 1%, long: {every: 2s, lasts: 1s}}
+logs: {debug: 5%}
+metrics: {interval: 1s, cpus: 1, histograms: true, restart: 3s, series: 9500, churn: 50%/s}
+"""
+
+
+def test_the_numbers_of_a_slice_are_those_of_its_items_whatever_a_scenario_asks_for() -> None:
+    of = World(read_scenario(ODD, Path("odd.yaml")), Identity(RUN, ("acme", "globex")), 1, START)
+    for tick in range(of.ticks + 1):
+        for tenant in range(2):
+            for signal in SIGNALS:
+                numbers = of.numbers(tenant, signal, tick)
+                assert numbers.tolist() == [item.seq for item in of.slice(tenant, signal, tick)]
+                assert len(numbers) == of.count(tenant, signal, tick)
+                assert set(of.ticks_of(tenant, signal, numbers).tolist()) <= {tick}
 
 
 def test_ids_are_counted_in_any_order_and_however_often() -> None:
