@@ -84,14 +84,14 @@ def _long(quick: bool) -> dict[str, Any]:
     return _run(_LONG.format(seconds=20 if quick else 900), "null:")
 
 
-@case("datagen_long_rss", unit="MiB", at_most=300)
+@case("datagen_long_rss", unit="MiB", at_most=300, large=True)
 def long_rss(quick: bool) -> Iterator[Round]:
     run = _long(quick)
     assert run["sent"] == run["acked"] and (quick or run["acked"] > 100_000_000), run
     yield Round(max(run["rss"]) / _MIB)
 
 
-@case("datagen_long_growth", unit="MiB", at_most=10)
+@case("datagen_long_growth", unit="MiB", at_most=10, large=True)
 def long_growth(quick: bool) -> Iterator[Round]:
     """Flat: how much more it is in the middle of the last quarter of the run than in the middle of the second."""
     rss = _long(quick)["rss"]
