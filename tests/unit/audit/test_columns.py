@@ -18,7 +18,9 @@ from runners.ledger.items import SIGNALS
 from runners.ledger.reader import Fate
 from tests.unit.audit.plain_judge import PlainJudge
 from tests.unit.audit.store import MemoryStore
-from tests.unit.audit.test_audit import RUN, START, (
+from tests.unit.audit.test_audit import (
+    RUN,
+    START,
     TENANTS,
     all_acked,
     fate,
