@@ -62,6 +62,21 @@ async def test_an_export_reads_all_parts() -> None:
         assert [ts async for batch in batches for ts, _ in batch] == list(range(100))
 
 
+async def test_an_export_begins_in_time_though_the_store_needs_long_for_each_item() -> None:
+    class Slow:
+        """Gives as many items as are wanted, each of which takes 0.1 s; what does not fit into the time fails."""
+
+        async def __call__(self, first: int, last: int, *, wanted: int, timeout_s: float, **_: Any) -> Part:
+            end = min(last, first + wanted)
+            if (end - first) * 0.1 > timeout_s:
+                raise SourceFailed("took too long", "timeout")
+            return Part([(at, 0, {"at": at}) for at in range(first, end)], None if end == last else end)
+
+    reader = Walk(Slow(), lambda _: True, 5.0)
+    async with walking.export(reader, Selected(0, 300)) as batches:
+        assert [ts async for batch in batches for ts, _ in batch] == list(range(300))
+
+
 async def test_a_store_that_fails_after_the_first_part_leaves_what_was_found() -> None:
     class Failing:
         calls = 0

@@ -40,6 +40,7 @@ GREATEST_WIDTH_NS = 7 * 86_400 * 10**9
 PAGE_BUDGET_S = 1.0
 COUNT_BUDGET_S = 2.0
 EXPORT_READ_S = 30.0
+FIRST_WANTED = 20
 # A walk's first answer may take longer than its budget: a slow store is better than no answer. Below the platform's own
 # time limit, so that what was found is still given out.
 GRACE_S = 1.0
@@ -140,12 +141,13 @@ async def export(walk: Walk, selected: Selected) -> AsyncIterator[AsyncIterator[
 
 
 async def _batches(walk: Walk, selected: Selected) -> AsyncIterator[list[Line]]:
-    # The first read is waited for before the answer has begun: no longer than for any other answer.
-    low, width, patience = selected.start, FIRST_WIDTH_NS, walk.timeout_s
+    # The first read is waited for before the answer has begun: no longer than for any other answer. So it asks for little,
+    # which a store that needs a tenth of a second for each trace can give in that time, too.
+    low, width, wanted, patience = selected.start, FIRST_WIDTH_NS, FIRST_WANTED, walk.timeout_s
     while low < selected.end:
         last = min(selected.end, low + width)
-        part = await walk.read(low, last, descending=False, wanted=5_000, timeout_s=patience)
-        patience = EXPORT_READ_S
+        part = await walk.read(low, last, descending=False, wanted=wanted, timeout_s=patience)
+        wanted, patience = 5_000, EXPORT_READ_S
         low = last if part.edge is None else part.edge
         width = min(width * 4, GREATEST_WIDTH_NS) if part.edge is None else FIRST_WIDTH_NS
         rows = [row for row in part.rows if walk.passes(row[2])]
