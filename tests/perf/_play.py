@@ -19,7 +19,7 @@ from runners.datagen.generate import Order, Player
 from runners.datagen.scenario import read_scenario
 from runners.datagen.sinks import Outlet
 from runners.events import Emitter
-from runners.ledger.reader import read_attempts
+from runners.ledger.reader import fates, read_attempts, totals
 from runners.suite import Context
 from runners.wire.http import HttpSink
 from runners.wire.local import NullSink
@@ -68,7 +68,7 @@ def play(source: bytes, sink: str, *, paced: bool) -> dict[str, Any]:
         took = time.monotonic() - began
         meter.close()
         context.events.close()
-        sent = player.sent()
+        sent = totals(fates(read_attempts(Path(folder) / "ledger")).values())
         tick_ns = round(scenario.file.tick * 1e9)
         rows = [(attempt.sent_at, attempt.batch.tick) for attempt, _ in read_attempts(Path(folder) / "ledger")]
     ticks = max(tick for _, tick in rows)  # the last one carries the sentinels
