@@ -9,7 +9,7 @@ from typing import Any
 from runners.datagen.scenario import Scenario
 from runners.datagen.world import World
 from runners.ledger.attempt import Batch
-from runners.ledger.identity import Identity
+from runners.ledger.identity import Identity, derive
 from runners.ledger.items import SIGNALS, Signal
 
 _SAMPLED_TICKS = 3
@@ -88,11 +88,12 @@ def _busy(world: World, tick: int, items: int) -> float:
 def resends(scenario: Scenario, seed: int, batch: Batch) -> bool:
     """Is this request one of those that are sent again after they were acknowledged?
 
-    Evenly spread over the run, so that short runs have their share too; the seed decides where the count begins.
+    The first requests of slices are evenly spread over the run, so that short runs have their share too: the seed decides
+    where the count begins. Of further ones chance decides.
     """
     share = scenario.file.delivery.resend
     if batch.part:
-        return False
+        return derive(seed, "resend", *batch) >> 32 < share * (1 << 32)
     lanes = len(scenario.tenants) * len(SIGNALS)
     ordinal = batch.tick * lanes + batch.tenant * len(SIGNALS) + SIGNALS.index(batch.signal) + seed % 1009
     return int((ordinal + 1) * share + 1e-9) > int(ordinal * share + 1e-9)

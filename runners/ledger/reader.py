@@ -28,8 +28,8 @@ def read_attempts(folder: Path, sink: int | None = None) -> Iterator[tuple[Attem
 
 
 def read_rows(path: Path) -> Iterator[tuple[Attempt, Settled]]:
-    """The rows of one file. A torn tail (short, or zeros: the generator was killed while writing it) was never sent and ends
-    the stream. Raises NotReady when a row is damaged that others follow, or an outcome: such a ledger proves nothing."""
+    """The rows of one file. A torn tail (short, or zeros: the generator was killed while writing it, or the machine lost
+    power before the rows came to the disk) ends the stream. Raises NotReady when a row is damaged that others follow, or an outcome: such a ledger proves nothing."""
     try:
         file = path.open("rb")
     except OSError as error:
@@ -47,8 +47,8 @@ def read_rows(path: Path) -> Iterator[tuple[Attempt, Settled]]:
                 found = unpack(data, row) if torn is None else None
                 if found is not None:
                     yield found
-                elif torn is None and (len(data) < ROW_BYTES or not any(data)):
-                    torn = row
+                elif not any(data) or (torn is None and len(data) < ROW_BYTES):
+                    torn = row if torn is None else torn
                 else:
                     raise NotReady(
                         f"row {row if torn is None else torn} of the ledger is damaged", file=path,

@@ -24,12 +24,12 @@ class LedgerWriter:
         """folder: made if absent; a folder that holds a ledger already is refused."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        (folder / SCENARIO).write_bytes(scenario)
         try:
             self._fd = os.open(folder / ROWS, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         except FileExistsError:
             raise TestbedError(f"{folder} holds a ledger already", remedy="give each run a folder of its own") from None
         locks.try_lock(self._fd)
+        (folder / SCENARIO).write_bytes(scenario)
         header.write(folder)
         self._rows = 0
         self._closed = False

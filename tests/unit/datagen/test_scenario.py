@@ -64,7 +64,9 @@ def test_the_share_that_is_sent_again_is_kept_and_depends_on_the_seed() -> None:
     batches = [batch for tick in range(of.ticks) for batch in of.batches(tick)]
     chosen = {seed: [batch for batch in batches if resends(of.scenario, seed, batch)] for seed in (1, 4)}
     firsts = sum(batch.part == 0 for batch in batches)
-    assert all(abs(len(found) - 0.1 * firsts) <= 1 for found in chosen.values())
+    for found in chosen.values():
+        assert abs(sum(batch.part == 0 for batch in found) - 0.1 * firsts) <= 1
+        assert 0 < sum(batch.part > 0 for batch in found) < 0.3 * (len(batches) - firsts)
     assert chosen[1] != chosen[4]
 
 

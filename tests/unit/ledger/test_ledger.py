@@ -16,7 +16,7 @@ from runners.ledger.attempt import (
     pack_outcome,
     unpack,
 )
-from runners.ledger.header import ROWS, Header, read_header
+from runners.ledger.header import ROWS, SCENARIO, Header, read_header
 from runners.ledger.items import SIGNALS
 from runners.ledger.reader import Totals, being_written, fates, read_attempts, totals
 from runners.ledger.writer import LedgerWriter
@@ -97,11 +97,16 @@ def test_a_damaged_outcome_is_an_error_and_no_excuse_for_a_loss(tmp_path: Path, 
         list(read_attempts(folder))
 
 
-def test_a_tail_of_zeros_was_never_sent(tmp_path: Path) -> None:
+@pytest.mark.parametrize("zeros", [1, ROW_BYTES, 3 * ROW_BYTES + 7])
+def test_a_tail_of_zeros_ends_a_ledger(tmp_path: Path, zeros: int) -> None:
     folder = written(tmp_path / "ledger", [(attempt(0), Settled(Outcome.ACKED, 200))])
     with (folder / ROWS).open("ab") as file:
-        file.write(bytes(ROW_BYTES))
+        file.write(bytes(zeros))
     assert len(list(read_attempts(folder))) == 1
+    with (folder / ROWS).open("ab") as file:
+        file.write(b"\1" * (2 * ROW_BYTES - zeros % ROW_BYTES))
+    with pytest.raises(NotReady, match="row 1 of the ledger is damaged"):
+        list(read_attempts(folder))
 
 
 def test_a_ledger_is_being_written_until_its_writer_closes_or_dies(tmp_path: Path) -> None:
@@ -159,8 +164,10 @@ def test_a_folder_without_a_ledger_is_named(tmp_path: Path) -> None:
 
 def test_a_ledger_is_never_written_over(tmp_path: Path) -> None:
     written(tmp_path / "ledger", [])
+    before = (tmp_path / "ledger" / SCENARIO).read_bytes()
     with pytest.raises(TestbedError, match="holds a ledger already"):
-        written(tmp_path / "ledger", [])
+        LedgerWriter(tmp_path / "ledger", HEADER, b"scenario: another\n")
+    assert (tmp_path / "ledger" / SCENARIO).read_bytes() == before
 
 
 def test_nothing_can_be_sent_with_a_ledger_that_cannot_be_written(tmp_path: Path) -> None:
