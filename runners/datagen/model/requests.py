@@ -55,7 +55,7 @@ _LATENCY_BITS = 10
 _MOMENT_BITS = 26  # times a tick of a minute, in nanoseconds, is less than 2^63
 _SICK_SHARE, _SICK_FACTOR, _MOST_SICK = 0.15, 10.0, 0.5
 _RETRY_SHARE = 0.004
-_KEPT_TICKS = 16
+_KEPT_TICKS = 6
 _U32, _WHOLE = np.uint64(32), 1 << 32
 
 
