@@ -16,7 +16,7 @@ from tests.perf.harness import CASES, load_areas, measure
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.perf", description="Benchmarks against a reference.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="these only; * matches; large ones run by name only")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="these only, or all of an area (datagen); * matches; large ones run when named")
     parser.add_argument("--json", action="store_true", help="one JSON document a line")
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that everything runs; no verdict")
     parser.add_argument("--list", action="store_true", help="names and bars")
@@ -25,7 +25,7 @@ def main() -> int:
     chosen = [
         found
         for found in CASES.values()
-        if any(fnmatch.fnmatch(found.name, name) for name in args.names) or (not args.names and not found.large)
+        if any(_means(name, found.name) for name in args.names) or (not args.names and not found.large)
     ]
     if not chosen:
         parser.error(f"no benchmark is called so; there are: {', '.join(CASES)}")
@@ -40,6 +40,11 @@ def main() -> int:
     if any(line.get("broken") for line in lines):
         return 3
     return 1 if not args.quick and any(line["holds"] is False for line in lines) else 0
+
+
+def _means(name: str, benchmark: str) -> bool:
+    """Is it called so, or does it belong to the area of that name?"""
+    return fnmatch.fnmatch(benchmark, name) or fnmatch.fnmatch(benchmark, f"{name}_*")
 
 
 def _text(line: dict[str, Any]) -> str:
