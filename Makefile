@@ -55,9 +55,9 @@ test: test-frontend test-python
 test-frontend:
 	@.ci/frontend test
 
-# Two workers: most tests wait for processes. A file stays on one worker, its servers are shared.
+# Three workers: most tests wait for processes. A file stays on one worker, its servers are shared.
 test-python: install
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n 3 --dist loadfile
 
 # Side by side: what reads Python, and what reads playbooks (ansible-lint takes as long as mypy without a cache).
 lint: $(INSTALLED)
