@@ -16,7 +16,12 @@ from tests.perf.harness import CASES, load_areas, measure
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.perf", description="Benchmarks against a reference.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="these only, or all of an area (datagen); * matches; large ones run when named")
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="these only, or all of an area (datagen); * matches; large ones run when named",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON document a line")
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that everything runs; no verdict")
     parser.add_argument("--list", action="store_true", help="names and bars")
