@@ -20,7 +20,6 @@ from runners.lib.errors import UsageError
         ("prometheus+https://a", "prometheus", "https://a"),
         ("file:/x", "file", "/x"),
         ("capture:/x", "capture", "/x"),
-        ("stdout:", "stdout", f"/proc/{os.getpid()}/fd/1"),
         ("null:", "null", ""),
         ("platform:", "platform", ""),
     ],
@@ -28,6 +27,12 @@ from runners.lib.errors import UsageError
 def test_each_form_is_read_and_written_alike(text: str, kind: str, where: str) -> None:
     (place,) = parse_sinks([text])
     assert (place.kind, place.where) == (kind, where)
+    assert parse_sinks([place.text]) == (place,)
+
+
+def test_standard_output_is_that_of_this_process() -> None:
+    (place,) = parse_sinks(["stdout:"])
+    assert place == Place("stdout", f"/proc/{os.getpid()}/fd/1")
     assert parse_sinks([place.text]) == (place,)
 
 
