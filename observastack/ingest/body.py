@@ -5,7 +5,6 @@ from __future__ import annotations
 import mmap
 from typing import Any, cast
 
-import cramjam
 from isal import isal_zlib
 
 from observastack.ingest.otlp import BadRequest, TooLarge
@@ -43,6 +42,8 @@ def gunzip(body: bytes, limit: int) -> bytes:
 
 def unzstd(body: bytes, limit: int) -> bytes:
     """As `gunzip`, of Zstandard (RFC 8878). The room is set apart without being touched: what is not inflated costs nothing."""
+    import cramjam  # few requests are: it is not loaded for the others
+
     with mmap.mmap(-1, min(limit, _MOST) + 1) as room:
         try:
             size = cramjam.zstd.decompress_into(body, room)
