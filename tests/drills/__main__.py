@@ -63,6 +63,9 @@ def main() -> int:
     except KeyboardInterrupt:
         print("interrupted; the next call goes on from here", file=sys.stderr)
         return 130
+    if not lines:
+        print(f"nothing was tried: no case is called {args.case}", file=sys.stderr)
+        return 2
     print(table(lines), file=sys.stderr if args.json else sys.stdout)
     return 0 if all(line.holds for line in lines) else 1
 
