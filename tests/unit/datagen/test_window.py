@@ -15,6 +15,7 @@ NOW = 1_795_671_748 * 10**9  # 2026-11-26T05:42:28Z
         ("2026-11-25", "2026-11-26T01:00+01:00", 24),
         ("2d", "1d", 24),
         ("90m", None, 1.5),
+        ("1970-01-02", "1970-01-03", 24),
     ],
 )
 def test_a_past_range_is_read(begins: str, ends: str | None, hours: float) -> None:
@@ -28,6 +29,8 @@ def test_a_past_range_is_read(begins: str, ends: str | None, hours: float) -> No
         ("2026-11-27", None, "has no length"),
         ("1h", "2h", "has no length"),
         ("1960-01-01", "1960-01-02", "before 1970-01-02"),
+        ("1970-01-01", "1970-01-03", "before 1970-01-02"),
+        ("1970-01-01T23:59:59Z", "1970-01-03", "before 1970-01-02"),
         ("0001-01-01", None, "before 1970-01-02"),
         ("300000d", None, "before 1970-01-02"),
     ],

@@ -143,6 +143,24 @@ def test_a_sink_that_stays_away_is_given_up_and_what_waits_is_never_sent(ledger:
     assert counts["sent", "logs"] == counts["unknown", "logs"] == 10 * len(sent) < 60
 
 
+def test_a_parcel_waits_no_longer_for_a_sink_than_the_first_that_found_it_away(ledger: LedgerWriter) -> None:
+    """Two senders: the second begins when the sink has been away for most of the time that it is waited for."""
+    sink, give_up_s = Scripted(LOST), 1.0
+    ended: dict[int, float] = {}
+    delivery = Delivery(
+        lambda: sink, ledger, Policy(2, 8, give_up_s), lambda one, _: ended.setdefault(one.batch.tick, time.monotonic())
+    )
+    assert delivery.submit(parcel(0), threading.Event())
+    wait_for(lambda: len(sink.keys) >= 5, 5)  # after pauses of 50, 100, 200 and 400 ms
+    began = time.monotonic()
+    assert delivery.submit(parcel(1), threading.Event())
+    wait_for(lambda: len(ended) == 2, 5)
+    delivery.close()
+    ledger.close()
+    assert "key-1" in sink.keys
+    assert ended[1] - began < 0.8 * give_up_s  # alone it would be tried for all of it
+
+
 def test_nothing_more_is_taken_for_a_sink_that_was_given_up(ledger: LedgerWriter) -> None:
     delivery = Delivery(lambda: Scripted(LOST), ledger, Policy(1, 8, 0.1))
     assert delivery.submit(parcel(), threading.Event())

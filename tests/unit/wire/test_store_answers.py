@@ -1,4 +1,4 @@
-"""A success that cannot be a store's own is no acknowledgement."""
+"""What a store says is believed only where it can be true: a success that is its own, a number of items that were sent."""
 
 from __future__ import annotations
 
@@ -35,3 +35,40 @@ def test_a_page_to_sign_in_at_has_stored_nothing(
     monkeypatch.setattr("runners.wire.stores.Connection.post", post)
     sink: Sink = make("http://127.0.0.1:1")
     assert judge(sink.send(PARCEL))[0] is outcome
+
+
+LEFT_OUT = "user 'acme', total ignored: {} out of {} for stream"
+WRITTEN = "X-Prometheus-Remote-Write-Samples-Written: {}"
+
+
+@pytest.mark.parametrize(
+    ("make", "told", "header", "meant"),
+    [
+        (LokiSink, LEFT_OUT.format(3, 10), "", (Outcome.PARTIAL, 3)),
+        (LokiSink, LEFT_OUT.format(10, 10), "", (Outcome.REJECTED, 0)),
+        (LokiSink, LEFT_OUT.format(11, 11), "", (Outcome.REJECTED, 0)),
+        (LokiSink, LEFT_OUT.format(6, 10) + LEFT_OUT.format(6, 10), "", (Outcome.REJECTED, 0)),
+        (LokiSink, "something else", "", (Outcome.REJECTED, 0)),
+        (PrometheusSink, "out of bounds", WRITTEN.format(9), (Outcome.PARTIAL, 1)),
+        (PrometheusSink, "out of bounds", WRITTEN.format(0), (Outcome.REJECTED, 0)),
+        (PrometheusSink, "out of bounds", WRITTEN.format(10), (Outcome.REJECTED, 0)),
+        (PrometheusSink, "out of bounds", WRITTEN.format(12), (Outcome.REJECTED, 0)),
+        (PrometheusSink, "out of bounds", WRITTEN.format("all"), (Outcome.REJECTED, 0)),
+    ],
+)
+def test_a_refusal_of_a_part_names_one_that_can_be_or_is_a_refusal_of_all(
+    monkeypatch: pytest.MonkeyPatch,
+    make: type[LokiSink | PrometheusSink],
+    told: str,
+    header: str,
+    meant: tuple[Outcome, int],
+) -> None:
+    """meant: and how many items were left out of those that were sent."""
+
+    def post(*_: Any) -> Reply:
+        return Reply(400, told.encode(), f"HTTP/1.1 400 Bad Request\r\n{header}".encode())
+
+    monkeypatch.setattr("runners.wire.stores.Connection.post", post)
+    answer = make("http://127.0.0.1:1").send(PARCEL)
+    outcome, again = judge(answer)
+    assert ((outcome, answer.rejected), again) == (meant, False)
