@@ -16,8 +16,9 @@ from runners.audit.reader import ExportReader, Reader, Unreadable
 from runners.audit.run import FATAL, Audit, not_assessed, write_findings
 from runners.audit.run import audit as compare
 from runners.audit.sights import sights
-from runners.datagen.reading import PLATFORM, Store, hidden, open_stores, outlet_of, platform_of, written_to
+from runners.datagen.reading import PLATFORM, hidden, open_stores, outlet_of, platform_of, written_to
 from runners.datagen.scenario import Scenario, read_scenario
+from runners.datagen.stores import Store
 from runners.datagen.world import World
 from runners.events import read_events
 from runners.ledger.attempt import Batch

@@ -3,41 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from runners.audit.run import Audit
 from runners.audit.source import Source
 from runners.audit.stores.loki import LOOK_BACK_NS, LokiReader
 from runners.audit.stores.prometheus import PrometheusReader
 from runners.audit.stores.tempo import TempoReader
+from runners.datagen.stores import Store, parse_store
 from runners.ledger.attempt import Batch
 from runners.ledger.header import Header
 from runners.ledger.items import Signal
 from runners.ledger.reader import Fate
 from runners.ledger.sight import Sight
 from runners.lib.errors import UsageError
-from runners.wire.connection import split_url
 
-Kind = Literal["loki", "prometheus", "tempo"]
-KEEPS: Mapping[Kind, Signal] = {"loki": "logs", "prometheus": "metrics", "tempo": "traces"}
 PLATFORM = ("http://", "https://")
-_PREFIXES: tuple[tuple[str, Kind], ...] = (
-    ("loki+", "loki"), ("prometheus+", "prometheus"), ("prw+", "prometheus"), ("tempo+", "tempo"),
-)  # fmt: skip
 _FORMS = "loki+URL, prw+URL or tempo+URL"
-
-
-@dataclass(frozen=True)
-class Store:
-    """One store that keeps one signal. url: of its HTTP API."""
-
-    kind: Kind
-    url: str
-
-    @property
-    def signal(self) -> Signal:
-        return KEEPS[self.kind]
 
 
 class _Reader(Protocol):
@@ -67,16 +49,6 @@ class Stores:
     def close(self) -> None:
         for reader in self._readers.values():
             reader.close()
-
-
-def parse_store(text: str) -> Store | None:
-    """None for what names no store."""
-    for prefix, kind in _PREFIXES:
-        if text.startswith((f"{prefix}http://", f"{prefix}https://")):
-            url = text.removeprefix(prefix).rstrip("/")
-            split_url(url)
-            return Store(kind, url)
-    return None
 
 
 def parse_stores(texts: Sequence[str]) -> tuple[Store, ...]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from runners.datagen.scenario import Scenario
+from runners.datagen.stores import Store, parse_store
 from runners.ledger.items import Signal
 from runners.lib.errors import UsageError
 from runners.wire.connection import require_reachable, split_url
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from runners.target import Target
 
 Kind = Literal["platform", "http", "file", "capture", "stdout", "null", "loki", "prometheus"]
-_STORES: tuple[tuple[str, Kind], ...] = (("loki+", "loki"), ("prw+", "prometheus"), ("prometheus+", "prometheus"))
-_PREFIX = {"loki": "loki+", "prometheus": "prw+", "file": "file:", "capture": "capture:", "http": ""}
 _FORMS = "a URL (OTLP/HTTP base), platform:, loki+URL, prw+URL, file:PATH, capture:FOLDER, stdout: or null:"
 MOST_SINKS = 8
 MOST_LINES = 5_000
@@ -50,7 +49,11 @@ class Place:
     @property
     def text(self) -> str:
         """As it is written on the command line, wherever that is."""
-        return _PREFIX.get(self.kind, f"{self.kind}:") + self.where
+        if self.kind == "http":
+            return self.where
+        if self.kind in ("loki", "prometheus"):
+            return Store(self.kind, self.where).text
+        return f"{self.kind}:{self.where}"
 
 
 @dataclass(frozen=True)
@@ -97,11 +100,12 @@ def parse_sink(text: str) -> Place:
             return Place(kind, str(Path(path).absolute()))
     if text.startswith("stdout:/"):
         return Place("stdout", text.removeprefix("stdout:"))
-    for prefix, kind in (*_STORES, ("", "http")):
-        if text.startswith((f"{prefix}http://", f"{prefix}https://")):
-            url = text.removeprefix(prefix)
-            split_url(url)
-            return Place(kind, url.rstrip("/"))
+    if text.startswith(("http://", "https://")):
+        split_url(text)
+        return Place("http", text.rstrip("/"))
+    store = parse_store(text)
+    if store is not None and store.kind != "tempo":  # which is written to by OTLP
+        return Place(store.kind, store.url)
     raise UsageError(f"--sink {text} is not a sink", remedy=f"write {_FORMS}")
 
 

@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from runners.datagen.reading import parse_stores
 from runners.datagen.sinks import Place, parse_sinks
 from runners.lib.errors import UsageError
 
@@ -28,6 +29,13 @@ def test_each_form_is_read_and_written_alike(text: str, kind: str, where: str) -
     (place,) = parse_sinks([text])
     assert (place.kind, place.where) == (kind, where)
     assert parse_sinks([place.text]) == (place,)
+
+
+@pytest.mark.parametrize(("written", "read"), [("loki+", "loki+"), ("prw+", "prw+"), ("prometheus+", "prw+")])
+def test_a_store_that_is_written_to_has_the_name_under_which_it_is_read_back(written: str, read: str) -> None:
+    (place,) = parse_sinks([f"{written}http://a:1/"])
+    assert place.text == f"{read}http://a:1"
+    assert parse_stores([f"{written}http://a:1/"]) == parse_stores([place.text])
 
 
 def test_standard_output_is_that_of_this_process() -> None:
