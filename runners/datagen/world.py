@@ -20,12 +20,15 @@ from runners.datagen.metering import MetricEncoder, Part
 from runners.datagen.model.filler import NAME as FILLER
 from runners.datagen.model.fleet import fleet, skews
 from runners.datagen.model.logs import logs, records
+from runners.datagen.model.long_traces import Long
 from runners.datagen.model.metrics import MAX_INSTANCES, MAX_SERIES, Meter
 from runners.datagen.model.reports import Reports
-from runners.datagen.model.requests import Habits, Integers, Long, Requests, Stream
+from runners.datagen.model.requests import Integers, Requests
 from runners.datagen.model.roster import Roster, roster
 from runners.datagen.model.shapes import MAX_VISITS
 from runners.datagen.model.spans import spans
+from runners.datagen.model.stream import Stream
+from runners.datagen.model.telling import Habits
 from runners.datagen.remote_writing import WriteEncoder
 from runners.datagen.scenario import Scenario, ScenarioFile
 from runners.datagen.topology import INTERNAL

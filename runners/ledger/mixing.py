@@ -17,6 +17,8 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _A, _B = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _INVERSE_A, _INVERSE_B = (np.uint64(factor) for factor in _INVERSE)
 _DIGITS = b"0123456789abcdef"
+CHANCES = 1 << 32
+"""How many there are for `chance`."""
 
 
 def mix(x: U64) -> U64:
@@ -37,6 +39,11 @@ def unmix(x: U64) -> U64:
 def draw(key: int, numbers: U64) -> U64:
     """64 random bits for each number, a pure function of (key, number)."""
     return mix(np.uint64(key) ^ numbers * _GOLDEN)
+
+
+def chance(key: int, numbers: U64) -> npt.NDArray[np.int64]:
+    """For each number a whole one below `CHANCES`, all of them equally probable: the upper half of what `draw` gives."""
+    return (draw(key, numbers) >> np.uint64(32)).astype(np.int64)
 
 
 def hex_words(words: U64) -> U64:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from runners.datagen.formats.pii import personal
 from runners.ledger.identity import derive, mix
+from runners.ledger.mixing import U64
 
 VARIANTS, FEW_VARIANTS = 64, 8
 """Profiles; failed visits, of which there are many kinds and few spans, know the first few only."""
@@ -97,3 +98,8 @@ def zipf(n: int) -> npt.NDArray[np.int64]:
         counts.append(end - last)
         last = end
     return np.repeat(np.arange(n), counts)
+
+
+def pick(bits: U64, shift: int, n: int) -> npt.NDArray[np.int64]:
+    """Such draws by 16 bits of each, from `shift` on."""
+    return zipf(n)[(bits >> np.uint64(shift) & np.uint64((1 << ZIPF_BITS) - 1)).astype(np.int64)]

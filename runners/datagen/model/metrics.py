@@ -18,9 +18,10 @@ from runners.datagen.model import filler
 from runners.datagen.model.buckets import BOUNDS, BUCKETS, OFFSET, SCALE
 from runners.datagen.model.filler import Filler
 from runners.datagen.model.readings import LATTICE
-from runners.datagen.model.requests import Integers, Stream
+from runners.datagen.model.requests import Integers
 from runners.datagen.model.roster import Roster
 from runners.datagen.model.series import CALLED, CALLS, DURATION, SERVED, Series, series_of
+from runners.datagen.model.stream import Stream
 from runners.datagen.model.tables import tables
 from runners.datagen.model.tally import Tally
 from runners.datagen.topology import SERVICES

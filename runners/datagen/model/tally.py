@@ -10,7 +10,8 @@ from collections.abc import Callable
 import numpy as np
 
 from runners.datagen.model.buckets import CELLS, classic, exponential
-from runners.datagen.model.requests import Integers, Requests, Stream
+from runners.datagen.model.requests import Integers, Requests
+from runners.datagen.model.stream import Stream
 from runners.datagen.model.tables import tables
 from runners.datagen.topology import CLIENT
 
