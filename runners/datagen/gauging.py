@@ -8,7 +8,7 @@ from runners.datagen.model.filler import Filler
 from runners.datagen.model.metrics import MAX_SERIES, Gauging
 from runners.datagen.model.series import series_of
 from runners.datagen.scenario import Scenario
-from runners.datagen.topology import SERVICES
+from runners.datagen.shop import SERVICES
 
 
 def gauged(scenario: Scenario) -> list[Gauging]:

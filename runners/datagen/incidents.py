@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 
 from runners.config.document import Document, Seconds, Strict
 from runners.datagen.anomaly import OF_SERVICE, RATES, Anomaly, Kind
-from runners.datagen.topology import SERVICES
+from runners.datagen.shop import SERVICES
 from runners.lib.text import did_you_mean
 
 # Series that anomalies may change: gauges whose level means something by itself.

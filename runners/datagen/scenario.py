@@ -15,7 +15,7 @@ from runners.datagen.formats.mix import Mix
 from runners.datagen.incidents import AnomalyFile, Quiet, check_incidents
 from runners.datagen.mishaps import Faults
 from runners.datagen.rhythm import time_zone, week_time
-from runners.datagen.topology import SERVICES
+from runners.datagen.shop import SERVICES
 from runners.datagen.volume import requests_per_s
 from runners.lib.errors import FileError
 from runners.lib.units import parse_volume

@@ -11,7 +11,8 @@ from runners.datagen.formats.novelty import novel_message
 from runners.datagen.model.asides import aside
 from runners.datagen.model.fields import VARIANTS
 from runners.datagen.model.shapes import Visit
-from runners.datagen.topology import CLIENT, DEBUG, SERVER, SERVICES, Line
+from runners.datagen.shop import SERVICES
+from runners.datagen.topology import CLIENT, DEBUG, SERVER, Line
 
 # The rarest variants of what only developers read: together one debug line in a hundred.
 _NOISY = VARIANTS - 4

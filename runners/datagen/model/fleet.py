@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from runners.datagen.model.roster import Roster
-from runners.datagen.topology import SERVICES, Service
+from runners.datagen.shop import SERVICES
+from runners.datagen.topology import Service
 from runners.ledger.identity import Identity, derive, mix
 from runners.ledger.items import RUN_ATTRIBUTE, TENANT_ATTRIBUTE, Resource
 

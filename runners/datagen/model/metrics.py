@@ -24,7 +24,7 @@ from runners.datagen.model.series import CALLED, CALLS, DURATION, SERVED, Series
 from runners.datagen.model.stream import Stream
 from runners.datagen.model.tables import tables
 from runners.datagen.model.tally import Tally
-from runners.datagen.topology import SERVICES
+from runners.datagen.shop import SERVICES
 from runners.ledger.identity import Identity, derive, mix
 from runners.ledger.items import Attributes, Exemplar, Histogram, Instrument, Point, Resource, Sample
 from runners.ledger.shown import split

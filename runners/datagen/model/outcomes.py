@@ -12,7 +12,7 @@ from runners.datagen.anomaly import Effects
 from runners.datagen.model.requests import Integers
 from runners.datagen.model.tables import ROUTE_BITS, tables
 from runners.datagen.model.weather import Weather
-from runners.datagen.topology import SERVICES
+from runners.datagen.shop import SERVICES
 from runners.ledger.mixing import CHANCES, U64, draw
 
 _MASK = (1 << 64) - 1

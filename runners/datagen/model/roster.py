@@ -16,7 +16,7 @@ import numpy as np
 from runners.datagen.anomaly import NEUTRAL, Anomaly, Effects
 from runners.datagen.model.shapes import SERVICE_INDEX
 from runners.datagen.model.tables import Integers
-from runners.datagen.topology import SERVICES
+from runners.datagen.shop import SERVICES
 
 _NEVER = 1 << 62
 _ROLLOUT = 4  # a deploy takes this part of its time to reach the last instance

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from runners.datagen.topology import CLIENT, ERROR, ROUTES, SERVER, SERVICES, Line, Operation
+from runners.datagen.shop import ROUTES, SERVICES
+from runners.datagen.topology import CLIENT, ERROR, SERVER, Line, Operation
 
 SERVICE_INDEX = {service.name: index for index, service in enumerate(SERVICES)}
 ERROR_STATUS = 2

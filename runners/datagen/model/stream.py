@@ -24,7 +24,7 @@ from runners.datagen.model.tables import tables
 from runners.datagen.model.telling import Habits, count_logs, thinned
 from runners.datagen.model.timing import own_times, visit_times
 from runners.datagen.model.weather import Weather
-from runners.datagen.topology import SERVICES
+from runners.datagen.shop import SERVICES
 from runners.ledger.identity import derive
 from runners.ledger.mixing import U64, draw
 

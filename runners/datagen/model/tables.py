@@ -16,7 +16,8 @@ import numpy.typing as npt
 from runners.datagen.model.asides import has_aside
 from runners.datagen.model.fields import FEW_VARIANTS, VARIANTS
 from runners.datagen.model.shapes import Shape, Visit, shapes
-from runners.datagen.topology import DEBUG, ROUTES, SERVICES, Line
+from runners.datagen.shop import ROUTES, SERVICES
+from runners.datagen.topology import DEBUG, Line
 
 Integers = npt.NDArray[np.int64]
 Small = npt.NDArray[np.int8]
