@@ -49,7 +49,7 @@ limits_config: {{allow_structured_metadata: true, ingestion_rate_mb: {rate_mb}, 
 
 _TEMPO = """
 target: all
-multitenancy_enabled: true
+multitenancy_enabled: {tenants}
 search_enabled: true
 usage_report: {{reporting_enabled: false}}
 server: {{http_listen_address: 127.0.0.1, http_listen_port: {http}, grpc_listen_address: 127.0.0.1,
@@ -153,9 +153,14 @@ def loki_server(folder: Path, *, rate_mb: int = 64, tenants: bool = True) -> Ite
 
 
 @contextlib.contextmanager
-def tempo_server(folder: Path) -> Iterator[Server]:
+def tempo_server(folder: Path, *, tenants: bool = True) -> Iterator[Server]:
+    """tenants: are there several?"""
     http, grpc, otlp = free_port(), free_port(), free_port()
-    config = _written(folder, "tempo.yml", _TEMPO.format(http=http, grpc=grpc, otlp=otlp, data=folder))
+    config = _written(
+        folder,
+        "tempo.yml",
+        _TEMPO.format(http=http, grpc=grpc, otlp=otlp, data=folder, tenants=str(tenants).lower()),
+    )
     command = [binary("tempo"), f"-config.file={config}"]
     yield from _running(Server("tempo", command, folder, port=http, ready="/ready", otlp=f"127.0.0.1:{otlp}"))
 

@@ -7,7 +7,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from runners.cli.session import Session
 from runners.lib.errors import EXIT_CANCELLED, EXIT_ERROR, EXIT_INVALID, EXIT_USAGE, TestbedError, UsageError
@@ -52,6 +52,9 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
 
 class _Parser(argparse.ArgumentParser):
     """argparse with exit code 64 and the nearest command on a typing error."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"formatter_class": _HelpFormatter, **options})
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, remedy=f"see {self.prog} --help")
@@ -137,9 +140,8 @@ class Commands:
         """A command: `run(session, args)` returns the exit code. examples: one a line, shown under `--help`."""
         epilog = "examples:\n" + "\n".join("  " + line for line in examples.strip().splitlines()) if examples else None
         parser = self._sub.add_parser(
-            name, help=help, description=help, epilog=epilog, parents=self._trailing,
-            formatter_class=_HelpFormatter, allow_abbrev=False,
-        )  # fmt: skip
+            name, help=help, description=help, epilog=epilog, parents=self._trailing, allow_abbrev=False
+        )
         parser.set_defaults(run=run)
         return parser
 
@@ -155,7 +157,7 @@ def build_parser(modules: Sequence[str] = _MODULES, *, brief: bool = False) -> a
     collected = os.environ.get("TESTBED_SET", "").split()
     parser = _Parser(
         prog="testbed", description="One control center for testing an observability platform.", epilog=_EPILOG,
-        formatter_class=_HelpFormatter, parents=[global_options(collected, suppress=False)], allow_abbrev=False,
+        parents=[global_options(collected, suppress=False)], allow_abbrev=False,
     )  # fmt: skip
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     parser.set_defaults(run=None, group=parser)

@@ -37,6 +37,14 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     assert not found & set(HEAVY)
 
 
+def test_the_first_help_does_without_the_archives_of_shutil() -> None:
+    assert not loaded("from runners.cli.main import main\ntry: main(['--help'])\nexcept SystemExit: pass") & {
+        "shutil",
+        "lzma",
+        "dataclasses",
+    }
+
+
 def test_a_scenario_is_checked_without_what_makes_telemetry() -> None:
     assert not loaded("import runners.datagen.scenario") & {"numpy", "google", "opentelemetry"}
 

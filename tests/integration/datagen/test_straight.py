@@ -29,9 +29,11 @@ from runners.lib.home import Home
 from runners.wire.parcel import CARRIES, Wire, pack_parcel
 from runners.wire.stores import LokiSink, PrometheusSink
 from tests.integration.datagen.stage import SCENARIO, Stage, audit, generate
+from tests.integration.datagen.test_cli import testbed
 
 TENANTS = ("acme", "globex", "initech")
 TEXT = SCENARIO.replace("cpus: 1", "cpus: 1, histograms: true, restart: 1s")
+_KEEPERS: dict[str, Signal] = {"loki": "logs", "prw": "metrics", "tempo": "traces"}
 _EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
 
@@ -56,8 +58,8 @@ class Kept:
         self.world = world_of(self.ledger, read_header(self.ledger))
         self.missing: dict[Signal, Item] = {}
         self.given = [
-            f"{name}+{servers[of].url}" for name, of in (("loki", "logs"), ("prw", "metrics"), ("tempo", "traces"))
-        ]  # type: ignore[index]
+            f"{name}+{servers[signal].url}" for name, signal in _KEEPERS.items() if signal in servers
+        ]  # fmt: skip
         for signal, server in servers.items():
             self._bring(signal, server)
 
@@ -225,6 +227,19 @@ def test_of_a_loki_with_one_tenant_for_all_leaks_are_not_observable(tmp_path: Pa
         assert (told["found"], told["leaked"], told["lost"]) == (told["sent"], None, 0)
         open_to_all = audit_ledger(stage.ledger, Home(tmp_path), environment=None, wait_s=5)
         assert open_to_all.of("logs").wrong["leaked"] == 2 * told["sent"]
+
+
+def test_of_a_tempo_with_one_tenant_for_all_every_span_is_seen_but_no_leak(tmp_path: Path) -> None:
+    with tempo_server(tmp_path / "tempo", tenants=False) as tempo:
+        kept = Kept(tmp_path, {"traces": tempo})
+        done = testbed(tmp_path, "data", "audit", "last", "--from", *kept.given, "--single-tenant", "--json")
+        assert done.returncode == 1, done.stderr
+        told = json.loads(done.stdout)["signals"]["traces"]
+        assert (told["found"], told["lost"], told["leaked"]) == (told["acked"] - 1, 1, None)
+        (lost,) = kept.audited(*kept.given, shared=True).findings
+        assert (lost.wrong, lost.key) == ("lost", kept.missing["traces"].key())
+        open_to_all = kept.audited(*kept.given)
+        assert open_to_all.of("traces").wrong["leaked"] == 2 * told["found"]
 
 
 @contextmanager
