@@ -6,11 +6,12 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from runners.ledger.header import HEADER
+from runners.ledger.header import HEADER, ROWS
 from runners.lib.errors import NotReady
 from runners.lib.files import read_json
 
 _LEAST_PREFIX = 6
+_BELOW = ("artifacts/ledger", "ledger")
 _LAST = re.compile(r"last(?:~(\d+))?")
 
 
@@ -26,9 +27,11 @@ class Held:
 def find_ledger(runs: Path, reference: str) -> Path:
     """Raises NotReady when there is none, or more than one."""
     path = Path(reference)
-    for folder in (path, path / "artifacts" / "ledger", path / "ledger"):
-        if (folder / HEADER).is_file():
+    for folder in (path, *(path / name for name in _BELOW)):
+        if _there(folder / HEADER):
             return folder.absolute()
+    if "/" in reference or reference in (".", ".."):  # as no run is called
+        raise _no_ledger(path)
     held = ledgers(runs)
     if match := _LAST.fullmatch(reference):
         campaigns = sorted({one.campaign for one in held}, reverse=True)  # run ids sort by time
@@ -40,11 +43,15 @@ def find_ledger(runs: Path, reference: str) -> Path:
         chosen = [one for one in held if one.campaign == campaigns[back]]
     else:
         if len(reference) < _LEAST_PREFIX:
+            if _there(path):
+                raise _no_ledger(path)
             raise NotReady(
                 f"'{reference}' is too short to name a run", remedy=f"give at least {_LEAST_PREFIX} characters, or last"
             )
         chosen = [one for one in held if one.run.startswith(reference) or one.campaign.startswith(reference)]
     if not chosen:
+        if _there(path):
+            raise _no_ledger(path)
         raise NotReady(f"no run '{reference}' with a ledger", remedy="give a run id, a ledger folder, or last")
     if len(chosen) > 1:
         raise NotReady(
@@ -52,6 +59,29 @@ def find_ledger(runs: Path, reference: str) -> Path:
             remedy="give the id of one stage's run",
         )
     return chosen[0].folder
+
+
+def _there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # too long a name, a folder that may not be entered
+        return False
+
+
+def _no_ledger(path: Path) -> NotReady:
+    """What a path is instead of a ledger."""
+    remedy = "give a run of `testbed data generate` (its id, or last), or its ledger folder"
+    if not _there(path):
+        return NotReady(f"there is no folder {path}", remedy=remedy)
+    if not path.is_dir():
+        return NotReady(f"{path} is a file, not the folder of a ledger", remedy=remedy)
+    for folder in (path, *(path / name for name in _BELOW)):
+        if _there(folder / ROWS):
+            return NotReady(
+                f"the ledger in {folder} has no {HEADER}",
+                remedy="restore it from a copy: nothing can be said of the run without it",
+            )
+    return NotReady(f"the folder {path} holds no ledger", remedy=remedy)
 
 
 def ledgers(runs: Path) -> list[Held]:

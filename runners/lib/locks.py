@@ -33,9 +33,10 @@ def try_lock(fd: int, *, shared: bool = False) -> bool:
     return True
 
 
-def wait_lock(fd: int) -> None:
+def wait_lock(fd: int, *, shared: bool = False) -> None:
     """Take the lock, however long that takes."""
-    fcntl.fcntl(fd, fcntl.F_OFD_SETLKW, struct.pack(_FLOCK, fcntl.F_WRLCK, 0, 0, 0, 0))
+    kind = fcntl.F_RDLCK if shared else fcntl.F_WRLCK
+    fcntl.fcntl(fd, fcntl.F_OFD_SETLKW, struct.pack(_FLOCK, kind, 0, 0, 0, 0))
 
 
 def held(path: Path | str) -> bool:

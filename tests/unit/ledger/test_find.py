@@ -49,6 +49,37 @@ def test_what_is_not_there_is_said(runs: Path, reference: str, message: str) -> 
         find_ledger(runs, reference)
 
 
+def test_a_path_without_a_ledger_is_said_to_be_what_it_is(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "abc").mkdir()
+    (tmp_path / "notes.txt").touch()
+    (tmp_path / "torn" / "artifacts" / "ledger").mkdir(parents=True)
+    (tmp_path / "torn" / "artifacts" / "ledger" / "attempts.bin").touch()
+    monkeypatch.chdir(tmp_path)
+    for reference, message in (
+        ("/", "the folder / holds no ledger"),
+        (".", "holds no ledger"),
+        ("abc", "the folder abc holds no ledger"),
+        ("notes.txt", "notes.txt is a file"),
+        ("./nowhere", "there is no folder nowhere"),
+        ("torn", "ledger in torn/artifacts/ledger has no header.json"),
+        ("a/" * 5000, "there is no folder"),
+        ("a" * 5000, "no run"),
+    ):
+        with pytest.raises(NotReady, match=message) as caught:
+            find_ledger(runs, reference)
+        assert caught.value.remedy and caught.value.exit_code == 2
+
+
+def test_a_run_is_found_where_a_folder_of_that_name_is_no_ledger(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "019900").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert find_ledger(runs, "019900") == folder(runs, OLD)
+
+
 def test_two_ledgers_of_one_campaign_must_be_told_apart(runs: Path) -> None:
     (runs / OLD / "spec.json").write_text(json.dumps({"id": OLD, "campaign_run": NEW}))
     with pytest.raises(NotReady, match="names 2 ledgers"):

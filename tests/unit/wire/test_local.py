@@ -54,3 +54,53 @@ def test_a_folder_that_cannot_be_made_is_said_before_anything_is_sent(tmp_path: 
     (tmp_path / "file").touch()
     with pytest.raises(TestbedError, match="cannot write"):
         CaptureSink(tmp_path / "file" / "folder")
+
+
+@pytest.mark.parametrize("left", [-1, -7, 5, 4, 3, 1])
+def test_a_request_that_was_torn_is_cut_off_before_another_is_captured(tmp_path: Path, left: int) -> None:
+    """left: bytes of the second request that are there, or all but so many."""
+    path = tmp_path / "acme" / "logs.otlp"
+    CaptureSink(tmp_path).send(replace(SMALL, body=b"first"))
+    first = path.stat().st_size
+    CaptureSink(tmp_path).send(replace(SMALL, body=b"second"))
+    path.write_bytes(path.read_bytes()[: left if left < 0 else first + left])
+    sink = CaptureSink(tmp_path)
+    for body in (b"second", b"third"):
+        sink.send(replace(SMALL, body=body))
+    assert list(captured(path)) == [b"first", b"second", b"third"]
+
+
+@pytest.mark.parametrize("left", [-1, 40, 5])
+def test_a_line_that_was_torn_is_cut_off_before_another_is_written(tmp_path: Path, left: int) -> None:
+    path = tmp_path / "out.jsonl"
+    FileSink(path).send(SMALL)
+    line = path.read_bytes()
+    path.write_bytes(line + line[:left])
+    FileSink(path).send(SMALL)
+    assert path.read_bytes() == line * 2
+
+
+@pytest.mark.parametrize("there", [b"notes of somebody", b"{}\nnotes", b"\x00\x00\x00\x05plain", bytes(64)])
+def test_what_no_run_wrote_is_neither_cut_nor_written_behind(tmp_path: Path, there: bytes) -> None:
+    for path, make in (
+        (tmp_path / "out.jsonl", lambda: FileSink(tmp_path / "out.jsonl")),
+        (tmp_path / "acme" / "logs.otlp", lambda: CaptureSink(tmp_path)),
+    ):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(there)
+        with pytest.raises(TestbedError, match="no run"):
+            make().send(SMALL)
+        assert path.read_bytes() == there
+
+
+def test_what_another_process_is_still_writing_is_not_torn(tmp_path: Path) -> None:
+    path = tmp_path / "acme" / "logs.otlp"
+    first, second = CaptureSink(tmp_path), CaptureSink(tmp_path)
+    first.send(replace(SMALL, body=b"first"))
+    second.send(replace(SMALL, body=b"second"))
+    first._files.clear()  # its process has ended
+    whole = path.read_bytes()
+    with path.open("ab") as file:
+        file.write(whole[:6])  # the second is in the middle of another one
+    CaptureSink(tmp_path).send(replace(SMALL, body=b"of another length"))
+    assert path.read_bytes().startswith(whole + whole[:6])
