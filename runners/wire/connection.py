@@ -84,7 +84,11 @@ class Connection:
             raise ValueError("a header must be one line")
         head = f"POST {self._base}{path} HTTP/1.1\r\n{self._always}Content-Length: {len(body)}\r\n{told}\r\n"
         try:
-            self._send(self._connect(), head.encode("latin-1"), body)
+            opened = self._connect()
+            try:
+                self._send(opened, head.encode("latin-1"), body)
+            except (BrokenPipeError, ConnectionResetError) as broken:
+                return self._early(broken)
             self._due = monotonic() + self._timeout_s
             return self._reply()
         except (OSError, ValueError) as error:
@@ -126,7 +130,21 @@ class Connection:
         if sent < len(head) + len(body):
             to.sendall(memoryview(body)[sent - len(head) :])
 
-    def _reply(self) -> Reply:
+    def _early(self, broken: OSError) -> Reply:
+        """The answer of a sink that refused a request before it had read all of it, and closed. Raises `broken` for one that is no
+        error, or not certainly whole: after a reset its end cannot be told from a good one."""
+        self._due = monotonic() + self._timeout_s
+        try:
+            reply = self._reply(framed=True)
+        except (OSError, ValueError):
+            raise broken from None
+        if reply.status < 400:
+            raise broken
+        self.close()
+        return reply
+
+    def _reply(self, *, framed: bool = False) -> Reply:
+        """framed: of a stated length only."""
         while True:
             head = self._until(b"\r\n\r\n")
             found = _STATUS.match(head)
@@ -144,6 +162,8 @@ class Connection:
             if len(lengths) > 1 and len({int(length) for length in lengths}) > 1:
                 raise ValueError("an answer of several lengths")
             content = self._exactly(int(lengths[0]))
+        elif framed:
+            raise ValueError("an answer of no stated length")
         else:
             content, ends = self._all(), True
         if ends:

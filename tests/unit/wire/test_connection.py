@@ -190,6 +190,77 @@ def test_a_body_larger_than_any_buffer_arrives_whole() -> None:
     assert seen[0].endswith(b"\r\n\r\n" + body)
 
 
+@contextmanager
+def unwilling(answer: bytes, *, times: int = 1) -> Iterator[tuple[str, list[bytes]]]:
+    """A server that answers when it has read the head, and closes with most of the body unread: the kernel then resets."""
+    heads: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            for _ in range(times):
+                peer, _ = listener.accept()
+                with peer:
+                    head = b""
+                    while b"\r\n\r\n" not in head:
+                        head += peer.recv(64)
+                    heads.append(head)
+                    peer.sendall(answer)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", heads
+        thread.join(5)
+
+
+LARGE = bytes(64 << 20)  # more than the kernels of both sides hold
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "content"),
+    [
+        (b"HTTP/1.1 413 Too Large\r\nContent-Length: 4\r\nConnection: close\r\n\r\nmuch", 413, b"much"),
+        (b"HTTP/1.1 413 Too Large\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nmuch\r\n0\r\n\r\n", 413, b"much"),
+        (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 400 No\r\nContent-Length: 0\r\n\r\n", 400, b""),
+        (b"HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n", 429, b""),
+        (b"HTTP/1.1 503 Away\r\nContent-Length: 4\r\n\r\naway", 503, b"away"),
+    ],
+)
+def test_a_refusal_before_the_body_was_read_is_the_answer(answer: bytes, status: int, content: bytes) -> None:
+    with unwilling(answer, times=2) as (url, heads):
+        connection = Connection(url, 20)
+        for _ in range(2):  # each on a connection of its own
+            reply = connection.post("/", memoryview(LARGE), {})
+            assert isinstance(reply, Reply), reply.error
+            assert (reply.status, reply.content) == (status, content)
+            assert reply.retry_after_s == (7 if status == 429 else None)
+    assert len(heads) == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"HTTP/1.1 413 Too La",
+        b"HTTP/1.1 413 Too Large\r\n\r\n",
+        b"HTTP/1.1 413 Too Large\r\nConnection: close\r\n\r\nmuch",
+        b"HTTP/1.1 413 Too Large\r\nContent-Length: 5\r\n\r\nmuch",
+        b"HTTP/1.1 413 Too Large\r\nContent-Length: 4\r\nContent-Length: 0\r\n\r\nmuch",
+        b"HTTP/1.1 413 Too Large\r\nContent-Length: -4\r\n\r\nmuch",
+        b"HTTP/1.1 413 Too Large\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nmuch\r\n0\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+        b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n",
+        b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
+    ],
+)
+def test_any_other_word_before_the_body_was_read_leaves_the_outcome_unknown(answer: bytes) -> None:
+    with unwilling(answer) as (url, heads):
+        failed = Connection(url, 20).post("/", memoryview(LARGE), {})
+        assert isinstance(failed, Answer) and failed.status == 0 and failed.error
+    assert len(heads) == 1
+
+
 def test_a_header_of_two_lines_is_refused() -> None:
     with pytest.raises(ValueError, match="one line"):
         Connection("http://127.0.0.1:1", 1).post("/", b"", {"A": "b\r\nC: d"})
