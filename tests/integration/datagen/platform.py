@@ -277,3 +277,10 @@ def _values(kind: str, point: Any) -> Iterator[tuple[str, str | None, float]]:
 
 def _attributes(pairs: Any) -> dict[str, Any]:
     return {pair.key: getattr(pair.value, pair.value.WhichOneof("value")) for pair in pairs}
+
+
+def trouble(number: int) -> str:
+    """A script with a bit of everything: what happens to the request of this number."""
+    return {2: "drop", 5: "store-drop", 8: "429", 9: "503", 12: "drop", 17: "store-drop", 21: "401", 25: "garbage"}.get(
+        number, "ok"
+    )

@@ -12,7 +12,7 @@ from runners.audit.judge import Finding
 from runners.audit.run import write_findings
 from runners.ledger.attempt import Attempt, Batch, Flag, Outcome, Settled
 from runners.ledger.reader import Fate, fates
-from tests.unit.audit.test_audit import START, all_acked, fate, full_store, judged, requests, some_batch, without
+from tests.unit.audit.small import START, all_acked, fate, full_store, judged, requests, some_batch, without
 
 S = 10**9
 BATCH = Batch(0, "logs", 1, 0)

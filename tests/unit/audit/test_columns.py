@@ -17,19 +17,9 @@ from runners.ledger.identity import Identity
 from runners.ledger.items import SIGNALS
 from runners.ledger.reader import Fate
 from tests.unit.audit.plain_judge import PlainJudge
+from tests.unit.audit.small import RUN, START, TENANTS, all_acked, fate, full_store, requests, world
+from tests.unit.audit.spoiling import spoil_content, spoil_identity
 from tests.unit.audit.store import MemoryStore
-from tests.unit.audit.test_audit import (
-    RUN,
-    START,
-    TENANTS,
-    all_acked,
-    fate,
-    full_store,
-    requests,
-    spoil_content,
-    spoil_identity,
-    world,
-)
 
 
 def lied(seed: int) -> tuple[MemoryStore, dict[Batch, Fate]]:

@@ -16,8 +16,8 @@ from runners.ledger.identity import Identity
 from runners.ledger.items import Histogram, moment
 from runners.ledger.reader import Fate
 from runners.ledger.shown import series_of
+from tests.unit.audit.small import RUN, SCENARIO, START
 from tests.unit.audit.store import MemoryStore
-from tests.unit.audit.test_audit import RUN, SCENARIO, START
 
 TEXT = SCENARIO.replace(b"cpus: 1", b"cpus: 1, histograms: true, restart: 2s")
 TEXT = TEXT.replace(b"[{id: acme, weight: 2}, {id: globex}, {id: initech}]", b"[{id: acme}]")

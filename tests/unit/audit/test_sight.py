@@ -10,8 +10,8 @@ from runners.audit.judge import WRONG
 from runners.audit.run import Audit
 from runners.ledger.items import Sample, Signal
 from runners.ledger.sight import Sight, label_name, labels, same_labels
+from tests.unit.audit.small import START, full_store, judged, requests, world, wrongs
 from tests.unit.audit.store import MemoryStore
-from tests.unit.audit.test_audit import START, full_store, judged, requests, world, wrongs
 
 MS = Sight(resolution_ns=10**6, labels=True, duplicates=False)
 SIGHTS: dict[Signal, Sight] = {
