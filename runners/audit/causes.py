@@ -101,7 +101,10 @@ def _own(finding: Finding, fate: Fate) -> list[str]:
     """What its request's attempts tell."""
     found = []
     if finding.wrong == "stored_though_rejected" and fate.outcome is not Outcome.PARTIAL:
-        found.append(f"its request was refused: {phrase(fate.status)}")
+        if fate.outcome is Outcome.REFUSED and not fate.status:
+            found.append("its request never was sent")
+        else:
+            found.append(f"its request was refused: {phrase(fate.status)}")
     elif fate.outcome is Outcome.PARTIAL:
         found.append(
             f"its request was taken in part: {fate.refused_items:,} of {fate.items:,} items refused, {phrase(fate.status)}"

@@ -24,7 +24,8 @@ _OPEN = bytes(ROW_BYTES - OUTCOME_OFFSET)
 
 
 class Outcome(IntEnum):
-    """What is known of an attempt. refused: answered so that it certainly was not stored, and worth another try."""
+    """What is known of an attempt. refused: certainly not stored, by its answer or (status 0) because it never was sent; worth
+    another try."""
 
     UNKNOWN = 0
     ACKED = 1

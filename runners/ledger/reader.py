@@ -72,7 +72,7 @@ class Fate:
     outcome: acked if any attempt was; else partial; else unknown if any was; else rejected (or refused to the end).
     copies: how often it may have been stored by a target without idempotency: every attempt but those answered with a
     refusal. refused_items: what a partial success refused. unknown: attempts without a known outcome; status: of the
-    answer that decided; sent_at, last_sent_at: of the first and the last attempt.
+    answer that decided, 0 when there was none (refused: it never was sent); sent_at, last_sent_at: of the first and the last attempt.
     """
 
     batch: Batch
@@ -103,7 +103,8 @@ def fates(attempts: Iterable[tuple[Attempt, Settled]]) -> dict[Batch, Fate]:
                 attempt.batch, attempt.items, attempt.first_time, attempt.last_time, settled.outcome,
                 sent_at=attempt.sent_at, status=settled.status,
             )  # fmt: skip
-        if _RANK[settled.outcome] > _RANK[fate.outcome]:
+        more = _RANK[settled.outcome] - _RANK[fate.outcome]
+        if more > 0 or (not more and not fate.status):
             fate.outcome, fate.status = settled.outcome, settled.status
         if settled.outcome is Outcome.PARTIAL:
             fate.refused_items = settled.rejected

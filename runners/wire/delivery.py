@@ -4,6 +4,8 @@ What an answer means for the attempt (and whether it is tried again):
 
     2xx                        acked; with refused items: partial
     429, 401                   refused: certainly not stored; again, after Retry-After
+    never sent, for want of    refused, with status 0; again
+    a token
     no answer, 408, 5xx        unknown: it may have been stored; again, with the same key
     every other status         rejected: never again; where the sink says how many of the items, partial
 """
@@ -49,7 +51,7 @@ def judge(answer: Answer) -> tuple[Outcome, bool]:
         return (Outcome.PARTIAL if answer.rejected else Outcome.ACKED), False
     if answer.final:
         return Outcome.REJECTED, False
-    if answer.status in (401, 429):
+    if answer.status in (401, 429) or not answer.sent:
         return Outcome.REFUSED, True
     if answer.status in (0, 408) or answer.status >= 500:
         return Outcome.UNKNOWN, True
@@ -171,9 +173,8 @@ class Delivery:
             away_since = self._away(outcome)
             self._ledger.settle(row, Settled(outcome, answer.status, answer.rejected, took_us))
             if answer.error and outcome is not Outcome.ACKED:
-                self.complaint = (
-                    f"{parcel.batch.signal} of {parcel.tenant}: {answer.status or 'no answer'} {answer.error}"
-                )
+                told = f"{answer.status or 'no answer'}" if answer.sent else "not sent,"
+                self.complaint = f"{parcel.batch.signal} of {parcel.tenant}: {told} {answer.error}"
             # An attempt of unknown end is never forgotten: a later refusal does not prove that nothing was stored.
             best = outcome if best is not Outcome.UNKNOWN or outcome in (Outcome.ACKED, Outcome.PARTIAL) else best
             wait = min(answer.retry_after_s, _LONGEST_WISH_S) if answer.retry_after_s is not None else pause

@@ -55,8 +55,8 @@ class HttpSink:
     def send(self, parcel: Parcel) -> Answer:
         try:
             headers = self._headers(parcel)
-        except Exception as error:  # no token, nothing sent: the answer of a sink that cannot be asked
-            return Answer(401, error=f"no token for tenant {parcel.tenant}: {error}")
+        except Exception as error:  # of whoever gives tokens
+            return Answer(0, error=f"no token for tenant {parcel.tenant}: {error}", sent=False)
         body = _COMPRESS[self._compression](parcel.body)
         reply = self._connection.post(PATHS[parcel.batch.signal], body, headers)
         if not isinstance(reply, Reply):

@@ -71,13 +71,15 @@ def _encode(tenant: str, signal: Signal, items: Sequence[Item], wire: Wire) -> b
 @dataclass(frozen=True)
 class Answer:
     """status: of HTTP, 0 when there was none; rejected: how many items of those that were sent, when the others are
-    stored; retry_after_s: as the sink asked; final: refused for good, whatever the status says elsewhere."""
+    stored; retry_after_s: as the sink asked; final: refused for good, whatever the status says elsewhere; sent: False when
+    the request never left."""
 
     status: int
     rejected: int = 0
     retry_after_s: float | None = None
     error: str = ""
     final: bool = False
+    sent: bool = True
 
 
 class Sink(Protocol):

@@ -41,6 +41,8 @@ def test_what_became_of_its_own_request_is_told() -> None:
     assert why(partial) == "its request was taken in part: 2 of 5 items refused, 400 Bad Request"
     rejected = fates([(attempt(1), Settled(Outcome.REJECTED, 413))])[BATCH]
     assert why(rejected, "stored_though_rejected").startswith("its request was refused: 413 ")
+    unsent = fates([(attempt(1), Settled(Outcome.REFUSED, 0))])[BATCH]
+    assert why(unsent, "stored_though_rejected") == "its request never was sent"
     again = [(attempt(1), Settled(Outcome.ACKED, 200)), (attempt(2, flags=Flag.RESEND), Settled(Outcome.ACKED, 200))]
     assert why(fates(again)[BATCH], "duplicated") == "its request was sent again on purpose"
     assert why(fates(again)[BATCH], "lost") == UNKNOWN

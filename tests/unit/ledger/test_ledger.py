@@ -141,6 +141,19 @@ def test_the_fate_of_a_request_is_the_sum_of_its_attempts(
     assert (found.outcome, found.copies, found.attempts) == (fate, copies, len(outcomes))
 
 
+@pytest.mark.parametrize(
+    ("statuses", "decides"), [([0, 0], 0), ([0, 429, 401], 429), ([429, 0], 429)]
+)  # 0: it never was sent
+def test_the_status_of_a_request_is_that_of_an_answer_if_there_was_any(
+    tmp_path: Path, statuses: list[int], decides: int
+) -> None:
+    rows: list[tuple[Attempt, Settled | None]] = [
+        (attempt(0, number), Settled(Outcome.REFUSED, status)) for number, status in enumerate(statuses)
+    ]
+    (found,) = fates(read_attempts(written(tmp_path / "ledger", rows))).values()
+    assert (found.outcome, found.status, found.copies) == (Outcome.REFUSED, decides, 0)
+
+
 def test_totals_count_an_item_once_however_often_it_was_sent(tmp_path: Path) -> None:
     rows: list[tuple[Attempt, Settled | None]] = [
         (attempt(0), Settled(Outcome.ACKED)),

@@ -82,6 +82,7 @@ def deliver(
         (Answer(200, 3), Outcome.PARTIAL, False),
         (Answer(429), Outcome.REFUSED, True),
         (Answer(401), Outcome.REFUSED, True),
+        (Answer(0, sent=False), Outcome.REFUSED, True),
         (Answer(0), Outcome.UNKNOWN, True),
         (Answer(408), Outcome.UNKNOWN, True),
         (Answer(500), Outcome.UNKNOWN, True),
@@ -104,6 +105,27 @@ def test_it_tries_again_with_the_same_key_until_acknowledged(ledger: LedgerWrite
     assert counts == {("sent", "logs"): 10, ("acked", "logs"): 10}
     outcomes = [(attempt.number, settled.outcome) for attempt, settled in read_attempts(ledger.folder)]
     assert outcomes == [(0, Outcome.UNKNOWN), (1, Outcome.REFUSED), (2, Outcome.UNKNOWN), (3, Outcome.ACKED)]
+
+
+def test_what_never_was_sent_is_tried_again_and_has_no_status(ledger: LedgerWriter) -> None:
+    unsent = Answer(0, error="no token for tenant acme", sent=False)
+    counts, ended = deliver(ledger, Scripted(unsent, unsent, OK), parcel())
+    assert (ended, counts["acked", "logs"]) == ([Outcome.ACKED], 10)
+    settled = [(one.outcome, one.status) for _, one in read_attempts(ledger.folder)]
+    assert settled == [(Outcome.REFUSED, 0), (Outcome.REFUSED, 0), (Outcome.ACKED, 200)]
+    (fate,) = fates(read_attempts(ledger.folder)).values()
+    assert (fate.outcome, fate.status, fate.copies) == (Outcome.ACKED, 200, 1)
+
+
+def test_what_never_could_be_sent_is_not_unknown(ledger: LedgerWriter) -> None:
+    delivery = Delivery(
+        lambda: Scripted(Answer(0, error="no token for tenant acme", sent=False)), ledger, Policy(1, 8, 0.2)
+    )
+    assert delivery.submit(parcel(), threading.Event())
+    wait_for(lambda: delivery.idle, 5)
+    assert delivery.complaint == "logs of acme: not sent, no token for tenant acme"
+    assert dict(delivery.take_counts()) == {("sent", "logs"): 10, ("rejected", "logs"): 10}
+    delivery.close()
 
 
 def test_no_sink_is_waited_for_longer_than_is_reasonable(ledger: LedgerWriter, monkeypatch: pytest.MonkeyPatch) -> None:

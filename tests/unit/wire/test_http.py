@@ -60,3 +60,16 @@ def test_a_success_in_another_language_is_none(
 
 def test_a_success_without_words_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     assert judge(answered(monkeypatch, b"", "text/plain")) == (Outcome.ACKED, False)
+
+
+def test_without_a_token_nothing_is_sent_and_no_status_is_made_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    def bearer(tenant: str) -> str:
+        raise LookupError(f"{tenant} may not log in")
+
+    def post(*_: Any) -> Reply:
+        raise AssertionError
+
+    monkeypatch.setattr("runners.wire.http.Connection.post", post)
+    answer = HttpSink("http://127.0.0.1:1", bearer).send(PARCEL)
+    assert (answer.status, answer.sent, judge(answer)) == (0, False, (Outcome.REFUSED, True))
+    assert answer.error == "no token for tenant acme: acme may not log in"
