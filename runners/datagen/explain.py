@@ -184,14 +184,15 @@ def _span(window: dict[str, Any], found: Explanation, mark: str) -> str:
 
 
 def _axis(duration_s: float, width: int) -> tuple[str, str]:
-    """(line, times under it), a quarter apart."""
+    """(line, times under it), a quarter apart; of these, the ends first, those that have room beside one another."""
     line = ["─"] * width
-    times = [" "] * (width + 12)
-    for quarter in range(5):
+    times = [" "] * (width + _COUNT)
+    for quarter in (0, 4, 2, 1, 3):
         at = min(width - 1, width * quarter // 4)
-        line[at] = "┴"
         label = format_duration(duration_s * quarter / 4) if quarter else "0"
-        times[at : at + len(label)] = label
+        if all(one == " " for one in times[max(0, at - 1) : at + len(label) + 1]):
+            line[at] = "┴"
+            times[at : at + len(label)] = label
     return "".join(line), "".join(times).rstrip()
 
 

@@ -15,7 +15,7 @@ SCENARIO = "scenario.yaml"
 ROWS = "attempts.bin"
 SHARDS = "shard-*"
 """Folders in a ledger: what further processes of the run, or other hosts, wrote; ledgers themselves."""
-FORMAT = 3
+FORMAT = 4
 """Goes up when the same scenario and seed give other items. The rows of all formats are read alike."""
 _RESTORE = "restore it from a copy: nothing can be said of the run without it"
 _KINDS: dict[str, type | tuple[type, ...]] = {

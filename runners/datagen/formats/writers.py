@@ -90,7 +90,7 @@ def _klog(facts: Facts) -> str:
         f"{name}={value}" if isinstance(value, int) else f"{name}={json.dumps(value, ensure_ascii=False)}"
         for name, value in fields.items()
     )
-    file = f"{where.words[-1]}.go:{where.line}"
+    file = f"{where.words[-1]}.{_EXTENSIONS.get(facts.language, 'go')}:{where.line}"
     return (
         f"{_LETTERS[facts.severity]}{mark(KLOG)} {number(1, 9999, facts.service):7d} {file}]"
         f" {json.dumps(facts.message, ensure_ascii=False)} {pairs}"

@@ -13,6 +13,7 @@ from runners.datagen.scenario import load_scenario, read_scenario
 from runners.datagen.world import World
 from runners.ledger.identity import Identity
 from runners.ledger.items import SIGNALS
+from runners.lib.units import format_duration
 from tests.unit.datagen.worlds import TEXT, scenario
 
 SHIPPED = Path("runners/shipped/scenarios")
@@ -70,6 +71,27 @@ def test_it_says_when_what_goes_wrong_and_which_alert_must_fire() -> None:
     (quiet,) = (line for line in shown if line.startswith("quiet"))
     assert quiet.split("│")[1] == "    ··"
     assert any(line.startswith("globex") for line in shown)
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "columns", "least"),
+    [(1, 60, 1), (2, 60, 1), (3, 60, 2), (6, 60, 2), (30, 4, 2), (30, 12, 2), (30, 17, 3), (30, 60, 5), (300, 60, 5), (300, 40, 5)],
+)  # fmt: skip
+def test_the_times_below_a_drawing_stand_apart_each_at_its_mark(duration_s: float, columns: int, least: int) -> None:
+    """least: labels that there must be; those that have no room are left out."""
+    slow = TEXT if duration_s < 300 else TEXT.replace("tick: 1s", "tick: 10s").replace("interval: 2s", "interval: 10s")
+    found = explain(scenario(slow), 1, duration_s=duration_s, columns=columns)
+    shown = text(found).splitlines()
+    at = next(number for number, line in enumerate(shown) if "└" in line)
+    left = shown[at].index("└") + 1
+    marks, times = shown[at][left:], shown[at + 1][left:]
+    possible = ["0", *(format_duration(found.duration_s * quarter / 4) for quarter in range(1, 5))]
+    labels = re.findall("|".join(rf"(?<!\S){re.escape(label)}(?!\S)" for label in reversed(possible)), times)
+    assert labels[0] == "0" and len(labels) >= least
+    assert re.split(" +", times.strip()) == " ".join(labels).split(" ")
+    assert [times.index(label) if label != "0" else 0 for label in labels] == [
+        place for place, mark in enumerate(marks) if mark == "┴"
+    ]
 
 
 @pytest.mark.parametrize("path", DATA, ids=lambda path: path.stem)

@@ -110,7 +110,7 @@ def test_syslog_lines_are_rfc_5424(severity: str, number: int, error: tuple[str,
 
 
 KLOG = re.compile(
-    r"([IWEF])(\d{2})(\d{2}) (\d{2}:\d{2}:\d{2}\.\d{6}) {1,7}(\d+) ([^:\s]+\.go):(\d+)\] (\"(?:[^\"\\]|\\.)*\")(.*)"
+    r"([IWEF])(\d{2})(\d{2}) (\d{2}:\d{2}:\d{2}\.\d{6}) {1,7}(\d+) ([^:\s]+\.(?:cs|go|java|js|py|rs)):(\d+)\] (\"(?:[^\"\\]|\\.)*\")(.*)"
 )
 
 
@@ -121,6 +121,16 @@ def test_klog_lines_have_its_header(message: str, error: tuple[str, str] | None)
     assert match[1] == ("E" if error else "I") and (match[2], match[3]) == ("11", "26")
     assert match[4] == "05:42:28.123456" and json.loads(match[8]) == message
     assert logfmt(match[9].strip())["trace_id"] == TRACE_HEX
+
+
+@pytest.mark.parametrize("name", ["klog", "plain"])
+@pytest.mark.parametrize(
+    ("language", "extension"),
+    [("go", "go"), ("java", "java"), ("python", "py"), ("nodejs", "js"), ("dotnet", "cs"), ("rust", "rs")],
+)
+def test_the_file_that_a_line_names_is_of_its_services_language(name: str, language: str, extension: str) -> None:
+    found = re.findall(r"\w+\.(\w+):\d+\b", written(name, facts(language=language, about={})))
+    assert found == [extension]
 
 
 POSTGRES = re.compile(
