@@ -1,23 +1,25 @@
-"""The actions of the suite `data`: from a stage's parameters to what is done, its events and its verdict."""
+"""The actions of the suite `data`: from a stage's parameters to what is done, its events and its verdict.
+
+What reads back and who signs in are imported where they are needed: they take as long to import as the generator, and each
+of a run's shards is a process of its own.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from runners.datagen import auditing, scoring
 from runners.datagen import generate as generating
 from runners.datagen.crew import Crew, die_with_parent
 from runners.datagen.labels import LABELS, labels
-from runners.datagen.reading import parse_stores
 from runners.datagen.scenario import load_scenario
 from runners.datagen.shard import Shard
-from runners.datagen.sinks import outlet, parse_sinks
+from runners.datagen.sinks import Place, outlet, parse_sinks
 from runners.ledger.header import read_header
 from runners.ledger.items import SIGNALS
 from runners.lib.errors import FileError, NotReady, TestbedError
@@ -25,7 +27,9 @@ from runners.lib.files import write_json
 from runners.lib.text import did_you_mean
 from runners.lib.units import parse_duration
 from runners.suite import Context, Verdict
-from runners.target import open_target
+
+if TYPE_CHECKING:
+    from runners.target import Target
 
 RESUME, MOST_SHARDS = "data.resume", 32
 GENERATE, SCORE = "data.generate", "data.score"
@@ -44,8 +48,7 @@ def generate(context: Context) -> Verdict:
         given = params.get("sink") or []
         places = parse_sinks([given] if isinstance(given, str) else given)
         with ExitStack() as stack:
-            signing = any(place.signs_in for place in places)
-            target = stack.enter_context(open_target(context.environment)) if signing else None
+            target = _target(context, places, stack)
             outlets = tuple(outlet(place, scenario, target) for place in places)
             length = None if duration_s is None else float(duration_s)
             lasts_s = length or scenario.file.duration
@@ -70,8 +73,11 @@ def generate(context: Context) -> Verdict:
             told = labels(scenario, run=context.run, seed=context.seed, start_ns=start_ns, duration_s=lasts_s)
             _artifact(context, LABELS, told, "labels")  # before it begins: it is known, whatever becomes of the run
             due = any(one["alert"] for one in told["anomalies"])
-            if due and target is not None and not shard.part and (why := scoring.unheard(context.environment)):
-                context.log(f"alerts are due in this run, but {why}", level="warn")
+            if due and target is not None and not shard.part:
+                from runners.datagen.scoring import unheard
+
+                if why := unheard(context.environment):
+                    context.log(f"alerts are due in this run, but {why}", level="warn")
             verdict, why = generating.run(context, order, folder, crew)
         context.reason = why or None
         finish(GENERATE, verdict, why)
@@ -81,11 +87,13 @@ def generate(context: Context) -> Verdict:
 def resume(context: Context) -> Verdict:
     """Params: ledger (folder of an interrupted run). What was acknowledged, rejected or accepted in part is not sent again;
     everything else of the run's plan is, with the keys it had. Raises TestbedError for what cannot be taken up again."""
+    from runners.datagen.auditing import scenario_of
+
     with _tests(context, [RESUME]) as finish:
         _only(context, "ledger")
         folder = Path(context.params["ledger"])
         header = read_header(folder)
-        scenario = auditing.scenario_of(folder, header)
+        scenario = scenario_of(folder, header)
         places = parse_sinks(header.outlets)
         if any(place.kind == "stdout" for place in places):
             raise NotReady(
@@ -93,8 +101,7 @@ def resume(context: Context) -> Verdict:
                 remedy="make it again: testbed data generate",
             )  # fmt: skip
         with ExitStack() as stack:
-            signing = any(place.signs_in for place in places)
-            target = stack.enter_context(open_target(context.environment)) if signing else None
+            target = _target(context, places, stack)
             order = generating.Order(
                 scenario=scenario, seed=header.seed, start_ns=header.start_ns, duration_s=header.duration_s,
                 outlets=tuple(outlet(place, scenario, target) for place in places),
@@ -110,6 +117,9 @@ def audit(context: Context) -> Verdict:
     """Params: of {stage, run, folder} of the generate stage; wait: how long acknowledged items may stay invisible; from: a
     store to read itself, or a list of them; single_tenant: all tenants are one to these stores; flush: tell a Loki to flush
     first."""
+    from runners.datagen import auditing
+    from runners.datagen.reading import parse_stores
+
     with _tests(context, [f"audit.{signal}" for signal in SIGNALS]) as finish:
         _only(context, "of", "wait", "from", "single_tenant", "flush")
         context.steady()
@@ -118,7 +128,7 @@ def audit(context: Context) -> Verdict:
             Path(context.params["of"]["folder"]) / "artifacts" / "ledger",
             context.home,
             environment=str(context.spec["environment"]),
-            wait_s=_wait_s(context),
+            wait_s=_wait_s(context, auditing.WAIT_S),
             progress=context.log,
             stores=parse_stores([given] if isinstance(given, str) else given),
             shared=bool(context.params.get("single_tenant", False)),
@@ -148,18 +158,30 @@ def _tell_artifact(context: Context, path: Path, kind: str) -> None:
 
 def score(context: Context) -> Verdict:
     """Params: of {stage, run, folder} of the generate stage; min_recall, min_precision: the least that passes (0.9)."""
+    from runners.datagen import scoring
+
     with _tests(context, [SCORE]) as finish:
         _only(context, "of", "min_recall", "min_precision")
         context.steady()
         found = scoring.score_run(
             Path(context.params["of"]["folder"]) / "artifacts" / "ledger", context.home,
-            environment=str(context.spec["environment"]), recall=_least(context, "min_recall"),
-            precision=_least(context, "min_precision"), progress=context.log, stop=context.stop.wait,
+            environment=str(context.spec["environment"]),
+            recall=_least(context, "min_recall", scoring.GOOD_ENOUGH),
+            precision=_least(context, "min_precision", scoring.GOOD_ENOUGH), progress=context.log, stop=context.stop.wait,
         )  # fmt: skip
         _artifact(context, "score.json", found.to_json(), "score")
         context.reason = found.reason or None
         finish(SCORE, found.verdict, scoring.text(found))
     return found.verdict
+
+
+def _target(context: Context, places: Sequence[Place], closing: ExitStack) -> Target | None:
+    """The environment's, where it says who may write to one of these places."""
+    if not any(place.signs_in for place in places):
+        return None
+    from runners.target import open_target
+
+    return closing.enter_context(open_target(context.environment))
 
 
 @contextmanager
@@ -202,16 +224,16 @@ def _shards(context: Context) -> int:
     return shards
 
 
-def _wait_s(context: Context) -> float:
+def _wait_s(context: Context, usual_s: float) -> float:
     try:
-        return parse_duration(context.params.get("wait", auditing.WAIT_S))
+        return parse_duration(context.params.get("wait", usual_s))
     except ValueError as error:
         raise FileError(f"stage {context.stage}: wait: {error}") from None
 
 
-def _least(context: Context, name: str) -> float:
+def _least(context: Context, name: str, usual: float) -> float:
     """A share that the score must reach."""
-    value = context.params.get(name, scoring.GOOD_ENOUGH)
+    value = context.params.get(name, usual)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
         raise FileError(
             f"stage {context.stage}: {name}: {value!r} is not between 0 and 1", remedy="write for example 0.9"

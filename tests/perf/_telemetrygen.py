@@ -7,7 +7,6 @@ import os
 import resource
 import shutil
 import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,7 @@ from runners.ledger.mixing import draw
 from runners.wire.frames import ITEM, Frames, field
 from runners.wire.parcel import Parcel
 from runners.wire.stencil import Stencils, cut
-from tests.perf._sending import START_NS, send
+from tests.perf._sending import START_NS
 from tests.perf.harness import Absent
 
 if TYPE_CHECKING:
@@ -144,20 +143,3 @@ class Plain:
             Parcel(Batch(0, self._signal, 0, part), "", raw[begin:end], "key", Flag.NONE, self._batch, 0, 0, 0, 0)
             for part, (begin, end) in enumerate(itertools.pairwise((0, *ends)))
         ]
-
-
-def _send(address: str, number: int) -> None:
-    """So many spans, in requests of 512."""
-    from runners.wire.http import HttpSink
-
-    sender, plain, left = (
-        HttpSink(f"http://{address}", None, timeout_s=60, compression="none"),
-        Plain("traces", 512, 0),
-        number,
-    )
-    while left > 0:
-        left -= send(plain.next("traces"), sender)
-
-
-if __name__ == "__main__":
-    _send(sys.argv[1], int(sys.argv[2]))

@@ -69,6 +69,6 @@ def whole(quick: bool) -> Iterator[Round]:
         for _ in range(1 if quick else 3):
             reference = peer_whole(to, number)
             before = children_s()
-            subprocess.run([sys.executable, "-m", "tests.perf._telemetrygen", to.address, str(number)], check=True)
+            subprocess.run([sys.executable, "-m", "tests.perf._plain", to.address, str(number)], check=True)
             took = children_s() - before
             yield Round(settled(to, number) / took, reference)
