@@ -25,7 +25,7 @@ from runners.ledger.identity import Identity
 from runners.ledger.items import Resource
 from runners.ledger.mixing import Identities, hex_words
 from runners.ledger.pushed import LEVEL, own_metadata
-from runners.wire.frames import field, varint, widths
+from runners.wire.frames import changes, field, lengths, varint, widths
 from runners.wire.loki import ENTRIES, LABELS, LINE, STREAMS, pair, resource_of, selector_of
 from runners.wire.stencil import Sheet, Stencils, cut, pick
 
@@ -86,7 +86,7 @@ class PushEncoder:
         if of.asides:
             level = np.where(told.line >= ASIDE * len(of.tables.line_of), self._beside[line, variant], level)
         order, opens, streams = _grouped(parts, fleet.streams[instance, level], fleet.selectors)
-        counts = np.diff(opens, append=size)
+        counts = lengths(opens, size)
         sizes = (head_sizes + content)[order]
         heads = [
             STREAMS + varint(len(fleet.selectors[stream]) + inner) + fleet.selectors[stream]
@@ -114,7 +114,7 @@ class PushEncoder:
         starts[size + order] = begins + sizes - own_sizes[order]
         self._fill(Sheet(self._table, raw, np.concatenate((lines, owns)), starts), tenant, of, told)
         whole = memoryview(raw).toreadonly()
-        last = np.flatnonzero(np.diff(parts[order[opens]], append=int(parts[-1]) + 1))
+        last = np.flatnonzero(lengths(parts[order[opens]], int(parts[-1]) + 1))
         ends = (begins + sizes)[(opens + counts - 1)[last]].tolist()
         return [whole[start:end] for start, end in pairwise([0, *ends])]
 
@@ -165,7 +165,7 @@ def _grouped(parts: Integers, streams: Integers, known: Sequence[bytes]) -> tupl
     first = np.zeros((int(parts[-1]) + 1) * len(known), np.int64)
     first[key[::-1]] = index[::-1]  # of several records the first one is assigned last
     order = np.sort(first[key] << _INDEX_BITS | index)
-    opens = np.flatnonzero(np.diff(order >> _INDEX_BITS, prepend=-1))
+    opens = changes(order >> _INDEX_BITS)
     order &= (1 << _INDEX_BITS) - 1
     return order, opens, streams[order[opens]]
 

@@ -37,6 +37,7 @@ from runners.ledger.identity import Identity, derive
 from runners.ledger.items import ITEM_ATTRIBUTE, SIGNALS, Item, LogRecord, Resource, Sample, Signal, Span
 from runners.ledger.mixing import U64
 from runners.ledger.sight import WHOLE, Sight
+from runners.wire.frames import changes, lengths
 from runners.wire.parcel import Parcel, Wire, key_of, pack_parcel
 
 _SENTINEL_DELAY_NS = 1_000_000
@@ -252,8 +253,8 @@ class World:
             bodies = self.push_encoder.logs(tenant, requests, told, parts)
         else:
             bodies = self.encoder.logs(tenant, requests, told, parts)
-        first = np.flatnonzero(np.diff(parts, prepend=-1))
-        counts = np.diff(first, append=size).tolist()
+        first = changes(parts)
+        counts = lengths(first, size).tolist()
         extremes = [
             of.reduceat(values, first).tolist() for values in (numbers, times) for of in (np.minimum, np.maximum)
         ]

@@ -10,6 +10,7 @@ import re
 import select
 import socket
 import ssl
+import struct
 from collections.abc import Mapping
 from time import monotonic, time
 from typing import NamedTuple
@@ -91,6 +92,9 @@ class Connection:
                 return self._early(broken)
             self._due = monotonic() + self._timeout_s
             return self._reply()
+        except BlockingIOError:
+            self.close()
+            return Answer(0, error=f"TimeoutError: no answer within {self._timeout_s:g} s")
         except (OSError, ValueError) as error:
             self.close()
             return Answer(0, error=f"{type(error).__name__}: {error}")
@@ -108,6 +112,8 @@ class Connection:
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._secure:
                 opened = ssl.create_default_context().wrap_socket(opened, server_hostname=self._host)
+            else:
+                _let_kernel_wait(opened, self._timeout_s)
             self._socket, self._waiting = opened, select.poll()
             self._waiting.register(opened, select.POLLIN)
         return self._socket
@@ -215,6 +221,16 @@ class Connection:
         self._rest += got
         if len(self._rest) > _MAX_ANSWER + _READ:
             raise ValueError("an answer without end")
+
+
+def _let_kernel_wait(opened: socket.socket, timeout_s: float) -> None:
+    """Python asks before each system call on a socket with a time-out whether it would block; the kernel, told how long to
+    wait, raises BlockingIOError afterwards and costs nothing."""
+    opened.settimeout(None)
+    seconds, rest = divmod(timeout_s, 1)
+    wait = struct.pack("@ll", int(seconds), max(1, int(rest * 1e6)))
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, wait)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, wait)
 
 
 def split_url(url: str) -> SplitResult:

@@ -17,6 +17,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -126,10 +127,18 @@ class Delivery:
         sender that waits for an answer is left behind after a moment: its thread dies with the process.
         """
         self._abort.set()
+        self._dismiss()
         deadline = time.monotonic() + _LEFT_BEHIND_S
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
         self._raise()
+
+    def _dismiss(self) -> None:
+        """Wake the sender threads that wait for something to send: each passes the word on to the next."""
+        while not self._queue.empty():
+            with suppress(queue.Empty):
+                self._queue.get_nowait()
+        self._queue.put_nowait(None)
 
     def _raise(self) -> None:
         if self._failure is not None:
@@ -138,13 +147,12 @@ class Delivery:
     def _run(self, sink: Sink) -> None:
         try:
             while not self._abort.is_set():
+                parcel = self._queue.get()
+                if parcel is None:
+                    self._queue.put_nowait(None)
+                    break
                 try:
-                    parcel = self._queue.get(timeout=0.1)
-                except queue.Empty:
-                    continue
-                try:
-                    if parcel is not None:
-                        self._deliver(sink, parcel)
+                    self._deliver(sink, parcel)
                 finally:
                     self._queue.task_done()
         except BaseException as error:
@@ -162,6 +170,7 @@ class Delivery:
             return  # never sent: the ledger has no row of it either
         if first:
             self._count("sent", parcel, parcel.items)
+        parcel = sink.pack(parcel)
         while True:
             began = time.monotonic_ns()
             row = self._ledger.begin(parcel.attempt(number, time.time_ns(), self._number))

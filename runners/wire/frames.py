@@ -52,6 +52,15 @@ def changes(values: Integers) -> Integers:
     return np.flatnonzero(differs)
 
 
+def lengths(opens: Integers, size: int) -> Integers:
+    """How many there are from each of these places to the next, and from the last one to the end: what numpy's `diff` with
+    an end tells for ten times the price."""
+    found = np.empty_like(opens)
+    np.subtract(opens[1:], opens[:-1], out=found[:-1])
+    found[-1:] = size - opens[-1:]
+    return found
+
+
 class Frames:
     """The groups of one set of resources. Its heads and tail are added to the table that holds the items."""
 
@@ -81,7 +90,7 @@ class Frames:
             opens = changes(order >> _INDEX_BITS)
             order &= (1 << _INDEX_BITS) - 1
         groups = np.arange(len(opens))
-        counts = np.diff(opens, append=size)
+        counts = lengths(opens, size)
         owner = resources[order[opens]]
 
         inner = np.add.reduceat(self._table.sizes(numbers)[order], opens) + len(self._scope)
@@ -101,7 +110,7 @@ class Frames:
         at = begins[heads] + len(GROUP)
         _put(sheet, at, outer, outer_width)
         _put(sheet, at + outer_width + self._resource_sizes[owner] + len(SCOPE), inner, inner_width)
-        last = np.flatnonzero(np.diff(parts[order[opens]], append=requests))
+        last = np.flatnonzero(lengths(parts[order[opens]], requests))
         return sheet, (begins[heads[last] + counts[last] + 1] + self._tail_size).tolist()
 
     def _head(self, owner: Integers, outer: Integers, inner: Integers) -> Integers:
@@ -116,9 +125,9 @@ class Frames:
 
 
 def _put(sheet: Sheet, at: Integers, values: Integers, widths: Integers) -> None:
-    most = int(widths.max())
+    least, most = int(widths.min()), int(widths.max())
     for step in range(most):
-        if step < int(widths.min()):
+        if step < least:
             here, value, wide = at, values, widths
         else:
             has = np.flatnonzero(widths > step)

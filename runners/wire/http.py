@@ -6,6 +6,7 @@ There is one connection for each sender thread.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Literal
 
 import cramjam
@@ -18,7 +19,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from runners.ledger.items import Signal
 from runners.wire.connection import Connection, Reply
 from runners.wire.otlp import PATHS
-from runners.wire.parcel import Answer, Parcel
+from runners.wire.parcel import Answer, Parcel, Sink
 
 Compression = Literal["gzip", "zstd", "none"]
 _Bytes = bytes | memoryview
@@ -32,7 +33,7 @@ Bearer = Callable[[str], str]
 Forget = Callable[[str, str], None]
 
 
-class HttpSink:
+class HttpSink(Sink):
     """bearer(tenant) gives the token to send with; forget(tenant, token) drops one that was answered with 401, so that the
     next is fresh. header, scheme: how the token is sent."""
 
@@ -52,13 +53,19 @@ class HttpSink:
         self._header, self._scheme = header, scheme
         self._compression: Compression = compression
 
+    def pack(self, parcel: Parcel) -> Parcel:
+        packed = _COMPRESS[self._compression](parcel.body)
+        # RFC 1952: gzip ends with the CRC-32 of what was compressed, and its length.
+        checksum = int.from_bytes(packed[-8:-4], "little") if self._compression == "gzip" else None
+        return replace(parcel, packed=packed, checksum=checksum)
+
     def send(self, parcel: Parcel) -> Answer:
         try:
             headers = self._headers(parcel)
         except Exception as error:  # of whoever gives tokens
             return Answer(0, error=f"no token for tenant {parcel.tenant}: {error}", sent=False)
-        body = _COMPRESS[self._compression](parcel.body)
-        reply = self._connection.post(PATHS[parcel.batch.signal], body, headers)
+        packed = parcel.packed if parcel.packed is not None else _COMPRESS[self._compression](parcel.body)
+        reply = self._connection.post(PATHS[parcel.batch.signal], packed, headers)
         if not isinstance(reply, Reply):
             return reply
         if reply.status == 401 and self._forget is not None:

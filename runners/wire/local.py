@@ -20,13 +20,13 @@ import cramjam
 from runners.lib import locks
 from runners.lib.errors import TestbedError
 from runners.wire.otlp_json import to_json
-from runners.wire.parcel import Answer, Parcel
+from runners.wire.parcel import Answer, Parcel, Sink
 
 _LINE, _FRAME = b'{"tenant":"', b"\x28\xb5\x2f\xfd"  # how a line begins, and a frame of Zstandard
 _CHUNK = 1 << 16
 
 
-class NullSink:
+class NullSink(Sink):
     """Accepts every parcel: what generating and encoding alone costs."""
 
     def send(self, parcel: Parcel) -> Answer:  # noqa: ARG002  (the shape of every sink)
@@ -36,7 +36,7 @@ class NullSink:
         return
 
 
-class FileSink:
+class FileSink(Sink):
     """Appends one line `{"tenant", "signal", "request": <OTLP/JSON>}` per parcel. May be shared between threads."""
 
     def __init__(self, path: Path) -> None:
@@ -55,7 +55,7 @@ class FileSink:
         return
 
 
-class CaptureSink:
+class CaptureSink(Sink):
     """Appends each request to FOLDER/TENANT/SIGNAL.otlp as it would be sent: its length in four bytes, big end first, then
     the protobuf in a frame of Zstandard. May be shared between threads."""
 

@@ -22,7 +22,8 @@ CARRIES: Mapping[Wire, tuple[Signal, ...]] = {"otlp": SIGNALS, "loki": ("logs",)
 
 @dataclass(frozen=True)
 class Parcel:
-    """body: the uncompressed protobuf request; key: its Idempotency-Key, the same for every attempt."""
+    """body: the uncompressed protobuf request; key: its Idempotency-Key, the same for every attempt; packed: the body as it
+    travels, where a sink has compressed it already; checksum: CRC-32 of the body, where it is known."""
 
     batch: Batch
     tenant: str
@@ -34,12 +35,15 @@ class Parcel:
     last_seq: int
     first_time: int
     last_time: int
+    packed: bytes | memoryview | None = None
+    checksum: int | None = None
 
     def attempt(self, number: int, sent_at: int, sink: int = 0) -> Attempt:
         """The ledger's row for one attempt to send it."""
+        checksum = isal_zlib.crc32(self.body) if self.checksum is None else self.checksum
         return Attempt(
             self.batch, number, self.flags, self.items, self.first_seq, self.last_seq, self.first_time,
-            self.last_time, len(self.body), isal_zlib.crc32(self.body), sent_at, sink,
+            self.last_time, len(self.body), checksum, sent_at, sink,
         )  # fmt: skip
 
 
@@ -84,6 +88,10 @@ class Answer:
 
 class Sink(Protocol):
     """Where parcels go. One sink object belongs to one thread."""
+
+    def pack(self, parcel: Parcel) -> Parcel:
+        """The parcel with what every attempt to send it needs, made once; most need nothing."""
+        return parcel
 
     def send(self, parcel: Parcel) -> Answer:
         """Deliver one parcel; failures are answers, not exceptions."""

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 import cramjam
 
 from runners.wire.connection import Connection, Reply
 from runners.wire.loki import PATH as PUSH
-from runners.wire.parcel import Answer, Parcel
+from runners.wire.parcel import Answer, Parcel, Sink
 from runners.wire.remote_write import PATH as WRITE
 
 _PROTOBUF = {"Content-Type": "application/x-protobuf"}
@@ -29,11 +30,14 @@ _LINE = ("timestamp too old", "timestamp too new", "max entry size", "structured
 _UNSTORABLE = ("out of bounds", "too old", "out of order", "duplicate sample")
 
 
-class LokiSink:
+class LokiSink(Sink):
     """The tenant is the header X-Scope-OrgID."""
 
     def __init__(self, url: str, timeout_s: float = 5) -> None:
         self._connection = Connection(url, timeout_s)
+
+    def pack(self, parcel: Parcel) -> Parcel:
+        return replace(parcel, packed=_snappy(parcel))
 
     def send(self, parcel: Parcel) -> Answer:
         reply = _post(self._connection, PUSH, parcel, _PROTOBUF | {"X-Scope-OrgID": parcel.tenant})
@@ -47,11 +51,14 @@ class LokiSink:
         self._connection.close()
 
 
-class PrometheusSink:
+class PrometheusSink(Sink):
     """The tenant is a label; the encoder has set it."""
 
     def __init__(self, url: str, timeout_s: float = 5) -> None:
         self._connection = Connection(url, timeout_s)
+
+    def pack(self, parcel: Parcel) -> Parcel:
+        return replace(parcel, packed=_snappy(parcel))
 
     def send(self, parcel: Parcel) -> Answer:
         reply = _post(self._connection, WRITE, parcel, _REMOTE_WRITE)
@@ -68,8 +75,12 @@ class PrometheusSink:
 
 
 def _post(connection: Connection, path: str, parcel: Parcel, headers: Mapping[str, str]) -> Reply | Answer:
-    body = bytes(cramjam.snappy.compress_raw(bytes(parcel.body)))
-    return connection.post(path, body, {**headers, "Idempotency-Key": parcel.key})
+    packed = _snappy(parcel) if parcel.packed is None else parcel.packed
+    return connection.post(path, packed, {**headers, "Idempotency-Key": parcel.key})
+
+
+def _snappy(parcel: Parcel) -> bytes:
+    return bytes(cramjam.snappy.compress_raw(parcel.body))
 
 
 def _plain(reply: Reply | Answer) -> Answer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from runners.ledger.writer import LedgerWriter
 from runners.lib.errors import TestbedError
 from runners.wire.connection import retry_after
 from runners.wire.delivery import Delivery, Policy, judge
-from runners.wire.parcel import Answer, Parcel
+from runners.wire.parcel import Answer, Parcel, Sink
 
 HEADER = Header("run", "local", "test", "x", "0" * 64, 0, 0, 1.0, ("acme",), "0")
 OK, LOST, FULL, DOWN, BAD = (
@@ -32,7 +33,7 @@ def parcel(tick: int = 0, flags: Flag = Flag.NONE) -> Parcel:
     return Parcel(Batch(0, "logs", tick, 0), "acme", b"body", f"key-{tick}", flags, 10, 0, 9, 1, 2)
 
 
-class Scripted:
+class Scripted(Sink):
     """Answers in order, the last one for ever."""
 
     def __init__(self, *answers: Answer) -> None:
@@ -206,6 +207,36 @@ def test_what_is_sent_again_on_purpose_is_not_counted_twice(ledger: LedgerWriter
     counts, _ = deliver(ledger, Scripted(OK), parcel(), parcel(flags=Flag.RESEND))
     assert counts == {("sent", "logs"): 10, ("acked", "logs"): 10}
     assert [attempt.flags for attempt, _ in read_attempts(ledger.folder)] == [Flag.NONE, Flag.RESEND]
+
+
+def test_a_parcel_is_packed_once_for_all_attempts(ledger: LedgerWriter) -> None:
+    class Packing(Scripted):
+        def __init__(self, *answers: Answer) -> None:
+            super().__init__(*answers)
+            self.sent: list[bytes | memoryview | None] = []
+
+        def pack(self, parcel: Parcel) -> Parcel:
+            self.sent.append(None)
+            return replace(parcel, packed=b"packed", checksum=7)
+
+        def send(self, parcel: Parcel) -> Answer:
+            self.sent.append(parcel.packed)
+            return super().send(parcel)
+
+    sink = Packing(DOWN, DOWN, OK)
+    deliver(ledger, sink, parcel())
+    assert sink.sent == [None, b"packed", b"packed", b"packed"]
+    assert [attempt.checksum for attempt, _ in read_attempts(ledger.folder)] == [7, 7, 7]
+
+
+@pytest.mark.parametrize("room", [1, 8])
+def test_senders_that_wait_for_something_to_send_end_at_once(ledger: LedgerWriter, room: int) -> None:
+    before = threading.active_count()
+    delivery = Delivery(lambda: Scripted(OK), ledger, Policy(4, room, 5))
+    began = time.monotonic()
+    delivery.close()
+    assert threading.active_count() == before
+    assert time.monotonic() - began < 0.4  # less than the moment after which a thread is left behind
 
 
 def test_a_full_queue_makes_the_source_wait_and_a_stop_frees_it(ledger: LedgerWriter) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from runners.ledger.attempt import Batch, Flag, Outcome
 from runners.wire.connection import Reply
 from runners.wire.delivery import judge
-from runners.wire.http import HttpSink
+from runners.wire.http import Compression, HttpSink
 from runners.wire.parcel import Answer, Parcel
 
 PARCEL = Parcel(Batch(0, "logs", 0, 0), "acme", b"", "key", Flag.NONE, 10, 0, 9, 1, 2)
@@ -73,3 +75,11 @@ def test_without_a_token_nothing_is_sent_and_no_status_is_made_up(monkeypatch: p
     answer = HttpSink("http://127.0.0.1:1", bearer).send(PARCEL)
     assert (answer.status, answer.sent, judge(answer)) == (0, False, (Outcome.REFUSED, True))
     assert answer.error == "no token for tenant acme: acme may not log in"
+
+
+@pytest.mark.parametrize("compression", ["gzip", "zstd", "none"])
+def test_the_ledgers_checksum_is_that_of_the_body_however_it_is_packed(compression: Compression) -> None:
+    parcel = replace(PARCEL, body=b"some body " * 1000)
+    packed = HttpSink("http://127.0.0.1:1", None, compression=compression).pack(parcel)
+    assert packed.attempt(0, 0).checksum == zlib.crc32(parcel.body) == parcel.attempt(0, 0).checksum
+    assert packed.packed == parcel.body if compression == "none" else len(packed.packed or b"") < 200
