@@ -8,6 +8,7 @@ and obvious way, against which the fast one is tested.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cache
 from typing import Literal, NamedTuple
 
 Source = Literal["time", "trace", "span", "duration", "order"]
@@ -40,6 +41,7 @@ HOLES = (ISO, COMMA, CLF, KLOG, PG, TRACE, SPAN, SECONDS, ORDER)
 LONGEST_US = 9_999_999
 
 
+@cache
 def mark(hole: Hole) -> str:
     """The hole as it stands in a line that is being written."""
     return chr(_FIRST_MARK + HOLES.index(hole)) * hole.width
@@ -61,6 +63,7 @@ def render(hole: Hole, value: int) -> str:
     return f"{value:0{hole.width}x}"
 
 
+@cache
 def sample(hole: Hole) -> str:
     """What stands in a hole until it is filled: it parses."""
     return render(hole, 1_767_225_600_000_000_000 if hole.source == "time" else 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from functools import lru_cache
 
 from runners.ledger.identity import derive
 
@@ -20,9 +20,11 @@ _USUAL: dict[str, tuple[str, ...]] = {
 }
 
 
-def format_of(mix: Mapping[str, float], service: str, language: str) -> str:
+@lru_cache(maxsize=4096)
+def format_of(mix: Mix, service: str, language: str) -> str:
     """The format of a service's own lines. mix: weights; without a weight for any of these, what its language is used to."""
-    weights = {name: mix.get(name, 0.0) for name in APPLICATION}
+    given = dict(mix)
+    weights = {name: given.get(name, 0.0) for name in APPLICATION}
     if not any(weights.values()):
         usual = _USUAL.get(language, ("json",))
         return usual[derive("format", service) % len(usual)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 
 from runners.datagen.formats.code import place
@@ -14,6 +15,7 @@ from runners.datagen.formats.stacks import stack
 _LETTERS = {"DEBUG": "I", "INFO": "I", "WARN": "W", "ERROR": "E"}
 _SYSLOG = {"DEBUG": 7, "INFO": 6, "WARN": 4, "ERROR": 3}
 _LOCAL0 = 16
+_BARE = re.compile(r'[^"=\\\s\x00-\x20]+')  # what logfmt writes without quotation marks
 _PG_LEVELS = {"DEBUG": "LOG", "INFO": "LOG", "WARN": "WARNING", "ERROR": "ERROR"}
 _EXTENSIONS = {"go": "go", "java": "java", "python": "py", "nodejs": "js", "dotnet": "cs", "rust": "rs"}
 
@@ -46,9 +48,7 @@ def _logfmt(facts: Facts) -> str:
 
 def _logfmt_value(value: str | int) -> str:
     text = str(value)
-    if text and not any(character in '"=\\' or character.isspace() or ord(character) < 33 for character in text):
-        return text
-    return json.dumps(text, ensure_ascii=False)
+    return text if _BARE.fullmatch(text) else json.dumps(text, ensure_ascii=False)
 
 
 def _nginx(facts: Facts) -> str:

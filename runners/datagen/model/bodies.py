@@ -37,7 +37,7 @@ def written(visit: Visit, line: Line, fields: Mapping[str, str], *, manner: int 
     message = novel_message(service, "anomaly") if novel else line.body.format_map(fields) if usual else line.body
     about: dict[str, str | int] = {"worker": int(fields["worker"])}
     error, variant = None, int(fields["variant"])
-    name = format_of(dict(mix), service, language)
+    name = format_of(mix, service, language)
     if line.severity[1] == "ERROR" and visit.error is not None and visit.origin:
         error = (visit.error[0], visit.error[1].format_map(fields))
     if service == "gateway" and operation.kind == SERVER and usual:

@@ -251,10 +251,10 @@ def test_variants_differ_and_are_the_same_each_time() -> None:
 
 
 def test_a_service_keeps_to_one_format_and_a_mix_is_kept() -> None:
-    assert format_of({"klog": 1}, "payment", "nodejs") == "klog"
-    chosen = [format_of({"json": 3, "logfmt": 1}, f"service-{number}", "go") for number in range(400)]
+    assert format_of((("klog", 1),), "payment", "nodejs") == "klog"
+    chosen = [format_of((("json", 3), ("logfmt", 1)), f"service-{number}", "go") for number in range(400)]
     assert 0.68 < chosen.count("json") / 400 < 0.82 and set(chosen) == {"json", "logfmt"}
-    assert {format_of({}, f"s{n}", language) for n in range(50) for language in LANGUAGES} <= set(APPLICATION)
+    assert {format_of((), f"s{n}", language) for n in range(50) for language in LANGUAGES} <= set(APPLICATION)
 
 
 @pytest.mark.parametrize("hole", HOLES, ids=lambda hole: hole.name)
