@@ -129,12 +129,12 @@ class Connection:
         if isinstance(to, ssl.SSLSocket):
             to.sendall(head + body)
             return
+        due = monotonic() + self._timeout_s
         sent = to.sendmsg((head, body))
-        if sent < len(head):
-            to.sendall(head[sent:])
-            sent = len(head)
-        if sent < len(head) + len(body):
-            to.sendall(memoryview(body)[sent - len(head) :])
+        while sent < len(head) + len(body):
+            if monotonic() > due:
+                raise TimeoutError(f"{sent:,} bytes of the request were taken in {self._timeout_s:g} s")
+            sent += to.send(head[sent:] if sent < len(head) else memoryview(body)[sent - len(head) :])
 
     def _early(self, broken: OSError) -> Reply:
         """The answer of a sink that refused a request before it had read all of it, and closed. Raises `broken` for one that is no

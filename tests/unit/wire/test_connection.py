@@ -5,8 +5,9 @@ from __future__ import annotations
 import select
 import socket
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 
@@ -117,6 +118,29 @@ def test_no_answer_in_time_is_none() -> None:
     with listener:
         failed = Connection(f"http://127.0.0.1:{listener.getsockname()[1]}", 0.2).post("/", b"x", {})
     assert isinstance(failed, Answer) and failed.status == 0
+
+
+def test_a_request_that_is_taken_in_drops_is_given_up_when_its_time_is_over() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as closing:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        over = threading.Event()
+
+        def drink() -> None:
+            peer, _ = listener.accept()
+            with peer:
+                while not over.wait(0.05) and peer.recv(2048):
+                    pass
+
+        thread = threading.Thread(target=drink, daemon=True)
+        thread.start()
+        closing.callback(thread.join, 5)
+        closing.callback(over.set)
+        began = time.monotonic()
+        answer = Connection(f"http://127.0.0.1:{listener.getsockname()[1]}", 0.5).post("/x", bytes(64 << 20), {})
+        assert isinstance(answer, Answer)
+        assert answer.status == 0
+        assert answer.error.startswith("TimeoutError")
+        assert 0.5 <= time.monotonic() - began < 4
 
 
 def test_an_answer_in_drops_is_none_when_its_time_is_over() -> None:
