@@ -7,7 +7,7 @@ import sys
 import time
 from typing import Any
 
-from runners.cli.sending import Sending, summary
+from runners.cli.sending import Sending, heard, summary
 from runners.cli.session import Session
 from runners.events import Event
 from runners.lib.text import one_line
@@ -79,6 +79,8 @@ class Progress:
                 return f"  {stage}: {event.get('fault')} of {event.get('target')}"
             case "ledger" if event.get("kind") == "sent":
                 return f"  {stage}: {summary(event)}"
+            case "score" if event["document"].get("expected") is not None:  # without figures it is not assessed
+                return f"  {stage}: {heard(event)}"
             case "recovery":
                 took = event.get("time_to_recover_s")
                 return f"  {stage}: recovered in {format_duration(float(took))}" if took is not None else None

@@ -1,4 +1,4 @@
-"""What a generator tells while it sends, and in the end, as people read it."""
+"""What a generator tells while it sends, and what became of what it did, as people read it."""
 
 from __future__ import annotations
 
@@ -58,3 +58,14 @@ def summary(event: Event) -> str:
     if before is not None:
         text += "; nothing had been missing" if before == sent else f"; {before:,} of them before it was taken up again"
     return f"{text} · generator: {event['cpu_s']:.1f} s of processor time, {event['rss_mb']:.0f} MB"
+
+
+def heard(event: Event) -> str:
+    """Of an event `score`: which of the alerts that a run was due to raise came, and how soon."""
+    said = event["document"]
+    text = f"{said['detected']} of {said['expected']} alerts in time, {said['false']} false ones"
+    figures = [f"{name} {said[name]:.3f}" for name in ("recall", "precision") if said[name] is not None]
+    soon = said["time_to_detect_s"]
+    if soon["median"] is not None:
+        figures.append(f"after {soon['median']:.0f} s, {soon['max']:.0f} s at most")
+    return f"{text}: {', '.join(figures)}" if figures else text

@@ -169,7 +169,13 @@ def score(context: Context) -> Verdict:
             recall=_least(context, "min_recall", scoring.GOOD_ENOUGH),
             precision=_least(context, "min_precision", scoring.GOOD_ENOUGH), progress=context.log, stop=context.stop.wait,
         )  # fmt: skip
-        _artifact(context, "score.json", found.to_json(), "score")
+        document = found.to_json()
+        _artifact(context, "score.json", document, "score")
+        context.events.emit("score", document=document)
+        for name in ("recall", "precision"):
+            context.events.emit("metric.declare", name=f"score.{name}", unit="share", kind="gauge", labels={})
+            if (value := document.get(name)) is not None:
+                context.events.points([{"series": f"score.{name}", "t": [time.time()], "v": [value]}])
         context.reason = found.reason or None
         finish(SCORE, found.verdict, scoring.text(found))
     return found.verdict

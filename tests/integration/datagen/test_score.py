@@ -65,6 +65,9 @@ def test_the_platforms_alerts_are_compared_with_the_labels(tmp_path: Path) -> No
         judged = Stage(tmp_path, "score", of)
         assert judged.end() == 0 and judged.of("test.finished")[0]["outcome"] == "passed"
         assert json.loads((judged.folder / "artifacts" / "score.json").read_text())["recall"] == 1
+        assert judged.of("score")[0]["document"]["detected"] == 1
+        points = {one["series"]: one["v"] for event in judged.of("metric.points") for one in event["many"]}
+        assert points == {"score.recall": [1], "score.precision": [1]}
         assert Stage(tmp_path, "score", of | {"min_recall": "most"}).end() == 2
 
         platform.alerts["globex"] = [alert(start + 0.2, "Odd")]

@@ -90,6 +90,29 @@ def test_what_a_generator_sent_is_summed_up(
     assert words in shown(capsys, SENT | changed)[1]
 
 
+HEARD = {
+    "expected": 7, "detected": 6, "false": 1, "recall": 6 / 7, "precision": 0.857,
+    "time_to_detect_s": {"n": 6, "median": 64.5, "max": 99.4},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changed", "line"),
+    [
+        ({}, "  score: 6 of 7 alerts in time, 1 false ones: recall 0.857, precision 0.857, after 64 s, 99 s at most\n"),
+        (
+            {"detected": 0, "false": 0, "recall": 0, "precision": None, "time_to_detect_s": {"median": None}},
+            "  score: 0 of 7 alerts in time, 0 false ones: recall 0.000\n",
+        ),
+        ({"expected": None}, ""),
+    ],
+)
+def test_which_alerts_were_heard_is_summed_up(
+    changed: dict[str, Any], line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert shown(capsys, {"type": "score", "run": "s", "stage": "score", "document": HEARD | changed})[1] == line
+
+
 def test_while_a_generator_sends_one_sees_what_has_become_of_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
