@@ -6,8 +6,12 @@ after the deadline. Further alerts that began while an anomaly lasted are *expla
 it expects (it struck callers too, or the alert came back), or when it expects none. Every other alert is false: in a
 quiet window, or where nothing went wrong.
 
+An Alertmanager also tells of alerts without a tenant: of the platform itself, or by a rule that lost the label. In a quiet
+window they are false. At other times nobody can say whether they were right, for the labels speak of tenants only: they
+are *doubtful*, precision counts them as false, and a score that is good enough only without them is not assessed.
+
     recall    = detected in time / expected
-    precision = alerts that were expected (late ones too) / those and the false ones
+    precision = alerts that were expected (late ones too) / those, the false and the doubtful ones
 """
 
 from __future__ import annotations
@@ -34,6 +38,11 @@ class Fired:
     @property
     def name(self) -> str:
         return self.labels.get("alertname", "")
+
+    @property
+    def tenant(self) -> str:
+        """Empty for one that names none."""
+        return self.labels.get("tenant", "")
 
     @property
     def key(self) -> tuple[tuple[tuple[str, str], ...], float]:
@@ -83,12 +92,13 @@ class FalseAlert:
 @dataclass(frozen=True)
 class Score:
     """explained: alerts that an anomaly accounts for without having been waited for; blind_s: for how long from the start
-    alerts may have come and gone that the source no longer knew."""
+    alerts may have come and gone that the source no longer knew; doubtful: alerts that name no tenant."""
 
     detections: tuple[Detection, ...]
     false: tuple[FalseAlert, ...]
     explained: tuple[Fired, ...]
     blind_s: float = 0.0
+    doubtful: tuple[Fired, ...] = ()
 
     def count(self, *results: Result) -> int:
         return sum(one.result in results for one in self.detections)
@@ -100,9 +110,17 @@ class Score:
 
     @property
     def precision(self) -> float | None:
-        """None where no alert counts."""
+        """At least so much, whatever the doubtful ones were about. None where no alert counts."""
+        return self._precision(len(self.false) + len(self.doubtful))
+
+    @property
+    def best_precision(self) -> float | None:
+        """If all doubtful ones were right."""
+        return self._precision(len(self.false))
+
+    def _precision(self, false: int) -> float | None:
         true = self.count("detected", "late")
-        return true / (true + len(self.false)) if true or self.false else None
+        return true / (true + false) if true or false else None
 
     @property
     def delays_s(self) -> list[float]:
@@ -126,7 +144,7 @@ def deadline(labels: Mapping[str, Any]) -> float:
 
 
 def score(labels: Mapping[str, Any], fired: Sequence[Fired], *, forgotten_before: float | None = None) -> Score:
-    """Judge alerts of the run's tenants that began within it. Others are not looked at.
+    """Judge alerts of the run's tenants, or of no tenant, that began within it. Others are not looked at.
 
     forgotten_before: the source no longer knows alerts that ended before this; an expected alert that may have come and
     gone by then is `unseen` when it is not found, instead of missed.
@@ -134,7 +152,7 @@ def score(labels: Mapping[str, Any], fired: Sequence[Fired], *, forgotten_before
     until = deadline(labels)
     pending = {
         one.key: one for one in fired
-        if one.labels.get("tenant") in labels["tenants"] and labels["from"] <= one.starts <= until
+        if (not one.tenant or one.tenant in labels["tenants"]) and labels["from"] <= one.starts <= until
     }  # fmt: skip
     open_ = sorted(pending.values(), key=lambda one: (one.starts, one.key))
     struck = wrongs(labels)
@@ -153,9 +171,10 @@ def score(labels: Mapping[str, Any], fired: Sequence[Fired], *, forgotten_before
         results[number] = Detection(wrong, "detected" if found.starts <= wrong.by else "late", found)
     detections = tuple(results[number] for number in sorted(results))
     explained = [one for one in open_ if any(_explained(one, wrong) for wrong in struck)]
-    false = [FalseAlert(one, _reason(one, labels)) for one in open_ if one not in explained]
+    doubtful = [one for one in open_ if not one.tenant and not _quiet(one, labels)]
+    false = [FalseAlert(one, _reason(one, labels)) for one in open_ if one not in explained and one not in doubtful]
     blind_s = 0.0 if forgotten_before is None else max(0.0, forgotten_before - labels["from"])
-    return Score(detections, tuple(false), tuple(explained), blind_s)
+    return Score(detections, tuple(false), tuple(explained), blind_s, tuple(doubtful))
 
 
 def _expected(one: Fired, wrong: Wrong) -> bool:
@@ -175,9 +194,12 @@ def _explained(one: Fired, wrong: Wrong) -> bool:
     return wrong.service is None or one.labels.get("service") == wrong.service
 
 
+def _quiet(one: Fired, labels: Mapping[str, Any]) -> bool:
+    return any(window["from"] <= one.starts < window["to"] for window in labels["quiet"])
+
+
 def _reason(one: Fired, labels: Mapping[str, Any]) -> str:
-    quiet = any(window["from"] <= one.starts < window["to"] for window in labels["quiet"])
-    return "in a quiet window" if quiet else "nothing went wrong that it could be about"
+    return "in a quiet window" if _quiet(one, labels) else "nothing went wrong that it could be about"
 
 
 def verdict_of(found: Score, labels: Mapping[str, Any], *, recall: float, precision: float) -> tuple[Verdict, str]:
@@ -188,6 +210,12 @@ def verdict_of(found: Score, labels: Mapping[str, Any], *, recall: float, precis
         return "invalid", f"{unseen} expected alerts may have come and gone before this source was asked"
     if complaints := list(_complaints(found, recall, precision)):
         return "failed", "; ".join(complaints)
+    if found.precision is not None and found.precision < precision:
+        names = ", ".join(sorted({one.name or "?" for one in found.doubtful}))
+        return (
+            "invalid",
+            f"precision is {found.precision:.2f} if alerts that name no tenant were false, and nobody can say what they were about: {names}",
+        )
     if not found.detections:
         return (
             "invalid",
@@ -205,8 +233,8 @@ def _complaints(found: Score, recall: float, precision: float) -> Iterator[str]:
     if found.recall is not None and found.recall < recall:
         expected = len(found.detections)
         yield f"recall {found.recall:.2f} is below {recall:g}: {expected - found.count('detected')} of {expected} alerts were late or missed"
-    if found.precision is not None and found.precision < precision:
-        yield f"precision {found.precision:.2f} is below {precision:g}: {len(found.false)} false alerts"
+    if found.best_precision is not None and found.best_precision < precision:
+        yield f"precision {found.best_precision:.2f} is below {precision:g}: {len(found.false)} false alerts"
 
 
 def to_json(found: Score) -> dict[str, Any]:
@@ -220,7 +248,7 @@ def to_json(found: Score) -> dict[str, Any]:
         },
         "expected": len(found.detections), "detected": found.count("detected"), "late": found.count("late"),
         "missed": found.count("missed"), "unseen": found.count("unseen"), "false": len(found.false),
-        "explained": len(found.explained),
+        "explained": len(found.explained), "doubtful": len(found.doubtful),
         "anomalies": [
             {
                 "name": one.of.anomaly, "kind": one.of.kind, "tenant": one.of.tenant, "service": one.of.service,
@@ -233,4 +261,5 @@ def to_json(found: Score) -> dict[str, Any]:
         "false_alerts": [
             {"labels": dict(one.fired.labels), "at": one.fired.starts, "reason": one.reason} for one in found.false
         ],
+        "doubtful_alerts": [{"labels": dict(one.labels), "at": one.starts} for one in found.doubtful],
     }  # fmt: skip

@@ -154,13 +154,20 @@ def text(found: Scored) -> str:
             "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
             for row in rows
         ]
-    for one in said["false_alerts"]:
-        named = " ".join(f"{name}={value}" for name, value in sorted(one["labels"].items()) if name != "alertname")
-        lines.append(f"  false: {one['labels'].get('alertname', '?')} {named}, {one['reason']}")
+    lines += [f"  false: {_named(one['labels'])}, {one['reason']}" for one in said["false_alerts"]]
+    lines += [
+        f"  doubtful: {_named(one['labels'])}, which names no tenant: precision counts it as false"
+        for one in said["doubtful_alerts"]
+    ]
     if said["explained"]:
         lines.append(f"  {said['explained']} more alerts began while an anomaly lasted and count neither way")
     lines.append(f"  read from {found.source}")
     return "\n".join(lines)
+
+
+def _named(labels: dict[str, str]) -> str:
+    more = (f"{name}={value}" for name, value in sorted(labels.items()) if name != "alertname")
+    return " ".join([labels.get("alertname", "?"), *more])
 
 
 def _figure(value: float | None) -> str:

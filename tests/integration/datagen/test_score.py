@@ -166,6 +166,14 @@ def alertmanager(folder: Path) -> Iterator[str]:
         server.wait()
 
 
+def raise_alert(url: str, at: float, **labels: str) -> None:
+    body = {"labels": labels, "startsAt": stamp(at), "endsAt": stamp(time.time() + 300)}
+    request = urllib.request.Request(
+        f"{url}/api/v2/alerts", json.dumps([body]).encode(), {"Content-Type": "application/json"}
+    )
+    urllib.request.urlopen(request, timeout=5).close()
+
+
 def test_an_alertmanager_can_be_asked_while_alerts_fire_and_is_not_believed_afterwards(tmp_path: Path) -> None:
     (tmp_path / "quick.yaml").write_text(LABELLED)
     done = testbed(tmp_path, "data", "generate", str(tmp_path / "quick.yaml"), "--sink", "null:")
@@ -177,15 +185,13 @@ def test_an_alertmanager_can_be_asked_while_alerts_fire_and_is_not_believed_afte
         found = json.loads(done.stdout)
         assert (done.returncode, found["verdict"], found["unseen"]) == (2, "invalid", 1)
 
-        body = {
-            "labels": {"alertname": "TrafficDropped", "tenant": "acme"}, "startsAt": stamp(start + 0.7),
-            "endsAt": stamp(time.time() + 300),
-        }  # fmt: skip
-        request = urllib.request.Request(
-            f"{url}/api/v2/alerts", json.dumps([body]).encode(), {"Content-Type": "application/json"}
-        )
-        urllib.request.urlopen(request, timeout=5).close()
+        raise_alert(url, start + 0.7, alertname="TrafficDropped", tenant="acme")
         done = testbed(tmp_path, "data", "score", "last", "--alertmanager", url, "--json")
         assert (done.returncode, json.loads(done.stdout)["recall"]) == (0, 1), done.stdout
+
+        raise_alert(url, start + 0.8, alertname="PlatformSlow")
+        done = testbed(tmp_path, "data", "score", "last", "--alertmanager", url)
+        assert (done.returncode, "precision 0.500" in done.stdout) == (2, True), done.stdout
+        assert "doubtful: PlatformSlow, which names no tenant" in done.stdout
     done = testbed(tmp_path, "data", "score", "last", "--alertmanager", url)
     assert done.returncode == 2 and "cannot be read" in done.stdout and "Traceback" not in done.stderr

@@ -91,9 +91,42 @@ def test_an_alert_in_a_quiet_window_is_false_and_says_so() -> None:
 
 
 def test_alerts_of_others_or_of_another_time_are_not_looked_at() -> None:
-    elsewhere = [fired(50, tenant="initech"), fired(-1), fired(301), Fired({"alertname": "PlatformSlow"}, 50)]
+    elsewhere = [fired(50, tenant="initech"), fired(-1), fired(301), Fired({"alertname": "PlatformSlow"}, -1)]
     found = score(labels(anomaly(by=None)), elsewhere)
-    assert not found.false and found.precision is None
+    assert not found.false and not found.doubtful and found.precision is None
+
+
+NAMELESS = Fired({"alertname": "PlatformSlow", "job": "ingest"}, 50)
+
+
+@pytest.mark.parametrize(
+    "nameless", [NAMELESS, fired(110, tenant=""), Fired({"alertname": "ServiceErrors", "service": "payment"}, 120)]
+)
+def test_an_alert_of_no_tenant_never_flatters_the_precision(nameless: Fired) -> None:
+    """Whether it was right nobody can say: with it, the score is no longer passed, but not failed because of it either."""
+    of = labels(anomaly())
+    found = score(of, [fired(120), nameless])
+    assert (found.recall, found.precision, found.best_precision) == (1, 0.5, 1)
+    assert (found.doubtful, found.false, found.explained) == ((nameless,), (), ())
+    verdict, why = verdict_of(found, of, recall=0.9, precision=0.9)
+    assert verdict == "invalid" and nameless.name in why and "0.50" in why
+    assert verdict_of(found, of, recall=0.9, precision=0.5) == ("passed", "")
+    assert to_json(found)["doubtful_alerts"] == [{"labels": dict(nameless.labels), "at": nameless.starts}]
+    assert results(score(of, [nameless])) == ["missed"]  # nobody was told
+
+
+def test_an_alert_of_no_tenant_in_a_quiet_window_is_false() -> None:
+    of = labels(anomaly(), quiet=((0, 90),))
+    found = score(of, [fired(120), NAMELESS])
+    assert (len(found.false), found.doubtful, found.precision) == (1, (), 0.5)
+    assert verdict_of(found, of, recall=0.9, precision=0.9)[0] == "failed"
+
+
+def test_what_fails_without_the_doubtful_ones_has_failed() -> None:
+    of = labels(anomaly())
+    for alerts, complaint in (([fired(160)], "recall"), ([fired(120), fired(50)], "precision 0.50 is below 0.9")):
+        verdict, why = verdict_of(score(of, [*alerts, NAMELESS]), of, recall=0.9, precision=0.9)
+        assert verdict == "failed" and complaint in why
 
 
 def test_each_tenant_that_is_struck_is_expected_to_hear_of_it() -> None:
@@ -149,7 +182,8 @@ ANOMALIES = st.lists(
 ALERTS = st.lists(
     st.builds(
         lambda at, name, tenant, service: fired(at, name, tenant=tenant, service=service),
-        st.integers(0, 330), st.sampled_from(["ServiceErrors", "DiskNearlyFull"]), st.sampled_from([*TENANTS, "initech"]),
+        st.integers(0, 330), st.sampled_from(["ServiceErrors", "DiskNearlyFull"]),
+        st.sampled_from([*TENANTS, "initech", ""]),
         st.sampled_from(["payment", "cart"]),
     ),
     max_size=12,
@@ -164,7 +198,9 @@ def test_every_alert_and_every_expectation_is_counted_once(
     found = score(of, alerts)
     assert len(found.detections) == len(wrongs(of))
     used = (
-        [one.fired for one in found.detections if one.fired] + [one.fired for one in found.false] + [*found.explained]
+        [one.fired for one in found.detections if one.fired]
+        + [one.fired for one in found.false]
+        + [*found.explained, *found.doubtful]
     )
     assert len({one.key for one in used}) == len(used) <= len({one.key for one in alerts})
     for share in (found.recall, found.precision):
