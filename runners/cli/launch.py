@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from runners.cli.again import again
 from runners.cli.progress import Progress
 from runners.cli.session import Session
 from runners.lib.units import format_duration
@@ -103,7 +104,7 @@ def run_stage(
     spec = CampaignSpec(
         id=new_run_id(), campaign=f"{suite} {action} {name}", environment=environment, stages=(stage,), seed=seed,
         timeout_s=timeout_s + 60, lease=needs_environment, commit=commit(), on_disconnect=on_disconnect_default(),
-        defects=defects_of(session, environment),
+        defects=defects_of(session, environment), command=again(session.typed, environment) if session.typed else "",
     )  # fmt: skip
     with counted_interrupts() as interrupts:
         service.launch(session.home, spec, results_url=session.results_url)

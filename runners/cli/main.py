@@ -198,6 +198,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             args.group.print_help(sys.stderr if arguments else sys.stdout)
             return EXIT_USAGE if arguments else 0
         session = Session.from_arguments(args)
+        session.typed = arguments
         _recover(session)
         return int(args.run(session, args))
     except TestbedError as error:

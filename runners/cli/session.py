@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """home: where state lies; db: URL or None for the home's SQLite; overrides: `--set` as given, not yet checked."""
+    """home: where state lies; db: URL or None for the home's SQLite; overrides: `--set` as given, not yet checked;
+    typed: the command line, without the program."""
 
     def __init__(
         self,
@@ -35,6 +36,7 @@ class Session:
         self.home, self.db, self.env = home, db, env
         self.overrides = overrides or {}
         self.json, self.quiet, self.verbose, self.color = json, quiet, verbose, color
+        self.typed: list[str] = []
 
     @classmethod
     def from_arguments(cls, args: argparse.Namespace) -> Session:

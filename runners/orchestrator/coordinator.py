@@ -185,7 +185,7 @@ class Coordinator:
             "run.started", plan=[stage.name for stage in spec.stages], campaign=spec.campaign,
             environment=spec.environment, seed=spec.seed, config=spec.config, stages=stages, gates=list(spec.gates),
             commit=spec.commit, defects=list(spec.defects), boot=proc.boot_id(),
-            services=_services(self.environment.state),
+            services=_services(self.environment.state), command=spec.command or None,
         )  # fmt: skip
 
     def _tick(self) -> None:

@@ -51,7 +51,8 @@ class StageSpec:
 
 @dataclass(frozen=True)
 class CampaignSpec:
-    """One run of a campaign. config: what the user sees as the effective configuration (no secrets)."""
+    """One run of a campaign. config: what the user sees as the effective configuration (no secrets); command: what starts it
+    again, where that is not `run CAMPAIGN`."""
 
     id: str
     campaign: str
@@ -68,6 +69,7 @@ class CampaignSpec:
     commit: str | None = None
     defects: tuple[str, ...] = ()
     config: dict[str, Any] = field(default_factory=dict)
+    command: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return {"v": 1, **asdict(self)}

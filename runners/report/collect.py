@@ -72,13 +72,21 @@ def assemble(run: str, events: list[Event], stages: dict[str, list[Event]]) -> R
         ],
         tests=[row for name, items in stages.items() for row in _tests(name, items)],
         audit=next((dict(event["document"]) for event in reversed(ledgers) if event.get("kind") == "audit"), None),
-        sent=next((event for event in ledgers if event.get("kind") == "sent"), None),
+        sent=_sent([event for event in ledgers if event.get("kind") == "sent"]),
         operations=_operations(stages, windows, start),
         series=_series(stages, start, duration, step),
         findings=[event for items in stages.values() for event in items if event["type"] == "finding"],
         artifacts=[event for items in stages.values() for event in items if event["type"] == "artifact"],
+        command=first.get("command"),
         problems=logged,
     )
+
+
+def _sent(ledgers: list[Event]) -> dict[str, int] | None:
+    """What all stages that wrote telemetry know of it."""
+    if not ledgers:
+        return None
+    return {name: sum(event.get(name) or 0 for event in ledgers) for name in ("sent", "acked", "rejected", "unknown")}
 
 
 def phase_windows(faults: list[Fault], duration: float) -> list[tuple[float, float, str]]:

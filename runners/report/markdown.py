@@ -6,7 +6,7 @@ from runners.lib.text import one_line
 from runners.report import words
 from runners.report.model import ITEM_NAMES, SIGNALS, Report
 
-_SIGNS = {"passed": "✅", "failed": "❌", "invalid": "⚠️", None: "⏹️"}
+_SIGNS = {"passed": "✅", "failed": "❌", "invalid": "⚠️", "not_run": "➖", None: "⏹️"}
 
 
 def _cell(text: object) -> str:

@@ -103,11 +103,12 @@ class Report:
     gates: list[Gate]
     tests: list[TestRow]
     audit: dict[str, Any] | None
-    sent: dict[str, Any] | None
+    sent: dict[str, int] | None
     operations: list[Operation]
     series: dict[str, Series]
     findings: list[dict[str, Any]]
     artifacts: list[dict[str, Any]]
+    command: str | None = None  # what starts it again, where that is not `run CAMPAIGN`
     problems: list[str] = field(default_factory=list)  # warnings and errors that the suites logged
 
     def test_counts(self) -> dict[str, int]:

@@ -190,7 +190,7 @@ def _timeline_finding(report: Report) -> str:
 
 def _truth(report: Report) -> str:
     if report.audit is None:
-        return not_assessed("No audit of what was written took place in this run.")
+        return not_assessed("No audit of what was written took place in this run.") + _unaudited(report)
     sums = {name: report.audit_sum(name) for name in ("sent", "acked", "rejected", "unknown", "found", "lost")}
 
     def bold(name: str) -> str:
@@ -232,6 +232,17 @@ def _truth(report: Report) -> str:
     )
 
 
+def _unaudited(report: Report) -> str:
+    """What became of the items as far as the sender knows, and how to learn the rest."""
+    if report.sent is None:
+        return ""
+    counted = " + ".join(f"<b>{report.sent[name]:,}</b> <i>{name}</i>" for name in ("acked", "rejected", "unknown"))
+    return (
+        f'<p class="eq"><b>{report.sent["sent"]:,}</b> <i>sent</i> = {counted}</p>'
+        f'<p class="note">To know what is there: <code>testbed data audit {safe(report.run)}</code></p>'
+    )
+
+
 def _tenants(audit: dict[str, object]) -> list[tuple[str, dict[str, dict[str, int]]]]:
     tenants = audit.get("tenants") or {}
     items = tenants.items() if isinstance(tenants, dict) else ((item["tenant"], item) for item in tenants)  # type: ignore[attr-defined]
@@ -240,7 +251,7 @@ def _tenants(audit: dict[str, object]) -> list[tuple[str, dict[str, dict[str, in
 
 def _gates(report: Report) -> str:
     if not report.gates:
-        return not_assessed("The campaign names no gates.")
+        return '<p class="note">Nothing was asked of the run as a whole.</p>'
     order = {"failed": 0, "invalid": 1}
     rows = [
         [verdict_sign(gate.verdict), f"<code>{safe(gate.expr)}</code>", _value(gate.value), safe(gate.reason or "")]
@@ -257,7 +268,7 @@ def _value(value: object) -> str:
 
 def _latency(report: Report) -> str:
     if not report.operations:
-        return not_assessed("No load stage took part in this run.")
+        return '<p class="note">No load stage took part in this run, so nothing is claimed about latency.</p>'
     rows = []
     for row in report.operations:
         phases = [row.phases.get(name) for name in ("before", "fault", "after")]
@@ -343,7 +354,7 @@ def _environment(report: Report) -> str:
             for key, item in report.config.items()
         ]  # fmt: skip
         text += "<h3>Configuration</h3>" + table("Configuration", ["Key", "value", "source"], rows)
-    again = f"testbed run {report.campaign} --env {report.environment} --set seed={report.seed}"
+    again = report.command or f"testbed run {report.campaign} --env {report.environment} --set seed={report.seed}"
     return text + (
         f'<h3>Do it again</h3><div class="cmd"><pre tabindex="0">{safe(again)}</pre><button hidden>Copy</button></div>'
     )

@@ -207,6 +207,8 @@ def _truth(report: Report) -> list[str]:
             f'<path class="ls" d="{path(sent.values, scale)}"/>'
         )
         counts = (report.audit or {}).get("signals", {}).get(signal, {})
+        if report.audit is None:  # as the sender counted
+            counts = {"sent": _sum(sent), "acked": _sum(acked)}
         for gap in (report.audit or {}).get("gaps", []):
             if gap.get("signal") == signal and gap.get("from") is not None:
                 at = float(gap["from"]) - report.started_at
@@ -226,6 +228,10 @@ def _truth(report: Report) -> list[str]:
         )
         lanes.append(_lane(f"{ITEM_NAMES[signal].capitalize()}", 62, body + note, legend=legend))
     return lanes
+
+
+def _sum(counted: Series) -> int:
+    return round(sum(value or 0.0 for value in counted.values) * counted.step)
 
 
 def _probe(report: Report) -> str:

@@ -46,6 +46,14 @@ def headline(report: Report) -> str:
             parts.append(f"All {plural(acked, 'acknowledged item')} are there, exactly once")
     if recoveries:
         parts.append(f"{'and ' if parts else ''}the platform recovered in {format_duration(max(recoveries))}")
+    if (
+        not parts
+        and report.verdict == "passed"
+        and report.audit is None
+        and report.sent
+        and report.sent["acked"] == report.sent["sent"]
+    ):
+        parts.append(f"All {plural(report.sent['acked'], 'item')} that were sent are acknowledged")
     text = ", ".join(parts) or {
         "passed": "Everything that was asked held",
         "failed": "Something that was asked did not hold",
@@ -83,9 +91,25 @@ def reasons(report: Report) -> list[tuple[str, str]]:
     if report.reason:
         found.append((report.verdict or "invalid", report.reason))
     if not found and report.verdict == "passed":
-        found = [("passed", text) for text in (truth(report), faults(report), gates(report)) if text]
-    order = {"failed": 0, "invalid": 1, "passed": 2}
+        found = [("passed", text) for text in _held(report)]
+        if report.audit is None:
+            found.append(("not_run", truth(report)))
+    order = {"failed": 0, "invalid": 1, "passed": 2, "not_run": 3}
     return sorted(found, key=lambda item: order.get(item[0], 1))
+
+
+def _held(report: Report) -> list[str]:
+    """What a passed run has shown, of what it was about."""
+    found = []
+    if report.audit is not None:
+        found.append(truth(report))
+    if report.faults:
+        found.append(faults(report))
+    if report.gates:
+        found.append(gates(report))
+    if report.audit is None and report.operations:
+        found.append(latency(report))
+    return found or [tests(report)]
 
 
 def truth(report: Report) -> str:
@@ -126,7 +150,7 @@ def faults(report: Report) -> str:
 
 def gates(report: Report) -> str:
     if not report.gates:
-        return "The campaign has no gates."
+        return "The run has none."
     counts = {
         verdict: sum(gate.verdict == verdict for gate in report.gates) for verdict in ("failed", "invalid", "passed")
     }

@@ -197,3 +197,44 @@ def test_service_refuses_what_it_cannot_write(tmp_path: Path) -> None:
 
 def test_page_stays_within_its_size() -> None:
     assert len(render().encode()) <= 150_000
+
+
+def sent_alone() -> tuple[list[dict[str, Any]], dict[str, list[dict[str, Any]]]]:
+    """What `data generate` tells: one stage that writes telemetry, and nothing beside it."""
+    campaign, stages = tape()
+    first, last = campaign[0], campaign[-1]
+    first |= {"campaign": "data generate smoke", "plan": ["telemetry"], "stages": first["stages"][:1], "gates": []}
+    kept = [item for item in campaign[1:-1] if item.get("stage_name") == "telemetry"]
+    told = {
+        "type": "ledger",
+        "kind": "sent",
+        "ts": START + 42,
+        "sent": 94_080,
+        "acked": 94_080,
+        "rejected": 0,
+        "unknown": 0,
+    }
+    return [first, *kept, last], {"telemetry": [*stages["telemetry"], told]}  # fmt: skip
+
+
+def test_the_report_of_what_was_only_sent_says_how_much_and_claims_nothing_more() -> None:
+    campaign, stages = sent_alone()
+    report = assemble("0199aaaa", campaign, stages)
+    assert words.headline(report) == "All 94,080 items that were sent are acknowledged."
+    assert words.reasons(report)[-1] == ("not_run", words.truth(report)), "no tick before what did not happen"
+    assert [verdict for verdict, text in words.reasons(report) if "No " in text] == ["not_run"]
+    text = page.render(report, written_at=START, events_sha256="ab" * 32)
+    assert "testbed data audit 0199aaaa" in text
+    assert "94,080</b> <i>sent" in text
+    assert f">{42 * 500:,}<" in text, "the time line has the figures of each signal"
+    stages["telemetry"][-1]["acked"] -= 1
+    assert "acknowledged" not in words.headline(assemble("r", campaign, stages))
+
+
+def test_doing_it_again_is_the_command_that_was_given() -> None:
+    campaign, stages = sent_alone()
+    command = "testbed data generate smoke --duration 40s --env local"
+    campaign[0]["command"] = command
+    text = page.render(assemble("r", campaign, stages), written_at=START, events_sha256="ab" * 32)
+    assert command in text and "testbed run" not in text
+    assert "testbed run smoke --env local --set seed=42" in render()
