@@ -126,6 +126,11 @@ class Effects:
         """Does the service emit nothing? What it does happens; nobody hears of it."""
         return bool(self._of(Kind.SILENT, service, tick))
 
+    def turns(self) -> set[int]:
+        """Ticks with which a service falls silent or is heard again, and the first one."""
+        edges = [edge for one in self._services if one.kind is Kind.SILENT for edge in (one.start_ns, one.end_ns)]
+        return {0, *(-(-edge // self._tick_ns) for edge in edges)}
+
     def series(self, service: str, name: str, tick: int, value: int, full: int) -> int:
         """The value of a series, as a whole number in its own unit, after what befalls it. full: what 100 % is."""
         at_ns = tick * self._tick_ns

@@ -19,7 +19,7 @@ _ANY_START_NS = 10**18
 @dataclass(frozen=True)
 class Plan:
     """items: by signal, sentinels included, things sent twice on purpose counted once; requests: likewise; series: that a
-    store counts after the run; active_series: at any moment of it; busy: seconds of processor time that a second of the busiest
+    store counts after the run; active_series: at a moment of it, when they are most; busy: seconds of processor time that a second of the busiest
     tick takes here to be made, before compression."""
 
     items: dict[Signal, int]

@@ -134,8 +134,10 @@ class World:
         return sum(entry.meter.series + 1 for entry in self._tenants)
 
     def active_series(self) -> int:
-        """Those that are written at any moment; one that replaces another is no further one."""
-        return sum(entry.meter.active + 1 for entry in self._tenants)
+        """Those that are written at a moment, when they are most: one that replaces another is no further one, and those of a
+        silent service are not written meanwhile."""
+        turns = {tick for entry in self._tenants for tick in entry.meter.effects.turns() if tick < self.ticks}
+        return max(sum(entry.meter.active(tick) + 1 for entry in self._tenants) for tick in turns)
 
     def count(self, tenant: int, signal: Signal, tick: int) -> int:
         """Items of a slice, without making them."""

@@ -74,10 +74,13 @@ class Meter:
         self._found = lru_cache(maxsize=1024)(self._indexes)
         self._restart = lru_cache(maxsize=4)(self._restarts)
 
-    @property
-    def active(self) -> int:
-        """As how many series a store shows all instances of a moment together."""
-        return sum(map(self._shown_by, range(len(SERVICES) * self._roster.instances)))
+    def active(self, tick: int) -> int:
+        """As how many series a store shows all instances that are heard of in a tick together."""
+        return sum(
+            self._shown_by(ordinal)
+            for ordinal in self._roster.current(tick).tolist()
+            if self._steady or self._roster.alive(ordinal, tick)
+        )
 
     @property
     def series(self) -> int:

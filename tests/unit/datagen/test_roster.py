@@ -253,3 +253,32 @@ def test_people_come_at_random() -> None:
     mean = sum(counts) / len(counts)
     assert abs(mean - 15) < 1
     assert 0.7 < sum((count - mean) ** 2 for count in counts) / len(counts) / mean < 1.4
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("{name: a, kind: silent, target: {service: catalog}, at: 0s, lasts: 12s}",),
+        ("{name: a, kind: silent, target: {service: catalog, tenant: acme}, at: 0s, lasts: 6s}",),
+        ("{name: a, kind: silent, target: {service: catalog}, at: 0s, lasts: 6500ms}",
+         "{name: b, kind: silent, target: {service: cart, tenant: acme}, at: 5s, lasts: 7s}"),
+        ("{name: a, kind: silent, target: {service: catalog}, at: 0s, lasts: 6500ms}",
+         "{name: b, kind: silent, target: {service: cart, tenant: globex}, at: 7s, lasts: 4s}",
+         "{name: c, kind: deploy, target: {service: cart}, at: 3s, lasts: 6s}"),
+    ],
+    ids=["throughout", "of one tenant", "one after the other", "and a moment between"],
+)  # fmt: skip
+def test_the_series_of_a_moment_are_those_that_are_written_in_it(lines: tuple[str, ...]) -> None:
+    """Every instance reports with every tick here, so that a tick is a moment."""
+    text = anomalies(*(f"  - {line}" for line in lines)).replace("interval: 3s", "interval: 1s")
+    silent = world(3, text=text)
+    written = [
+        sum(
+            series_of(item) if isinstance(item, Histogram) else 1
+            for tenant in range(2)
+            for item in silent.slice(tenant, "metrics", tick)
+        )
+        for tick in range(silent.ticks)
+    ]
+    assert silent.active_series() == max(written) + 2  # the sentinels
+    assert (len(set(written)) > 1) == ("lasts: 12s" not in text)
