@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -160,13 +161,20 @@ def _keep(context: Context, journal: dict[str, Any]) -> None:
     )
 
 
+_STEADY_STATE_LEFT = re.compile(r"Continuous steady state probe '(.+)' is not in the given tolerance")
+
+
 class _ToEvents(logging.Handler):
     def __init__(self, context: Context) -> None:
         super().__init__(logging.WARNING)
         self._context = context
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._context.log(record.getMessage(), level=record.levelname.lower().replace("warning", "warn"))
+        message = record.getMessage()
+        if left := _STEADY_STATE_LEFT.match(message):  # while a fault lasts that is to be expected, and no warning
+            self._context.log(f"steady state left: {left[1]} does not hold", level="info")
+        else:
+            self._context.log(message, level=record.levelname.lower().replace("warning", "warn"))
 
 
 @contextmanager

@@ -24,6 +24,7 @@ class Progress:
         self._session, self._run, self._detail = session, run, detail
         self._plan: dict[str, dict[str, Any]] = {}
         self._running: dict[str, float] = {}
+        self._told: dict[str, str | None] = {}
         self._sending = Sending()
         self._drawn = False
         self._next = 0.0
@@ -59,13 +60,12 @@ class Progress:
                 begun = self._running.pop(str(stage), None)
                 took = "" if begun is None else f" in {format_duration(event['ts'] - begun)}"
                 word = event["verdict"] if event["state"] == "finished" else event["state"]
-                why = f": {one_line(event['reason'])}" if event["reason"] else ""
+                told = event["reason"] == self._told.get(str(stage))  # by the test that found it
+                why = f": {one_line(event['reason'])}" if event["reason"] and not told else ""
                 again = " · tried again" if event.get("retry") else ""
                 return f"{_MARKS.get(event['verdict'], '?')} {stage} {word}{took}{why}{again}"
             case "gate":
-                value = "" if event["value"] is None else f" ({event['value']})"
-                why = f": {one_line(str(event['reason']))}" if event.get("reason") else ""
-                return f"{_MARKS.get(event['verdict'], '?')} gate {event['expr']} {event['verdict']}{value}{why}"
+                return f"{_MARKS.get(event['verdict'], '?')} gate {event['expr']} {event['verdict']}{_found(event)}"
             case "fault.reverted":
                 return f"  fault {event.get('fault')} of {event.get('target')} reverted by {event.get('by')}"
             case "cancelling":
@@ -90,6 +90,7 @@ class Progress:
                 return f"  {stage}| {one_line(str(event.get('text')))}"
             case "test.finished" if event.get("outcome") in ("failed", "invalid") or self._session.verbose:
                 message = f": {one_line(str(event['message']))}" if event.get("message") else ""
+                self._told[stage] = event.get("message")
                 return f"  {stage}: {event.get('id')} {event.get('outcome')}{message}"
         return None
 
@@ -121,3 +122,13 @@ class Progress:
     def close(self) -> None:
         self._wipe()
         sys.stderr.flush()
+
+
+def _found(gate: Event) -> str:
+    """What a gate found: of one that passed the value, of another one the reason, which has the value too."""
+    value = gate["value"]
+    if gate["verdict"] != "passed" and gate.get("reason"):
+        return f": {one_line(str(gate['reason']))}"
+    if value is None or isinstance(value, bool):
+        return ""
+    return f" ({value:.4g})" if isinstance(value, float) else f" ({value})"

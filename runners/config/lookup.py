@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from runners.lib.errors import FileError
 from runners.lib.text import did_you_mean
@@ -14,8 +15,11 @@ PROJECT = SHIPPED.parent.parent
 _ENDINGS = (".yaml", ".yml", ".json")
 
 
-def find(kind: Kind, name: str) -> Path:
-    """The file of this campaign, scenario or experiment. Raises FileError with the nearest name."""
+def find(kind: Kind, name: str, such: Callable[[Mapping[str, Any]], bool] | None = None) -> Path:
+    """The file of this campaign, scenario or experiment. Raises FileError with the nearest name.
+
+    such: which files can be meant, by what they hold; others are not proposed.
+    """
     if "/" in name or name.endswith(_ENDINGS):
         path = Path(name)
         if not path.is_file():
@@ -26,7 +30,9 @@ def find(kind: Kind, name: str) -> Path:
             if (path := folder / (name + ending)).is_file():
                 return path.absolute()
     raise FileError(
-        f"no {kind[:-1]} '{name}' here or among the shipped ones", file=name, remedy=did_you_mean(name, available(kind))
+        f"no {kind[:-1]} '{name}' here or among the shipped ones",
+        file=name,
+        remedy=did_you_mean(name, matching(kind, such) if such else available(kind)),
     )
 
 
@@ -37,6 +43,21 @@ def available(kind: Kind) -> dict[str, Path]:
         for path in sorted(folder.glob("*")) if folder.is_dir() else []:
             if path.suffix in _ENDINGS and (folder.name == kind or folder == SHIPPED / kind):
                 found[path.stem] = path
+    return found
+
+
+def matching(kind: Kind, such: Callable[[Mapping[str, Any]], bool]) -> dict[str, Mapping[str, Any]]:
+    """Those available whose documents are such, by name. What cannot be read is left out: naming it says what is wrong."""
+    from runners.config.document import read
+
+    found: dict[str, Mapping[str, Any]] = {}
+    for name, path in available(kind).items():
+        try:
+            document = read(path).data
+        except FileError:
+            continue
+        if isinstance(document, dict) and such(document):
+            found[name] = document
     return found
 
 

@@ -9,6 +9,7 @@ from runners.cli.main import Commands
 from runners.cli.session import Session
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from runners.datagen.plan import Plan
@@ -152,7 +153,7 @@ def _generate(session: Session, args: argparse.Namespace) -> int:
     from runners.datagen.sinks import parse_sinks
     from runners.lib.errors import UsageError
 
-    path = lookup.find("scenarios", args.scenario)
+    path = lookup.find("scenarios", args.scenario, _makes_data)
     scenario = load_scenario(path)
     gauged(scenario)
     places = parse_sinks(args.sinks)
@@ -282,7 +283,7 @@ def _explain(session: Session, args: argparse.Namespace) -> int:
     from runners.datagen.explain import explain, room, text
     from runners.datagen.scenario import load_scenario
 
-    scenario = load_scenario(lookup.find("scenarios", args.scenario))
+    scenario = load_scenario(lookup.find("scenarios", args.scenario, _makes_data))
     window = _window(args)
     duration_s = window.duration_s if window else _duration("--duration", args.duration) if args.duration else None
     width = shutil.get_terminal_size((100, 24)).columns
@@ -298,21 +299,21 @@ def _explain(session: Session, args: argparse.Namespace) -> int:
     return 0
 
 
+def _makes_data(document: Mapping[str, Any]) -> bool:
+    """Is this a scenario of this suite? Those of load are called scenarios, too."""
+    return "scenario" in document
+
+
 def _scenarios(session: Session, args: argparse.Namespace) -> int:
     import shutil
 
     from runners.config import lookup
-    from runners.config.document import read
-    from runners.lib.errors import FileError
 
-    found: list[dict[str, Any]] = []
-    for name, path in lookup.available("scenarios").items():
-        try:
-            document = read(path).data
-        except FileError:
-            continue  # not a YAML file of ours; naming it on the command line says what is wrong with it
-        if isinstance(document, dict) and "scenario" in document:
-            found.append({"name": name, "description": str(document.get("description", "")), "path": str(path)})
+    paths = lookup.available("scenarios")
+    found = [
+        {"name": name, "description": str(document.get("description", "")), "path": str(paths[name])}
+        for name, document in lookup.matching("scenarios", _makes_data).items()
+    ]
     session.result(
         {"scenarios": found}, _listed(found, shutil.get_terminal_size((100, 24)).columns, color=session.color)
     )

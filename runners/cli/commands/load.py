@@ -38,7 +38,7 @@ def _run(session: Session, args: argparse.Namespace) -> int:
     from runners.lib.units import parse_duration
     from runners.load import scenario
 
-    path = lookup.find("scenarios", args.scenario)
+    path = lookup.find("scenarios", args.scenario, lambda document: "scenario" not in document)
     changes: dict[str, Any] = {
         name: getattr(args, name) for name in ("users", "rate") if getattr(args, name) is not None
     }

@@ -128,3 +128,27 @@ def test_while_a_generator_sends_one_sees_what_has_become_of_it(
     starting = {"type": "stage.starting", "stage_name": "telemetry", "run_id": "s"}
     points = {"type": "metric.points", "run": "s", "stage": "telemetry", "many": many}
     assert "2,000 items acknowledged, 7 unknown, 3 s late" in shown(capsys, STARTED, starting, points)[1]
+
+
+def test_a_gate_that_passed_says_its_value_and_one_that_failed_why(capsys: pytest.CaptureFixture[str]) -> None:
+    gate = {
+        "type": "gate",
+        "expr": "p95(users) < 5s",
+        "verdict": "passed",
+        "value": 1.554691,
+        "reason": "p95(users) is 1.555 s",
+    }
+    _, err = shown(capsys, gate, gate | {"verdict": "failed"}, gate | {"expr": "audit.lost == 0", "value": True})
+    assert err.splitlines() == [
+        "✓ gate p95(users) < 5s passed (1.555)",
+        "✗ gate p95(users) < 5s failed: p95(users) is 1.555 s",
+        "✓ gate audit.lost == 0 passed",
+    ]  # fmt: skip
+
+
+def test_a_reason_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    test = {"type": "test.finished", "run": "s", "stage": "telemetry", "id": "data.generate", "outcome": "failed"}
+    _, err = shown(capsys, STARTED, test | {"message": FINISHED["reason"]}, FINISHED)
+    assert err.count("3 items lost") == 1
+    _, err = shown(capsys, STARTED, test | {"message": "another"}, FINISHED)
+    assert "another" in err and "3 items lost" in err
