@@ -48,6 +48,7 @@ def assemble(run: str, events: list[Event], stages: dict[str, list[Event]]) -> R
         for event in items
         if event["type"] == "log" and event.get("level") in ("warn", "error")
     ]
+    scores = [event for items in stages.values() for event in items if event["type"] == "score"]
     ledgers = [event for items in stages.values() for event in items if event["type"] == "ledger"]
     return Report(
         run=run,
@@ -78,6 +79,7 @@ def assemble(run: str, events: list[Event], stages: dict[str, list[Event]]) -> R
         findings=[event for items in stages.values() for event in items if event["type"] == "finding"],
         artifacts=[event for items in stages.values() for event in items if event["type"] == "artifact"],
         command=first.get("command"),
+        score=next((dict(event["document"]) for event in reversed(scores)), None),
         problems=logged,
     )
 

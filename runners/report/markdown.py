@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runners.lib.text import one_line
-from runners.report import words
+from runners.report import alerts, words
 from runners.report.model import ITEM_NAMES, SIGNALS, Report
 
 _SIGNS = {"passed": "✅", "failed": "❌", "invalid": "⚠️", "not_run": "➖", None: "⏹️"}
@@ -29,6 +29,11 @@ def render(report: Report) -> str:
             if counts := report.audit["signals"].get(signal):
                 values = ["n/a" if counts.get(name) is None else f"{counts[name]:,}" for name in names]
                 lines.append(f"| {ITEM_NAMES[signal]} | " + " | ".join(values) + " |")
+    if report.score is not None:
+        lines += ["", _cell(alerts.finding(report.score))]
+        if due := alerts.summary(report.score):
+            lines += ["", "| what went wrong | tenant | alert | after | result |", "|---|---|---|---:|---|"]
+            lines += ["| " + " | ".join(map(_cell, row)) + " |" for row in due]
     if report.faults:
         lines += ["", "| fault | effect | felt after | recovered after | reverted by |", "|---|---|---:|---:|---|"]
         lines += [

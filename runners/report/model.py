@@ -109,6 +109,7 @@ class Report:
     findings: list[dict[str, Any]]
     artifacts: list[dict[str, Any]]
     command: str | None = None  # what starts it again, where that is not `run CAMPAIGN`
+    score: dict[str, Any] | None = None  # the document of the last event `score`
     problems: list[str] = field(default_factory=list)  # warnings and errors that the suites logged
 
     def test_counts(self) -> dict[str, int]:

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from runners.lib.units import format_count, format_duration
-from runners.report import words
+from runners.report import alerts, words
 from runners.report.model import ITEM_NAMES, SIGNALS, Report
 from runners.report.svg import GLYPHS, count, glyph, kind, not_assessed, number_link, safe, table
 from runners.report.timeline import definitions, draw, verdict_sign
@@ -43,6 +43,9 @@ def render(report: Report, *, written_at: float, events_sha256: str) -> str:
         ("stages", "Stages", _stages_finding(report), _stages(report), _worst([s.verdict or "invalid" for s in report.stages])),
         ("environment", "Environment", _environment_finding(report), _environment(report), None),
     ]  # fmt: skip
+    if report.score is not None:
+        found = alerts.finding(report.score), alerts.section(report.score)
+        sections.insert(2, ("alerts", "Alerts", *found, _worst([report.score["verdict"]])))
     nav = "".join(
         f'<li><a href="#{identity}">{title}{" " + glyph(flag) if flag else ""}</a></li>'
         for identity, title, _, _, flag in sections

@@ -104,6 +104,10 @@ HEARD = {
             {"detected": 0, "false": 0, "recall": 0, "precision": None, "time_to_detect_s": {"median": None}},
             "  score: 0 of 7 alerts in time, 0 false ones: recall 0.000\n",
         ),
+        (
+            {"doubtful": 2, "recall": None, "precision": None, "time_to_detect_s": {"median": None}},
+            "  score: 6 of 7 alerts in time, 1 false ones, 2 that name no tenant\n",
+        ),
         ({"expected": None}, ""),
     ],
 )

@@ -140,6 +140,49 @@ def test_without_an_audit_nothing_is_claimed() -> None:
     assert report.audit_sum("lost") is None
 
 
+def scored(**changes: Any) -> tuple[list[dict[str, Any]], dict[str, list[dict[str, Any]]]]:
+    """A run with a stage that scored its alerts."""
+    due = {
+        "kind": "silent", "tenant": "acme", "service": "search", "alert": "ServiceSilent", "from": START, "by": START + 120,
+    }  # fmt: skip
+    document = {
+        "verdict": "failed", "reason": "recall 0.50 is below 0.9", "source": "alerts.list of reference", "expected": 2,
+        "detected": 1, "false": 1, "recall": 0.5, "precision": 0.5,
+        "anomalies": [
+            due | {"name": "search-unheard", "result": "detected", "delay_s": 94.1},
+            due | {"name": EVIL, "result": "missed", "delay_s": None},
+        ],
+        "false_alerts": [{"labels": {"alertname": "Odd", "tenant": EVIL}, "at": START + 3, "reason": "in a quiet window"}],
+    }  # fmt: skip
+    campaign, stages = tape(verdict="failed")
+    event = {"ts": START + 50, "mono_ns": 1, "run": "x", "stage": "score", "seq": 0, "v": 1, "type": "score"}
+    stages["score"] = [event | {"document": document | changes}]
+    return campaign, stages
+
+
+def test_alerts_that_were_due_are_told_one_by_one_and_false_ones_with_the_reason() -> None:
+    report = assemble("r", *scored())
+    text = page.render(report, written_at=START, events_sha256="ab" * 32)
+    assert not Page(text).open and "<script>alert" not in text
+    assert "1 of 2 alerts came in time, 1 came without a cause: recall 0.500, precision 0.500." in text
+    assert "search-unheard" in text and "01:34" in text and "in a quiet window" in text
+    short = markdown.render(report)
+    assert "| search-unheard | acme | ServiceSilent | 01:34 | detected |" in short and "<script>" not in short
+    assert "alerts came" not in render()
+
+
+def test_alerts_that_could_not_be_read_are_not_told_as_if_they_were() -> None:
+    report = assemble("r", *scored(verdict="invalid", reason="the alerts cannot be read"))
+    text = page.render(report, written_at=START, events_sha256="ab" * 32)
+    assert "Nothing is claimed: the alerts cannot be read." in text and "alerts came" not in text
+    campaign, stages = scored()
+    source = {"verdict": "invalid", "reason": "no rule sees them", "source": "none"}
+    stages["score"][0]["document"] = source
+    for made in (page.render(assemble("r", campaign, stages), written_at=START, events_sha256="ab" * 32),
+                 markdown.render(assemble("r", campaign, stages))):  # fmt: skip
+        assert "Nothing is claimed: no rule sees them." in made
+
+
 def test_a_fault_without_recovery_is_said_and_shades_the_rest_of_the_run() -> None:
     report = assemble("r", *tape(verdict="failed", recovered=False))
     assert "no recovery was seen" in words.faults(report)
