@@ -161,8 +161,13 @@ def tape(
     return campaign, {"telemetry": data, "users": load, "crash": probe, "audit": judge}
 
 
-def write_run(home: Home, **options: Any) -> str:
+def write_run(home: Home, *, only: str | None = None, **options: Any) -> str:
+    """only: the one stage that there was, as when a suite runs by itself."""
     campaign, stages = tape(**options)
+    if only is not None:
+        first = campaign[0] | {"stages": [item for item in campaign[0]["stages"] if item["name"] == only], "gates": []}
+        kept = [item for item in campaign[1:-1] if item.get("stage_name") == only]
+        campaign, stages = [first, *kept, campaign[-1]], {only: stages[only]}
     for name, events in (("campaign-run", campaign), *stages.items()):
         home.run(name).mkdir(parents=True)
         (home.run(name) / "events.jsonl").write_text("".join(json.dumps(item) + "\n" for item in events))

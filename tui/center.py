@@ -6,7 +6,7 @@ It never blocks. What keys do is in `app`.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -112,15 +112,16 @@ class Center(App[None]):
         return next((run.duration_s for run in past if run.state == "finished" and run.duration_s), None)
 
     def _shown(self) -> Mode | None:
-        """The mode that is shown, perhaps below an overlay. None before the first one and after the last: what was asked
-        outside may be answered then."""
-        return next((screen for screen in reversed(self.screen_stack) if isinstance(screen, Mode)), None)
+        """The mode that is shown, perhaps below an overlay. None before its parts are there and after the last: what was
+        asked outside may be answered then, and the clock does not wait."""
+        return next((screen for screen in self._stacked() if screen.is_mounted), None)
 
     def _mode_screen(self) -> Mode:
         """As `_shown`, for what a key does: then there is one."""
-        screen = self._shown()
-        assert screen is not None
-        return screen
+        return next(self._stacked())
+
+    def _stacked(self) -> Iterator[Mode]:
+        return (screen for screen in reversed(self.screen_stack) if isinstance(screen, Mode))
 
     def repaint_chrome(self) -> None:
         if (mode := self._shown()) is None:

@@ -10,24 +10,33 @@ from tui.render.look import STATE, VERDICT, Line, fit, width
 
 Cell = str | Line
 WIDE = 90
+_LEAST_REST = 12
 
 
 @dataclass(frozen=True)
 class Column:
-    """cells 0: what the others leave. narrow False: left out below 120 cells."""
+    """cells 0: what the others leave. most: up to how many it grows where there is room. narrow False: left out below
+    `WIDE` cells."""
 
     title: str
     cells: int
     align: Literal["l", "r"] = "l"
     narrow: bool = True
+    most: int = 0
 
 
 def layout(columns: Sequence[Column], cells: int) -> tuple[list[int], list[int], int]:
     """(indexes of the columns shown, their widths, gap) for this width."""
     gap = 2 if cells > 100 else 1
     shown = [i for i, column in enumerate(columns) if column.narrow or cells >= WIDE]
-    fixed = sum(columns[i].cells for i in shown) + gap * (len(shown) - 1) + 2
-    return shown, [columns[i].cells or max(4, cells - fixed) for i in shown], gap
+    spare = cells - sum(columns[i].cells for i in shown) - gap * (len(shown) - 1) - 2
+    widths = [columns[i].cells for i in shown]
+    room = spare - (_LEAST_REST if 0 in widths else 0)
+    for place, i in enumerate(shown):
+        if (more := min(columns[i].most - columns[i].cells, room)) > 0:
+            widths[place] += more
+            room, spare = room - more, spare - more
+    return shown, [width or max(4, spare) for width in widths], gap
 
 
 def header(columns: Sequence[Column], cells: int) -> Line:

@@ -122,14 +122,42 @@ def fault_marks(live: LiveRun) -> list[Fault]:
 class Throughput(LivePanel):
     name_text = "Throughput"
     about = (
-        "Requests a second of the simulated users, with every fault marked. The same time axis as the latency below."
+        "Requests a second of the simulated users, with every fault marked. The same time axis as the latency below. "
+        "Where there are no users: acknowledged items a second of each signal."
     )
     keys: ClassVar[tuple[tuple[str, str], ...]] = (("space", "freeze"), ("z", "zoom"))
 
     def figures(self, cells: int) -> Line:
-        return [("requests/s", "dim")]
+        alone = self.live is not None and self.live.telemetry_alone
+        return [("acknowledged items/s" if alone else "requests/s", "dim")]
 
     def of(self, live: LiveRun, cells: int, height: int) -> list[Line]:
+        return self._written(live, cells, height) if live.telemetry_alone else self._asked(live, cells, height)
+
+    @staticmethod
+    def _written(live: LiveRun, cells: int, height: int) -> list[Line]:
+        first, last = window(live)
+        seconds = sorted(second for of in live.written.values() for second in of)
+        if not seconds:
+            return sentences("○", "dim", "Nothing acknowledged yet")[1:]
+        last = min(last, max(seconds[-1] + 1, first + 20))
+        series, top = [], 0.0
+        for (glyph, token), signal in zip(SERIES, SIGNALS, strict=False):
+            of = live.written[signal]
+            values = [of.get(s, 0.0) if seconds[0] <= s <= seconds[-1] else None for s in range(first, last)]
+            top = max(top, *(value for value in values if value is not None), 0.0)
+            newest = next((value for value in reversed(values) if value is not None), 0.0)
+            series.append(Series(signal, glyph, token, values, f"{number(newest)}/s"))
+        top = nice_top(max(top, 1.0) * 1.1)
+        assert live.started is not None
+        plot = Plot(
+            series, first - live.started, last - live.started, 0, top, "/s", ticks=(0, top / 2, top),
+            right=label_room(cells), faults=fault_marks(live),
+        )  # fmt: skip
+        return draw(plot, cells, height)
+
+    @staticmethod
+    def _asked(live: LiveRun, cells: int, height: int) -> list[Line]:
         first, last = window(live)
         rates: list[float | None] = []
         for second in range(first, last):
@@ -209,7 +237,7 @@ class Operations(LivePanel):
     about = "Every operation of the users, slowest p95 first; figures of the whole run, requests a second and trend of the last ones."
     keys: ClassVar[tuple[tuple[str, str], ...]] = (("z", "zoom"),)
     columns = (
-        Column("operation", 16), Column("/s", 7, "r"), Column("p50", 8, "r", narrow=False), Column("p95", 8, "r"),
+        Column("operation", 16, most=28), Column("/s", 7, "r"), Column("p50", 8, "r", narrow=False), Column("p95", 8, "r"),
         Column("p99", 8, "r", narrow=False), Column("errors", 7, "r"), Column("trend", 0, narrow=False),
     )  # fmt: skip
 
@@ -242,7 +270,7 @@ class Operations(LivePanel):
 
 class Truth(LivePanel):
     name_text = "Ground truth"
-    about = "Items sent and acknowledged so far; lost, duplicated and leaked are known when the audit has read everything back (… until then)."
+    about = "Items sent and acknowledged so far; lost, duplicated and leaked are known when the audit has read everything back (… until then, – where none was)."
     keys: ClassVar[tuple[tuple[str, str], ...]] = (("z", "zoom"),)
     columns = (
         Column("signal", 8),
@@ -256,7 +284,7 @@ class Truth(LivePanel):
     def figures(self, cells: int) -> Line:
         live = self.live
         if live is None or live.audit is None:
-            return [("audit …", "dim")]
+            return [("no audit" if live is not None and live.over else "audit …", "dim")]
         lost = sum(int(counts.get("lost") or 0) for counts in live.audit.values())
         return [(f"{number(lost)} lost", "failed.b" if lost else "passed.b")]
 
@@ -272,7 +300,7 @@ def truth_cells(live: LiveRun, signal: str) -> list[str | Line]:
 
     def wrong(name: str) -> Line:
         if audit is None:
-            return [("…", "dim")]
+            return [("–" if live.over else "…", "dim")]
         value = audit.get(name)
         if value is None:
             return [("n/a", "invalid")]
@@ -337,7 +365,7 @@ class LiveGates(Gates):
         if live is None:
             return []
         lines = super().body(cells, height)
-        if cells < 50:
+        if self.id == "gatesnarrow":
             keep = max(1, height - 3)
             lines = lines[:keep]
             for signal in SIGNALS:
@@ -388,8 +416,22 @@ class Live(Mode):
         self.query_one("#log", RingLog).clear()
 
     def on_live(self, live: LiveRun | None) -> None:
+        self._arrange(live)
         for panel in self.query(LivePanel):
             panel.touch()
         for gates in self.query(LiveGates):
             gates.touch()
         self.query_one("#strip", Strip).touch()
+
+    def repaint(self) -> None:
+        self._arrange(self.center.live)
+        super().repaint()
+
+    def _arrange(self, live: LiveRun | None) -> None:
+        """What users would ask has no place where there are none."""
+        alone = live is not None and live.telemetry_alone
+        if alone == self.has_class("-alone"):
+            return
+        self.set_class(alone, "-alone")
+        if self.focused is None or self.focused.id in ("rate", "latency"):
+            self.call_after_refresh(self.query_one("#rate" if alone else "#latency").focus)

@@ -48,7 +48,7 @@ class ResultsTable(PagedTable[RunRow]):
         Binding("slash", "screen.filter", show=False), Binding("o", "screen.sort", show=False), Binding("r", "app.report", show=False),
     ]  # fmt: skip
     columns = (
-        Column("run", 13), Column("campaign", 12), Column("verdict", 14), Column("started", 9, "r"), Column("took", 7, "r"),
+        Column("run", 13), Column("campaign", 12, most=32), Column("verdict", 14), Column("started", 9, "r"), Column("took", 7, "r"),
         Column("✔", 4, "r"), Column("✘", 3, "r"), Column("commit", 7, narrow=False), Column("why", 0, narrow=False),
     )  # fmt: skip
     error = ""

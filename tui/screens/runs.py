@@ -28,7 +28,7 @@ class RunsTable(PagedTable[RunRow]):
         Binding("n", "app.launch", show=False), Binding("x", "app.cancel", show=False), Binding("r", "app.report", show=False),
     ]  # fmt: skip
     columns = (
-        Column("run", 13), Column("campaign", 14), Column("env", 8, narrow=False), Column("state", 11), Column("verdict", 14),
+        Column("run", 13), Column("campaign", 14, most=32), Column("env", 8, narrow=False), Column("state", 11), Column("verdict", 14),
         Column("started", 9, "r"), Column("took", 7, "r"), Column("tests", 9, "r", narrow=False), Column("why", 0, narrow=False),
     )  # fmt: skip
 

@@ -70,7 +70,10 @@ class OperationView:
 
 @dataclass
 class LiveRun:
-    """`feed` it every happening; `revision` grows with each, so a widget knows whether to paint anew."""
+    """`feed` it every happening; `revision` grows with each, so a widget knows whether to paint anew.
+
+    written: items acknowledged in each second, by signal.
+    """
 
     run: str
     campaign: str = "…"
@@ -87,6 +90,7 @@ class LiveRun:
     gates: dict[str, GateView] = field(default_factory=dict)
     operations: dict[str, OperationView] = field(default_factory=dict)
     counts: dict[str, dict[str, float]] = field(default_factory=lambda: {signal: {} for signal in SIGNALS})
+    written: dict[str, dict[int, float]] = field(default_factory=lambda: {signal: {} for signal in SIGNALS})
     gauges: dict[str, float] = field(default_factory=dict)
     audit: dict[str, dict[str, float | None]] | None = None
     probe: dict[int, list[float]] = field(default_factory=dict)
@@ -99,6 +103,12 @@ class LiveRun:
     @property
     def over(self) -> bool:
         return self.ended is not None
+
+    @property
+    def telemetry_alone(self) -> bool:
+        """Is telemetry written, and are there no users beside it?"""
+        suites = {stage.suite for stage in self.stages.values()}
+        return "data" in suites and not self.operations and suites <= {"data", "chaos"}
 
     @property
     def elapsed(self) -> float:
@@ -147,6 +157,11 @@ class LiveRun:
         if name.startswith("data.") and (signal := label.removesuffix("}")) in self.counts:
             kind = name.removeprefix("data.")
             self.counts[signal][kind] = self.counts[signal].get(kind, 0.0) + value
+            if kind == "acked":
+                seconds = self.written[signal]
+                seconds[int(t)] = seconds.get(int(t), 0.0) + value
+                while len(seconds) > KEEP_S:
+                    del seconds[next(iter(seconds))]
         elif name == "probe.write":
             self.probe.setdefault(int(t), []).append(value)
         elif name.startswith("load."):

@@ -15,7 +15,7 @@ from tests.tape import START, write_run
 from tui import messages
 from tui.actions import ACTIONS, key_table
 from tui.app import ControlCenter
-from tui.gateway import CampaignInfo, EnvironmentView, GatewayError, RunRow, Tail
+from tui.gateway import CampaignInfo, EnvironmentView, GatewayError, Happening, RunRow, Tail
 from tui.live_gateway import LiveGateway
 from tui.screens.overlays import Help, Launch
 from tui.screens.results import Detail, ResultsTable
@@ -146,6 +146,43 @@ async def test_the_last_run_is_replayed_on_the_live_screen(scripted: Scripted, s
         assert "audit.lost == 0" in text
         assert "finished" in text
         assert all(len(row) <= size[0] + 8 for row in text.splitlines())
+
+
+async def test_the_clock_may_strike_before_the_parts_of_a_screen_are_there(scripted: Scripted) -> None:
+    app = ControlCenter(scripted, environment="local")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot, "campaign")
+        app.switch_mode("live")
+        assert app.live is not None and app.screen_stack
+        app.following.lines.clear()
+        app.live.feed(Happening("telemetry", "log", START + 70, {"message": "a late word"}))
+        app._tick()
+        app.repaint_chrome()
+        await settled(pilot, "Latency p95")
+        assert app.screen.query_one(RingLog)
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_run_that_only_writes_telemetry_is_watched_by_what_it_writes(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    run = write_run(Home(tmp_path), only="telemetry")
+    name = "data generate production-day"
+    app = ControlCenter(
+        Scripted(
+            tmp_path, [RunRow(run, name, "local", "finished", "passed", START, 61.5, {"planned": 1, "passed": 1})]
+        ),
+        environment="local",
+    )
+    async with app.run_test(size=size) as pilot:
+        text = await settled(pilot, name if size[0] > 100 else "data generate prod")
+        await pilot.press("2")
+        text = await settled(pilot, "acknowledged items/s")
+        assert "metrics" in text and "/s" in text
+        assert "latency" not in text.lower() and "No operation" not in text
+        assert "… lost" not in text and "audit …" not in text, "nothing more is to come"
+        await pilot.press("z")
+        await settled(pilot, "acknowledged items/s")
 
 
 @pytest.mark.parametrize("where", ["runs", "live", "results", "help", "launch", "palette", "filter"])
