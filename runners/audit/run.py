@@ -18,6 +18,7 @@ from runners.audit.source import Source
 from runners.ledger.attempt import Batch
 from runners.ledger.items import SIGNALS, Signal
 from runners.ledger.reader import Fate
+from runners.ledger.refusals import Refusal
 from runners.ledger.sight import Sight
 from runners.lib.errors import NotReady
 
@@ -29,7 +30,7 @@ _MARGIN_NS = 5 * 10**9
 @dataclass(frozen=True)
 class Audit:
     """counts: by tenant and signal; late: what was not visible when the wait ended; reason: why it is invalid; unread: of
-    signals that were not read back, why."""
+    signals that were not read back, why; said: by the sinks, when they did not take a request, the most frequent first."""
 
     verdict: Verdict
     counts: Mapping[tuple[str, Signal], Counts]
@@ -39,6 +40,7 @@ class Audit:
     reason: str = ""
     tenants: tuple[str, ...] = field(default=())
     unread: Mapping[Signal, str] = field(default_factory=dict)
+    said: Sequence[Refusal] = ()
 
     def of(self, signal: Signal) -> Counts:
         total = Counts()
@@ -63,6 +65,11 @@ class Audit:
             },
             "gaps": [gap.to_json() for gap in self.gaps],
         }
+        if self.said:
+            document["said"] = [
+                {"signal": one.signal, "status": one.status, "text": one.text, "attempts": one.attempts, "from": one.first, "to": one.last}
+                for one in self.said
+            ]  # fmt: skip
         if self.unread:
             document["not_read"] = dict(self.unread)
             for of in (document["signals"], *document["tenants"].values()):
@@ -97,6 +104,7 @@ def audit(
     source: Source, fates: Mapping[Batch, Fate], reader: Reader, *, honoured: bool, wait_s: float, tick_s: float,
     faults: Callable[[], Sequence[Fault]] = tuple, progress: Callable[[str], None] = lambda _text: None,
     outages: Callable[[], Sequence[Outage]] = tuple, bystanders: Sequence[str] = (), sights: Mapping[Signal, Sight] | None = None, unread: Mapping[Signal, str] | None = None,
+    said: Sequence[Refusal] = (),
 ) -> Audit:  # fmt: skip
     """Raises Unreadable when the store cannot be read to the end. faults, outages: asked for when something is
     wrong.
@@ -121,7 +129,7 @@ def audit(
             for item in reader.read(tenant, signal, max(0, start), end):
                 judge.take(tenant, signal, item)
     findings = judge.findings()
-    causes = Causes(fates, faults(), outages()) if findings else Causes(fates)
+    causes = Causes(fates, faults(), outages(), said) if findings else Causes(fates)
     findings = [finding._replace(why=causes.why(finding)) for finding in findings]
     lost = [finding for finding in findings if finding.wrong == "lost"]
     holes = gaps(lost, fates, causes, tick_s)
@@ -130,7 +138,7 @@ def audit(
         verdict_of([counts[tenant, signal] for tenant in tenants]) for signal in SIGNALS if signal not in unread
     }
     verdict: Verdict = "failed" if "failed" in verdicts else "invalid" if "invalid" in verdicts else "passed"
-    return Audit(verdict, counts, findings, holes, late, tenants=tenants, unread=unread)
+    return Audit(verdict, counts, findings, holes, late, tenants=tenants, unread=unread, said=said)
 
 
 def not_assessed(source: Source, fates: Mapping[Batch, Fate], reason: str) -> Audit:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from runners.audit.causes import Fault, Outage
+from runners.audit.causes import Fault, Outage, phrase
 from runners.audit.causes import outages as outages_of
 from runners.audit.gaps import faults_of
 from runners.audit.reader import ExportReader, Reader, Unreadable
@@ -25,6 +25,7 @@ from runners.ledger.attempt import Batch
 from runners.ledger.header import FORMAT, HEADER, ROWS, SCENARIO, Header, read_header
 from runners.ledger.items import SIGNALS, Item, Signal, moment
 from runners.ledger.reader import Fate, being_written, fates, read_attempts, totals
+from runners.ledger.refusals import Refusal, read_refusals
 from runners.lib.errors import NotReady
 from runners.lib.files import read_json, write_json
 from runners.lib.home import Home
@@ -33,6 +34,7 @@ from runners.target import open_target
 WAIT_S = 15.0
 _FLUSHING_S = 0.5
 _ITEMS: dict[Signal, str] = {"logs": "log records", "traces": "spans", "metrics": "samples"}
+_MOST_SAID = 5
 _PUT_BACK = "put header.json and scenario.yaml back as the run wrote them, or use the version that wrote them"
 _HIDDEN = {"duplicated": "duplicates", "leaked": "leaks", "forged": "items that nobody sent"}
 
@@ -137,8 +139,11 @@ def audit_ledger(
     def outages() -> list[Outage]:
         return outages_of(told for number in _numbers(header, asked) for told in read_attempts(folder, number))
 
+    numbers = _numbers(header, asked)
+    said = [one for one in read_refusals(folder) if one.signal in numbers.get(one.sink, ())]
     common: dict[str, Any] = {
         "wait_s": wait_s, "tick_s": world.tick_ns / 1e9, "faults": faults, "outages": outages, "progress": progress,
+        "said": said,
     }  # fmt: skip
     try:
         if reader is not None:
@@ -235,6 +240,13 @@ def sentence(found: Audit, signal: Signal) -> str:
     return f"all {counts.acked:,} acknowledged {_ITEMS[signal]} are there, exactly once"
 
 
+def _said(one: Refusal) -> str:
+    """What was answered to attempts that did not take a request."""
+    many = "an attempt" if one.attempts == 1 else f"{one.attempts:,} attempts"
+    text = f': "{one.text}"' if one.text else ", in no words or in others"
+    return f"{phrase(one.status)} to {many} with {one.signal}, {_moment(one.first)} to {_moment(one.last)} UTC{text}"
+
+
 def _moment(at: float) -> str:
     """Unix seconds as people write them."""
     return datetime.fromtimestamp(at, UTC).replace(tzinfo=None).isoformat(" ", "milliseconds")
@@ -253,4 +265,7 @@ def text(found: Audit) -> str:
         )
     if len(found.gaps) > 20:
         lines.append(f"  and {len(found.gaps) - 20} more gaps (--json has them all)")
+    lines += [f"  said     {_said(one)}" for one in found.said[:_MOST_SAID]]
+    if len(found.said) > _MOST_SAID:
+        lines.append(f"  and {len(found.said) - _MOST_SAID} more (--json has them all)")
     return "\n".join(lines)

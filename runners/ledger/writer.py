@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from pathlib import Path
 from typing import Self
 
 from runners.ledger.attempt import OUTCOME_OFFSET, ROW_BYTES, Attempt, Settled, pack, pack_outcome
 from runners.ledger.header import ROWS, SCENARIO, Header
+from runners.ledger.items import Signal
 from runners.ledger.reader import read_rows
+from runners.ledger.refusals import Refusals, read_own
 from runners.lib import locks
 from runners.lib.errors import NotReady, TestbedError
 
@@ -31,6 +34,7 @@ class LedgerWriter:
         locks.try_lock(self._fd)
         (folder / SCENARIO).write_bytes(scenario)
         header.write(folder)
+        self._refusals = Refusals(folder)
         self._rows = 0
         self._closed = False
         self._lock = threading.Lock()
@@ -50,6 +54,7 @@ class LedgerWriter:
             raise NotReady("the run is still writing this ledger", file=folder / ROWS, remedy="stop it, or let it end")
         found._rows = sum(1 for _ in read_rows(folder / ROWS))
         os.ftruncate(found._fd, found._rows * ROW_BYTES)
+        found._refusals = Refusals(folder, read_own(folder))
         found._closed = False
         found._lock = threading.Lock()
         return found
@@ -69,8 +74,13 @@ class LedgerWriter:
         with self._lock:
             self._write(data, row * ROW_BYTES + OUTCOME_OFFSET)
 
+    def note(self, sink: int, signal: Signal, status: int, text: str) -> None:
+        """What was said of a request that was not taken. sink: its number."""
+        self._refusals.add(sink, signal, status, text, time.time())
+
     def close(self) -> None:
         """Make all rows durable. A sender that is still waiting for an answer can no longer write one: unknown."""
+        self._refusals.flush()
         with self._lock:
             os.fsync(self._fd)
             os.close(self._fd)

@@ -181,6 +181,8 @@ class Delivery:
             took_us = (time.monotonic_ns() - began) // 1000
             away_since = self._away(outcome)
             self._ledger.settle(row, Settled(outcome, answer.status, answer.rejected, took_us))
+            if outcome is not Outcome.ACKED:
+                self._ledger.note(self._number, parcel.batch.signal, answer.status, answer.error)
             if answer.error and outcome is not Outcome.ACKED:
                 told = f"{answer.status or 'no answer'}" if answer.sent else "not sent,"
                 self.complaint = f"{parcel.batch.signal} of {parcel.tenant}: {told} {answer.error}"

@@ -93,6 +93,15 @@ def test_an_unreliable_platform_loses_nothing(tmp_path: Path, honours: bool) -> 
         assert summed(document, "duplicated") == 0
         assert summed(document, "duplicated_by_retry") == extra
         assert (extra == 0) == honours
+        told = Counter[tuple[str, int]]()
+        for one in document["said"]:
+            told[one["signal"], one["status"]] += one["attempts"]
+        assert told == Counter(
+            (attempt.batch.signal, settled.status)
+            for attempt, settled in read_attempts(stage.ledger)
+            if settled.outcome is not Outcome.ACKED
+        )
+        assert {one["text"] for one in document["said"] if one["status"] in (401, 429, 503)} == {"no"}
 
 
 def test_while_the_platform_is_away_the_generator_holds_back_and_then_catches_up(tmp_path: Path) -> None:

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from runners.audit.causes import UNKNOWN, Causes, Fault, Outage, outages
+from runners.audit.causes import UNKNOWN, Causes, Fault, Outage, outages, phrase
 from runners.audit.judge import Finding
 from runners.audit.run import write_findings
 from runners.ledger.attempt import Attempt, Batch, Flag, Outcome, Settled
+from runners.ledger.items import Signal
 from runners.ledger.reader import Fate, fates
+from runners.ledger.refusals import Refusal
 from tests.unit.audit.small import START, all_acked, fate, full_store, judged, requests, some_batch, without
 
 S = 10**9
@@ -46,6 +48,32 @@ def test_what_became_of_its_own_request_is_told() -> None:
     again = [(attempt(1), Settled(Outcome.ACKED, 200)), (attempt(2, flags=Flag.RESEND), Settled(Outcome.ACKED, 200))]
     assert why(fates(again)[BATCH], "duplicated") == "its request was sent again on purpose"
     assert why(fates(again)[BATCH], "lost") == UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ([("logs", 413, "too large; cut it", 0.0, 9.0)], ' ("too large, cut it")'),
+        ([("logs", 413, "too large", 0.0, 9.0), ("logs", 413, "also", 0.0, 9.0)], ' (such as "too large")'),
+        ([("logs", 413, "too large", 0.0, 9.0), ("logs", 413, "", 0.0, 9.0)], ' (such as "too large")'),
+        ([("logs", 413, "", 0.0, 9.0)], ""),
+        ([("logs", 413, "earlier", -50.0, 0.5), ("logs", 413, "later", 99.0, 99.0)], ""),
+        ([("logs", 400, "another", 0.0, 9.0), ("traces", 413, "of others", 0.0, 9.0)], ""),
+        ([], ""),
+    ],
+)
+def test_what_was_said_to_a_request_is_told_as_far_as_it_is_known(
+    said: list[tuple[Signal, int, str, float, float]], words: str
+) -> None:
+    """Times: seconds after the start; the request was sent after one."""
+    known = [
+        Refusal(0, signal, status, text, 3, START / S + first, START / S + last)
+        for signal, status, text, first, last in said
+    ]
+    rejected = fates([(attempt(1), Settled(Outcome.REJECTED, 413))])[BATCH]
+    finding = Finding("stored_though_rejected", "logs", "acme", {}, START, BATCH)
+    found = Causes({BATCH: rejected}, said=known).why(finding)
+    assert found == f"its request was refused: {phrase(413)}{words}"
 
 
 def test_requests_without_an_answer_that_follow_one_another_are_one_outage() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from runners.audit.causes import phrase
 from runners.audit.gaps import Gap
 from runners.audit.judge import Counts
 from runners.audit.run import Audit
 from runners.datagen.auditing import text
 from runners.ledger.items import SIGNALS, Signal
+from runners.ledger.refusals import Refusal
 
 
 def counts() -> dict[tuple[str, Signal], Counts]:
@@ -23,6 +25,27 @@ def test_a_hole_is_told_with_its_times_and_why() -> None:
         "  gap      37 log records of acme, from 2026-11-26 14:02:11.300 to 2026-11-26 14:02:12.150 UTC (0.9 s): "
         "the ingest was down"
     )
+
+
+def test_what_sinks_said_is_told_the_most_frequent_first() -> None:
+    said = [
+        Refusal(0, "logs", 413, "too large", 1200, 1795701731.3, 1795701732.15),
+        Refusal(0, "traces", 0, "", 1, 1795701731.0, 1795701731.0),
+        *(Refusal(0, "metrics", 400, str(number), 1, 1.0, 1.0) for number in range(5)),
+    ]
+    audit = Audit("passed", counts(), tenants=("acme",), said=said)
+    shown = text(audit).splitlines()
+    assert shown[4:6] == [
+        f"  said     {phrase(413)} to 1,200 attempts with logs, 2026-11-26 14:02:11.300 to "
+        '2026-11-26 14:02:12.150 UTC: "too large"',
+        "  said     no answer to an attempt with traces, 2026-11-26 14:02:11.000 to 2026-11-26 14:02:11.000 UTC, in no words "
+        "or in others",
+    ]
+    assert shown[-1] == "  and 2 more (--json has them all)" and len(shown) == 10
+    assert audit.to_json()["said"][0] == {
+        "signal": "logs", "status": 413, "text": "too large", "attempts": 1200, "from": 1795701731.3, "to": 1795701732.15,
+    }  # fmt: skip
+    assert "said" not in Audit("passed", counts(), tenants=("acme",)).to_json()
 
 
 def test_what_holds_for_all_signals_is_said_once() -> None:

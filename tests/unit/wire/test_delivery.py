@@ -13,6 +13,7 @@ import pytest
 from runners.ledger.attempt import Batch, Flag, Outcome
 from runners.ledger.header import Header
 from runners.ledger.reader import fates, read_attempts
+from runners.ledger.refusals import read_refusals
 from runners.ledger.writer import LedgerWriter
 from runners.lib.errors import TestbedError
 from runners.wire.connection import retry_after
@@ -127,6 +128,15 @@ def test_what_never_could_be_sent_is_not_unknown(ledger: LedgerWriter) -> None:
     assert delivery.complaint == "logs of acme: not sent, no token for tenant acme"
     assert dict(delivery.take_counts()) == {("sent", "logs"): 10, ("rejected", "logs"): 10}
     delivery.close()
+
+
+def test_what_a_sink_says_to_a_request_that_it_does_not_take_is_kept(ledger: LedgerWriter) -> None:
+    deliver(ledger, Scripted(LOST, FULL, BAD, OK), parcel(0), parcel(1))
+    assert {(one.sink, one.signal, one.status, one.text, one.attempts) for one in read_refusals(ledger.folder)} == {
+        (0, "logs", 0, "reset", 1),
+        (0, "logs", 429, "", 1),
+        (0, "logs", 400, "no", 1),
+    }
 
 
 def test_no_sink_is_waited_for_longer_than_is_reasonable(ledger: LedgerWriter, monkeypatch: pytest.MonkeyPatch) -> None:
