@@ -46,7 +46,7 @@ def _run(scenario: str, to: str, *options: str) -> dict[str, Any]:
 
 @cache
 def _paced(quick: bool) -> dict[str, Any]:
-    """20,000 spans, 21,000 log records and 50,000 samples a second, each second at once, in requests of 800, gzip."""
+    """20,000 spans, 21,000 log records and 50,000 samples a second, each second at once, in requests of 4,000 at most, gzip."""
     with sink() as to:
         return _run(_PACED.format(seconds=3 if quick else 20), f"http://{to.address}", "paced")
 
