@@ -34,7 +34,7 @@ ACTIONS = (
         "f12,ctrl+backslash",
         "F12 ^\\",
         "ABORT",
-        "Revert all faults, cancel all runs, at once",
+        "Revert faults, cancel runs, now",
         "testbed cancel --all",
     ),
     Action("launch", "n", "n", "run", "New run from a campaign", "testbed run CAMPAIGN", "runs"),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, ClassVar
 
 from textual.app import SystemCommand
@@ -19,6 +21,11 @@ from tui.render.look import THEMES, Look
 from tui.render.numbers import short
 from tui.screens.overlays import Help, Jump, Launch
 from tui.widgets.paint import Panel
+
+
+def near(path: str) -> str:
+    """A path as one would type it from here."""
+    return os.path.relpath(path) if Path(path).is_relative_to(Path.cwd()) else path
 
 
 class ControlCenter(Center):
@@ -77,7 +84,8 @@ class ControlCenter(Center):
 
         def work() -> None:
             path = self.gateway.report(run)
-            self.call_from_thread(self.say, Toast("✔", "passed", f"Report: {path}"))
+            self.call_from_thread(self.copy_to_clipboard, path)
+            self.call_from_thread(self.say, Toast("✔", "passed", f"Report: {near(path)}", "copied", keep="end"))
 
         self.call_outside(work, f"Report of {short(run)}", "report")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from textual.app import App
 from textual.message import Message
@@ -36,10 +36,13 @@ RUNS_SHOWN = 200
 
 @dataclass(frozen=True)
 class Toast:
+    """keep: which end of the text stands where there is no room for all of it; of a path it is the last."""
+
     glyph: str
     token: str
     text: str
     hint: str = ""
+    keep: Literal["begin", "end"] = "begin"
 
 
 class Center(App[None]):
@@ -52,6 +55,10 @@ class Center(App[None]):
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012  (an instance variable of App)
         (0, "-narrow"),
         (120, "-wide"),
+    ]
+    VERTICAL_BREAKPOINTS = [  # noqa: RUF012
+        (0, "-low"),
+        (46, "-high"),
     ]
     ENABLE_COMMAND_PALETTE = True
 

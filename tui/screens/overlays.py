@@ -71,7 +71,7 @@ class Help(ModalScreen[None]):
             or a.name in ("help", "palette", "zoom", "copy", "theme", "jump", "leave")
         ]
         half = cells // 2
-        lines.append([("  here", "dim.u"), (" " * (half - 6), "text"), ("everywhere", "dim.u")])
+        lines.append([("  ", "text"), ("here", "dim.u"), (" " * (half - 6), "text"), ("everywhere", "dim.u")])
         for i in range(max(len(own), len(everywhere))):
             left: Line = [("  ", "text")]
             if i < len(own):

@@ -13,10 +13,11 @@ from textual.containers import Horizontal
 from textual.widgets import Input, Label
 
 from tui.gateway import PageSource, RunRow
-from tui.render.look import VERDICT, Line, fit, join
+from tui.render.look import STATE, VERDICT, Line, fit, join
 from tui.render.numbers import clock, latency, moment, number, short
 from tui.render.tables import Cell, Column, verdict_cell
 from tui.screens.mode import Mode
+from tui.state.live_run import ENDED
 from tui.widgets.paged_table import PagedTable
 from tui.widgets.paint import Panel, sentences
 
@@ -63,8 +64,8 @@ class ResultsTable(PagedTable[RunRow]):
     def cells_of(self, item: RunRow) -> Sequence[Cell]:
         failed = item.tests.get("failed", 0)
         return (
-            [(short(item.run), "accent")], [(item.campaign, "text.b")], verdict_cell(item.verdict), [(moment(item.started_at, time.time()), "dim")],
-            clock(item.duration_s), number(item.tests.get("passed", 0)), [(number(failed), "failed.b" if failed else "dim")],
+            [(short(item.run), "accent")], [(item.campaign, "text.b")], verdict_cell("waiting" if item.live else item.verdict), [(moment(item.started_at, time.time()), "dim")],
+            clock(None if item.live else item.duration_s), number(item.tests.get("passed", 0)), [(number(failed), "failed.b" if failed else "dim")],
             [((item.commit or "–")[:7], "dim")], [(item.why, "dim")],
         )  # fmt: skip
 
@@ -119,6 +120,8 @@ class Detail(Panel):
     def figures(self, cells: int) -> Line:
         if self.detail is None:
             return []
+        if not _over(self.detail):
+            return [*verdict_cell("waiting"), (f"  {self.detail.get('state')}", "dim")]
         return [*verdict_cell(self.detail.get("verdict")), (f"  {clock(self.detail.get('duration_s'))}", "dim")]
 
     def cli(self) -> str:
@@ -143,6 +146,10 @@ class Detail(Panel):
         return lines[self.offset_rows :]
 
 
+def _over(detail: dict[str, Any]) -> bool:
+    return detail.get("state", "finished") in ENDED
+
+
 def _heading(text: str, note: str = "") -> list[Line]:
     return [[], [("  ", "text"), (text, "text.b.u"), (f"  {note}", "dim")]]
 
@@ -151,20 +158,23 @@ def _why(detail: dict[str, Any], cells: int) -> list[Line]:
     lines: list[Line] = []
     for gate in detail.get("gates") or ():
         if gate.get("verdict") != "passed":
-            glyph, token, _ = VERDICT.get(gate.get("verdict"), VERDICT["invalid"])
+            waits = gate.get("verdict") is None and not _over(detail)
+            glyph, token, word = VERDICT.get("waiting" if waits else gate.get("verdict"), VERDICT["invalid"])
+            value = gate.get("value")
             lines.append(
                 fit(
                     [
                         (f"  {glyph} ", f"{token}.b"),
                         (f"gate {gate.get('expr')}", "text.b"),
-                        (f"  was {gate.get('value')}", "dim"),
+                        (f"  {word if value is None else f'was {value}'}", "dim"),
                     ],
                     cells,
                 )
             )
     for stage in detail.get("stages") or ():
         if stage.get("verdict") != "passed":
-            glyph, token, _ = VERDICT.get(stage.get("verdict"), VERDICT["invalid"])
+            waits = stage.get("verdict") is None and not _over(detail)
+            glyph, token, _ = VERDICT.get("waiting" if waits else stage.get("verdict"), VERDICT["invalid"])
             lines.append(
                 fit(
                     [
@@ -240,6 +250,9 @@ def _stages(detail: dict[str, Any]) -> list[Line]:
     width = max([14, *(len(str(stage.get("name"))) + 2 for stage in stages)])
     for stage in stages:
         glyph, token, word = VERDICT.get(stage.get("verdict"), VERDICT["invalid"])
+        if not _over(stage):
+            word = str(stage.get("state"))
+            glyph, token = STATE.get(word, VERDICT["waiting"][:2])
         lines.append(
             [
                 (f"    {glyph} ", f"{token}.b"),

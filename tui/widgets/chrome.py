@@ -126,7 +126,11 @@ class MessageRow(Paint):
         toast = self.center.toast
         if toast is not None:
             fill: Piece = (" ", "text@raised")
-            left: Line = [(f" {toast.glyph} ", f"{toast.token}.b@raised"), (toast.text, "text.b@raised")]
+            room = cells - 4 - (len(toast.hint) + 2 if toast.hint else 0)
+            text = toast.text
+            if toast.keep == "end" and len(text) > room:
+                text = f"…{text[len(text) - room + 1 :]}"
+            left: Line = [(f" {toast.glyph} ", f"{toast.token}.b@raised"), (text, "text.b@raised")]
             return [fit(join(left, [(f"{toast.hint} ", "dim@raised")], cells, fill), cells)]
         return [join([(" $ ", "accent"), (self.center.cli_of_focus(), "dim")], [("y copies ", "dim")], cells)]
 

@@ -50,6 +50,17 @@ class Pages(Sequence[RunRow]):
         return [self[place] for place in range(start, min(self.count, start + count))]
 
 
+class Listed(Pages):
+    """These rows."""
+
+    def __init__(self, rows: list[RunRow]) -> None:
+        super().__init__(len(rows))
+        self._rows = rows
+
+    def __getitem__(self, place: Any) -> Any:
+        return self._rows[place]
+
+
 class Scripted:
     """Answers at once, counts ABORTs, and tails the event files of a scripted run."""
 
@@ -370,3 +381,41 @@ async def test_only_the_shown_mode_is_mounted(scripted: Scripted) -> None:
         await settled(pilot, "campaign")
         assert isinstance(app.focused, RunsTable)
         assert len(app.screen_stack) == 1
+
+
+async def test_the_path_of_a_report_is_copied_and_its_end_is_seen(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = ControlCenter(scripted, environment="local")
+    monkeypatch.setattr(scripted, "report", lambda run: f"/a/long/way/{'x' * 70}/report/report.html")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot, "campaign")
+        await pilot.press("r")
+        text = await settled(pilot, "/report/report.html")
+        assert "copied" in text
+        assert app.clipboard.endswith("/report/report.html") and app.clipboard.startswith("/a/long/way")
+
+
+async def test_a_run_that_goes_on_waits_in_the_results_too(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    running = RunRow("run-1", "smoke", "local", "running", None, START, 0.2)
+    monkeypatch.setattr(scripted, "results", lambda *_: Listed([running]))
+    gates = [{"expr": "audit.lost == 0", "verdict": None, "value": None}]
+    stages = [{"name": "audit", "suite": "data", "verdict": None, "state": "running"}]
+    going = DETAIL | {"run": "run-1", "state": "running", "verdict": None, "gates": gates, "stages": stages}
+    monkeypatch.setattr(scripted, "detail", lambda run: going)
+    app = ControlCenter(scripted, environment="local")
+    async with app.run_test(size=(160, 48)) as pilot:
+        await settled(pilot, "campaign")
+        await pilot.press("3")
+        text = await settled(pilot, "gate audit.lost == 0")
+        assert "○ waits" in text and "no verdict" not in text and "None" not in text
+
+
+async def test_at_forty_rows_the_log_is_seen(scripted: Scripted) -> None:
+    app = ControlCenter(scripted, environment="local")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot, "campaign")
+        await pilot.press("2")
+        await settled(pilot, "search.logs")
+        assert app.screen.query_one(RingLog).region.height >= 5
+        assert app.screen.query_one("#latency").region.height >= 8
