@@ -49,6 +49,8 @@ class Strip(Paint):
 
     def lines(self, cells: int, height: int) -> list[Line]:
         live = self.center.live
+        if live is None and not self.center.runs_read:
+            return [[(" ◔ ", "accent"), ("Reading …", "text")]]
         if live is None:
             return [
                 [(" ○ ", "dim"), ("Nothing is running", "text.b")],
