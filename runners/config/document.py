@@ -222,7 +222,7 @@ def _explain(document: Document, model: type[BaseModel], error: ValidationError)
 
 
 def _short(value: object) -> str:
-    text = repr(value)
+    text = "empty" if value is None else repr(value)
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 

@@ -44,8 +44,8 @@ def scenario_of(folder: Path, header: Header) -> Scenario:
     another version of the generator ran it."""
     if header.v != FORMAT:
         raise NotReady(
-            f"the ledger in {folder} was written by version {header.code}, whose items this version does not make",
-            remedy="audit it with the version that wrote it",
+            f"the ledger in {folder} has items of format {header.v}, which this version (format {FORMAT}) does not make",
+            remedy=f"audit it with the version that wrote it ({header.code}), or generate anew",
         )
     path = folder / SCENARIO
     try:

@@ -222,7 +222,10 @@ def read_scenario(source: bytes, path: Path) -> Scenario:
     try:
         document = parse(source.decode(), path)
     except UnicodeDecodeError as error:
-        raise FileError(f"not UTF-8: {error}", file=path) from None
+        byte = source[error.start]
+        raise FileError(
+            f"not text in UTF-8: byte {error.start + 1} is 0x{byte:02x}", file=path, remedy="save it as UTF-8"
+        ) from None
     if (
         isinstance(document.data, dict)
         and "scenario" not in document.data

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from runners.datagen.window import Window
 
 SPARE_S = 180.0
+MOST_SHARDS = 32
 
 
 def register(commands: Commands) -> None:
@@ -126,9 +127,16 @@ def register(commands: Commands) -> None:
     )
 
 
+def _processes(text: str) -> int:
+    number = int(text) if text.isascii() and text.isdigit() else 0
+    if not 1 <= number <= MOST_SHARDS:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of processes: 1 to {MOST_SHARDS}")
+    return number
+
+
 def _add_shards(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--shards", metavar="N", type=int, choices=range(1, 33), default=1,
+        "--shards", metavar="N", type=_processes, default=1,
         help="processes that make it together, 1 to 32 (default: 1); what is sent does not depend on it",
     )  # fmt: skip
 

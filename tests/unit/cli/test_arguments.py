@@ -108,3 +108,11 @@ def test_the_help_of_every_command_has_examples_that_can_be_parsed() -> None:
     for line in (line for one in commands for line in (one.epilog or "").splitlines()[1:]):
         words = shlex.split(line)
         assert words[0] == "testbed" and parser.parse_args(_signed_values(words[1:])), line
+
+
+@pytest.mark.parametrize("number", ["0", "33", "-1", "two", "²"])
+def test_a_number_of_processes_that_cannot_be_is_told_with_its_bounds(
+    number: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["data", "generate", "smoke", f"--shards={number}", "--dry-run"]) == 64
+    assert "1 to 32" in capsys.readouterr().err

@@ -124,3 +124,18 @@ def test_a_load_scenario_is_sent_to_its_own_command(tmp_path: Path) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="no such scenario"):
         load_scenario(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    ("content", "said", "remedy"),
+    [(b"", "keys and values are wanted", "empty"), (b"ab\xff", "byte 3 is 0xff", "save it as UTF-8")],
+)
+def test_a_file_that_holds_no_scenario_is_told_in_plain_words(
+    tmp_path: Path, content: bytes, said: str, remedy: str
+) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(content)
+    with pytest.raises(FileError) as error:
+        load_scenario(path)
+    assert said in str(error.value) and remedy in str(error.value)
+    assert "codec" not in str(error.value) and "None" not in str(error.value)
