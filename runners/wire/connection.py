@@ -2,6 +2,7 @@
 
 A bulk sender shares the machine with what it tests. Head and body leave in one system call, without a copy; of an answer
 no more is understood than a sink's answers need. http.client costs twice, a full client library eight times the CPU.
+Requests are not pipelined: one that fails would leave the fate of all behind it unknown (9.3.2 advises against it, too).
 """
 
 from __future__ import annotations
