@@ -62,8 +62,8 @@ def follow(session: Session, run: str, interrupts: Interrupts, *, detail: bool =
     return ended
 
 
-def conclude(session: Session, ended: Followed) -> str:
-    """The last words for people: the verdict, why, and where to look."""
+def conclude(session: Session, ended: Followed, *, then: str = "") -> str:
+    """The last words for people: the verdict, why, and where to look. then: the command that comes next, its run left out."""
     from runners.orchestrator.timing import duration_of
 
     word = ended.verdict if ended.state == "finished" else ended.state
@@ -71,7 +71,8 @@ def conclude(session: Session, ended: Followed) -> str:
     return (
         f"{str(word).upper()}" + (f" in {format_duration(took)}" if took else "")
         + (f"\n  {ended.reason}" if ended.reason else "")
-        + f"\n  run {ended.run}  (testbed report {ended.run[:13]}, testbed results show {ended.run[:13]})"
+        + f"\n  run {ended.run}\n  → "
+        + " · ".join(f"testbed {command} {ended.run[:13]}" for command in (then, "report", "results show") if command)
     )  # fmt: skip
 
 
@@ -86,10 +87,11 @@ def run_stage(
     needs_environment: bool = True,
     timeout_s: float = 3600,
     seed: int = 0,
+    then: str = "",
 ) -> tuple[int, str]:
     """A campaign of one stage: recorded, attached, its events printed with --json. (exit code, campaign run id)
 
-    name: of the stage, and in `testbed results list`. Raises NotReady when the environment is not ready or leased.
+    name: of the stage, and in `testbed results list`; then: what to do with a run that passed. Raises NotReady when the environment is not ready or leased.
     """
     from runners.lib.ids import new_run_id
     from runners.orchestrator import service
@@ -109,7 +111,7 @@ def run_stage(
     with counted_interrupts() as interrupts:
         service.launch(session.home, spec, results_url=session.results_url)
         ended = follow(session, spec.id, interrupts, detail=True)
-    session.say(conclude(session, ended))
+    session.say(conclude(session, ended, then=then if ended.code == 0 else ""))
     return ended.code, ended.run
 
 

@@ -194,6 +194,7 @@ def _generate(session: Session, args: argparse.Namespace) -> int:
         session, suite="data", action="generate", name=scenario.name, environment=session.environment_name(),
         params={"scenario": str(path), "duration_s": length, "sink": sink, **start}, needs_environment=any(place.signs_in for place in places),
         seed=args.seed, timeout_s=length + scenario.file.delivery.give_up + SPARE_S,
+        then="data audit" if any(place.signs_in for place in places) else "",
     )  # fmt: skip
     return code
 
@@ -219,7 +220,7 @@ def _resume(session: Session, args: argparse.Namespace) -> int:
     code, _ = run_stage(
         session, suite="data", action="resume", name=scenario.name, environment=session.env or header.environment,
         params={"ledger": str(folder)}, needs_environment=any(place.signs_in for place in parse_sinks(header.outlets)),
-        seed=header.seed, timeout_s=left_s + header.duration_s + scenario.file.delivery.give_up + SPARE_S,
+        seed=header.seed, timeout_s=left_s + header.duration_s + scenario.file.delivery.give_up + SPARE_S, then="data audit",
     )  # fmt: skip
     return code
 

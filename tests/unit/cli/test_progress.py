@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from runners.cli.launch import conclude
 from runners.cli.progress import Progress
 from runners.cli.session import Session
 from runners.lib.home import Home
+from runners.orchestrator.service import Followed
 
 RUN = "run-1"
 
@@ -156,3 +158,13 @@ def test_a_reason_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
     assert err.count("3 items lost") == 1
     _, err = shown(capsys, STARTED, test | {"message": "another"}, FINISHED)
     assert "another" in err and "3 items lost" in err
+
+
+def test_the_last_words_name_what_comes_next_with_the_run(tmp_path: Path) -> None:
+    ended = Followed("01964c00-aaaa-7000-8000-000000000001", 0, "finished", "passed", None)
+    words = conclude(Session(Home(tmp_path)), ended, then="data audit").splitlines()
+    assert words[0] == "PASSED"
+    assert words[-1] == (
+        "  → testbed data audit 01964c00-aaaa · testbed report 01964c00-aaaa · testbed results show 01964c00-aaaa"
+    )
+    assert "data audit" not in conclude(Session(Home(tmp_path)), ended)
