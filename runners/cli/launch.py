@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -70,9 +70,9 @@ def conclude(session: Session, ended: Followed, *, then: str = "") -> str:
     took = duration_of(session.home, ended.run)
     return (
         f"{str(word).upper()}" + (f" in {format_duration(took)}" if took else "")
-        + (f"\n  {ended.reason}" if ended.reason else "")
+        + (f"\n  {ended.reason}" if ended.reason not in (None, ended.state) else "")
         + f"\n  run {ended.run}\n  → "
-        + " · ".join(f"testbed {command} {ended.run[:13]}" for command in (then, "report", "results show") if command)
+        + " · ".join(f"testbed {command} {ended.run[:13]}" for command in (then or "results show", "report"))
     )  # fmt: skip
 
 
@@ -87,11 +87,11 @@ def run_stage(
     needs_environment: bool = True,
     timeout_s: float = 3600,
     seed: int = 0,
-    then: str = "",
+    then: Callable[[Followed], str] | None = None,
 ) -> tuple[int, str]:
     """A campaign of one stage: recorded, attached, its events printed with --json. (exit code, campaign run id)
 
-    name: of the stage, and in `testbed results list`; then: what to do with a run that passed. Raises NotReady when the environment is not ready or leased.
+    name: of the stage, and in `testbed results list`; then: as of `conclude`, by how the run ended. Raises NotReady when the environment is not ready or leased.
     """
     from runners.lib.ids import new_run_id
     from runners.orchestrator import service
@@ -111,7 +111,7 @@ def run_stage(
     with counted_interrupts() as interrupts:
         service.launch(session.home, spec, results_url=session.results_url)
         ended = follow(session, spec.id, interrupts, detail=True)
-    session.say(conclude(session, ended, then=then if ended.code == 0 else ""))
+    session.say(conclude(session, ended, then=then(ended) if then else ""))
     return ended.code, ended.run
 
 

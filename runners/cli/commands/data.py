@@ -9,11 +9,12 @@ from runners.cli.main import Commands
 from runners.cli.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from runners.datagen.plan import Plan
     from runners.datagen.window import Window
+    from runners.orchestrator.service import Followed
 
 SPARE_S = 180.0
 MOST_SHARDS = 32
@@ -194,9 +195,29 @@ def _generate(session: Session, args: argparse.Namespace) -> int:
         session, suite="data", action="generate", name=scenario.name, environment=session.environment_name(),
         params={"scenario": str(path), "duration_s": length, "sink": sink, **start}, needs_environment=any(place.signs_in for place in places),
         seed=args.seed, timeout_s=length + scenario.file.delivery.give_up + SPARE_S,
-        then="data audit" if any(place.signs_in for place in places) else "",
+        then=_next(session, audited=any(place.signs_in for place in places)),
     )  # fmt: skip
     return code
+
+
+def _next(session: Session, *, audited: bool) -> Callable[[Followed], str]:
+    """The command after a run: one that was interrupted can be taken up again, of another one the items are looked for."""
+
+    def command(ended: Followed) -> str:
+        from runners.ledger.find import find_ledger
+        from runners.lib.errors import TestbedError
+
+        if ended.code == 0:
+            return "data audit" if audited else ""
+        if ended.state != "cancelled" and not (ended.reason or "").endswith(": lost"):
+            return ""
+        try:
+            find_ledger(session.home.runs, ended.run)
+        except TestbedError:
+            return ""  # it ended before it sent anything
+        return "data resume"
+
+    return command
 
 
 def _resume(session: Session, args: argparse.Namespace) -> int:
@@ -220,7 +241,8 @@ def _resume(session: Session, args: argparse.Namespace) -> int:
     code, _ = run_stage(
         session, suite="data", action="resume", name=scenario.name, environment=session.env or header.environment,
         params={"ledger": str(folder)}, needs_environment=any(place.signs_in for place in parse_sinks(header.outlets)),
-        seed=header.seed, timeout_s=left_s + header.duration_s + scenario.file.delivery.give_up + SPARE_S, then="data audit",
+        seed=header.seed, timeout_s=left_s + header.duration_s + scenario.file.delivery.give_up + SPARE_S,
+        then=_next(session, audited=True),
     )  # fmt: skip
     return code
 

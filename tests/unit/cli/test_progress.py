@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +165,9 @@ def test_the_last_words_name_what_comes_next_with_the_run(tmp_path: Path) -> Non
     ended = Followed("01964c00-aaaa-7000-8000-000000000001", 0, "finished", "passed", None)
     words = conclude(Session(Home(tmp_path)), ended, then="data audit").splitlines()
     assert words[0] == "PASSED"
-    assert words[-1] == (
-        "  → testbed data audit 01964c00-aaaa · testbed report 01964c00-aaaa · testbed results show 01964c00-aaaa"
+    assert words[-1] == ("  → testbed data audit 01964c00-aaaa · testbed report 01964c00-aaaa")
+    assert conclude(Session(Home(tmp_path)), ended).endswith(
+        "results show 01964c00-aaaa · testbed report 01964c00-aaaa"
     )
-    assert "data audit" not in conclude(Session(Home(tmp_path)), ended)
+    stopped = replace(ended, code=130, state="cancelled", verdict=None, reason="cancelled")
+    assert conclude(Session(Home(tmp_path)), stopped).lower().count("cancelled") == 1
