@@ -237,13 +237,15 @@ def _truth(report: Report) -> str:
 
 def _unaudited(report: Report) -> str:
     """What became of the items as far as the sender knows, and how to learn the rest."""
-    if report.sent is None:
+    if report.sent is None and not any(name.startswith("sent.") for name in report.series):
         return ""
-    counted = " + ".join(f"<b>{report.sent[name]:,}</b> <i>{name}</i>" for name in ("acked", "rejected", "unknown"))
-    return (
-        f'<p class="eq"><b>{report.sent["sent"]:,}</b> <i>sent</i> = {counted}</p>'
-        f'<p class="note">To know what is there: <code>testbed data audit {safe(report.run)}</code></p>'
-    )
+    text = ""
+    if report.sent is not None:
+        counted = " + ".join(f"<b>{report.sent[name]:,}</b> <i>{name}</i>" for name in ("acked", "rejected", "unknown"))
+        text = f'<p class="eq"><b>{report.sent["sent"]:,}</b> <i>sent</i> = {counted}</p>'
+    if any(stage.suite == "data" and stage.state in ("lost", "cancelled") for stage in report.stages):
+        text += f'<p class="note">To take it up again: <code>testbed data resume {safe(report.run)}</code></p>'
+    return text + f'<p class="note">To know what is there: <code>testbed data audit {safe(report.run)}</code></p>'
 
 
 def _tenants(audit: dict[str, object]) -> list[tuple[str, dict[str, dict[str, int]]]]:

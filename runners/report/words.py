@@ -72,6 +72,9 @@ def _join(parts: list[str]) -> str:
     return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
 
 
+_PLAIN = {"invalid": "not assessed"}
+
+
 def reasons(report: Report) -> list[tuple[str, str]]:
     """(verdict, sentence): one per cause, failed first; for a passed run what the verdict rests on."""
     found: list[tuple[str, str]] = []
@@ -81,14 +84,16 @@ def reasons(report: Report) -> list[tuple[str, str]]:
             found.append((gate.verdict, f"Gate {gate.expr}{tail}"))
     for stage in report.stages:
         if stage.verdict != "passed" and not stage.optional:
-            what = f"Stage {stage.name} {stage.state if stage.verdict is None else stage.verdict}"
+            how = stage.verdict if stage.state == "finished" and stage.verdict else stage.state
+            what = f"Stage {stage.name} {_PLAIN.get(how, how).replace('_', ' ')}"
             failed = [test for test in report.tests if test.stage == stage.name and test.outcome != "passed"]
             detail = stage.reason or "; ".join(
                 f"{test.id} {test.outcome.replace('_', ' ')}" + (f" ({test.message})" if test.message else "")
                 for test in failed[:3]
             )
-            found.append((stage.verdict or "invalid", what + (f": {detail}" if detail else "")))
-    if report.reason:
+            found.append((stage.verdict or "invalid", what + (f": {detail}" if detail not in ("", how) else "")))
+    listed = ("failed: ", "not assessed: stage ", "not assessed: gate ", "cancelled")  # what stands above in more words
+    if report.reason and not (found and report.reason.startswith(listed)):
         found.append((report.verdict or "invalid", report.reason))
     if not found and report.verdict == "passed":
         found = [("passed", text) for text in _held(report)]

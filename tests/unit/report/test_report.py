@@ -281,3 +281,17 @@ def test_doing_it_again_is_the_command_that_was_given() -> None:
     text = page.render(assemble("r", campaign, stages), written_at=START, events_sha256="ab" * 32)
     assert command in text and "testbed run" not in text
     assert "testbed run smoke --env local --set seed=42" in render()
+
+
+@pytest.mark.parametrize("state", ["lost", "cancelled"])
+def test_a_run_that_was_interrupted_says_so_once_and_how_to_take_it_up_again(state: str) -> None:
+    campaign, stages = sent_alone()
+    stages["telemetry"].pop()  # it did not come to tell what it had sent
+    why = "killed by signal 9" if state == "lost" else "cancelled"
+    end = {"state": state, "verdict": "invalid" if state == "lost" else None, "reason": why}
+    next(item for item in campaign if item["type"] == "stage.finished").update(end)
+    campaign[-1] |= {"verdict": end["verdict"], "reason": f"not assessed: stage telemetry: {state}"}
+    report = assemble("0199aaaa", campaign, stages)
+    said = [text for _, text in words.reasons(report)]
+    assert said == ["Stage telemetry lost: killed by signal 9" if state == "lost" else "Stage telemetry cancelled"]
+    assert "testbed data resume 0199aaaa" in page.render(report, written_at=START, events_sha256="ab" * 32)
