@@ -38,6 +38,7 @@ SCENARIO = "production-day"
 LONG_S, SHORT_S = 60, 20
 AWAY_S, PAUSED_S = 5.0, 10.0
 _ROOM = "64m"
+_AUDIT_S = 900.0  # Tempo gives a trace at a time
 Kill = tuple[str, float]
 """(of what moment, as a share of the run's time). slice: as soon as a request is under way."""
 
@@ -163,7 +164,7 @@ def _interrupt(run: Run, rng: random.Random) -> None:
     if (code := run.end()) != 130:
         raise AssertionError(f"an interrupted run ended with {code}, not 130: {run.said[-400:]}")
     run.notes["end_s"] = round(time.monotonic() - began, 1)
-    done = run.testbed.command("--json", "data", "audit", "last")
+    done = run.testbed.command("--json", "data", "audit", "last", timeout=_AUDIT_S)
     if done.returncode:
         raise AssertionError(f"what was sent by then: {done.stdout[-600:]} {done.stderr[-200:]}")
     run.start("data", "resume", "last")
@@ -174,7 +175,7 @@ def _terminate(run: Run, rng: random.Random) -> None:
     run.wait_until(rng.uniform(0.2, 0.8) * run.case.lasts_s)
     os.kill(run.generator(), signal.SIGTERM)
     run.end()
-    done = run.testbed.command("--json", "data", "audit", "last")
+    done = run.testbed.command("--json", "data", "audit", "last", timeout=_AUDIT_S)
     if done.returncode:
         raise AssertionError(f"what was sent by then: {done.stdout[-600:]} {done.stderr[-200:]}")
     run.start("data", "resume", "last")
@@ -333,7 +334,7 @@ def _healthy(testbed: Testbed) -> bool:
 def _judge(run: Run, seed: tuple[str, ...], result: Result) -> list[str]:
     """The audit of it, against what a dry run says that there is."""
     wrong, began = [], time.monotonic()
-    done = run.testbed.command("--json", "data", "audit", "last")
+    done = run.testbed.command("--json", "data", "audit", "last", timeout=_AUDIT_S)
     result.figures["audit_s"] = round(time.monotonic() - began, 1)
     if done.returncode:
         wrong.append(f"data audit ended with {done.returncode}")

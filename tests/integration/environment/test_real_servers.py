@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import time
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,18 +14,26 @@ from typing import Any
 
 import pytest
 
+from observastack.ingest.sinks.grpc import Channel
+from runners.datagen.scenario import load_scenario
+from runners.datagen.world import World
 from runners.environment import service
 from runners.environment.host import binaries, processes, secrets
 from runners.environment.host.supervisor import Control
+from runners.ledger.identity import Identity
+from runners.ledger.items import Span
 from runners.lib import proc
 from runners.lib.errors import NotReady, UsageError
 from runners.lib.files import read_json
 from runners.lib.home import Environment, Home
+from runners.wire.stores import PrometheusSink
+from tests.integration.datagen.stage import SCENARIO
 from tests.integration.environment.test_local import assert_gone, wait_for
 
 pytestmark = [pytest.mark.environment, pytest.mark.timeout(180)]
 
 NAME = "local"
+EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 PROGRAMS = {
     "prometheus": ["prometheus"], "alertmanager": ["alertmanager", "prometheus-alertmanager"], "loki": ["loki"],
     "tempo": ["tempo"],
@@ -101,6 +110,42 @@ def test_up_again_changes_nothing(stack: Stack) -> None:
     again = service.up(home, NAME, stores="real", only=list(PROGRAMS))
     assert again.changed == 0
     assert {item["name"]: item["pid"] for item in again.status["services"]} == before
+
+
+def test_what_happened_yesterday_is_taken_in_and_found_by_its_time(stack: Stack, tmp_path: Path) -> None:
+    """Though newer things are there already: past days may be filled in."""
+    _, environment, done = stack
+    urls, ports = done.status["urls"], read_json(environment.state)["ports"]
+    (tmp_path / "quick.yaml").write_text(SCENARIO)
+    scenario = load_scenario(tmp_path / "quick.yaml")
+    start_ns = time.time_ns() - 86_400 * 10**9
+    world = World(scenario, Identity("yesterday", scenario.tenants), 7, start_ns, 2.0)
+    wait_for(lambda: ask(f"{urls['prometheus']}/api/v1/query?query=up")["data"]["result"])
+    prometheus, tempo = PrometheusSink(urls["prometheus"]), Channel(f"127.0.0.1:{ports['tempo_otlp']}", 10)
+    wanted = set()
+    for tick in range(world.ticks + 1):
+        for batch in world.batches(tick):
+            if batch.signal == "metrics" and batch.tenant == 0:
+                assert prometheus.send(world.parcel(batch, wire="remote_write")).status == 204
+            if batch.signal == "traces" and batch.tenant == 0:
+                body = bytes(world.parcel(batch).body)
+                assert tempo.unary(EXPORT, body, {"x-scope-orgid": "acme"})[0] == 0
+        wanted |= {one.trace_id.hex() for one in world.slice(0, "traces", tick) if isinstance(one, Span)}
+    prometheus.close()
+    second = start_ns // 10**9
+    query = urllib.parse.urlencode({"query": '{__name__=~"process.thread.count"}', "time": second + 3})
+    assert ask(f"{urls['prometheus']}/api/v1/query?{query}")["data"]["result"]
+
+    urllib.request.urlopen(f"{urls['tempo']}/flush", timeout=20).close()
+    times = f"start={second - 1}&end={second + 10}"
+    search = urllib.request.Request(f"{urls['tempo']}/api/search?{times}&limit=1000", headers={"X-Scope-OrgID": "acme"})
+
+    def found() -> set[str]:
+        with urllib.request.urlopen(search, timeout=5) as answer:
+            return {one["traceID"].rjust(32, "0") for one in json.loads(answer.read()).get("traces") or ()}
+
+    assert wanted
+    wait_for(lambda: found() == wanted)
 
 
 def test_prometheus_sees_the_others_and_the_alertmanager(stack: Stack) -> None:
