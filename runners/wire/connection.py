@@ -89,7 +89,7 @@ class Connection:
             opened = self._connect()
             try:
                 self._send(opened, head.encode("latin-1"), body)
-            except (BrokenPipeError, ConnectionResetError) as broken:
+            except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError) as broken:
                 return self._early(broken)
             self._due = monotonic() + self._timeout_s
             return self._reply()

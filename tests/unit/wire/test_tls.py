@@ -30,6 +30,10 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_POST(self) -> None:
+        if self.path == "/unwilling":  # closes with the body unread
+            self.close_connection = True
+            self.wfile.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 4\r\n\r\nmuch")
+            return
         self.server.seen.append(self.rfile.read(int(self.headers["Content-Length"])))
         self.send_response(200)
         self.send_header("Content-Length", "0")
@@ -90,6 +94,17 @@ def test_a_trusted_certificate_is_written_to(
         assert isinstance(reply, Reply) and reply.status == 200
     connection.close()
     assert server.seen == [b"small", large]
+
+
+def test_a_refusal_before_the_body_was_read_is_the_answer(
+    server: _Server, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    connection = Connection(f"https://127.0.0.1:{server.server_port}", 20)
+    for _ in range(2):
+        reply = connection.post("/unwilling", bytes(64 << 20), {})
+        assert isinstance(reply, Reply), reply.error
+        assert (reply.status, reply.content) == (413, b"much")
 
 
 def test_another_one_is_told_nothing(server: _Server) -> None:
