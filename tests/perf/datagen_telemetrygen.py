@@ -14,10 +14,11 @@ from collections.abc import Iterator
 
 from runners.ledger.items import Signal
 from runners.wire.http import Compression, HttpSink
+from tests.perf._plain import Plain
 from tests.perf._sending import send
 from tests.perf._shop import Shop
 from tests.perf._sink import settled, sink
-from tests.perf._telemetrygen import Plain, children_s, peer, peer_whole, telemetrygen
+from tests.perf._telemetrygen import children_s, peer, peer_whole, telemetrygen
 from tests.perf.harness import Round, case, cpu_of
 
 _ROUNDS = 11
