@@ -61,7 +61,8 @@ class Progress:
                 took = "" if begun is None else f" in {format_duration(event['ts'] - begun)}"
                 word = event["verdict"] if event["state"] == "finished" else event["state"]
                 told = event["reason"] == self._told.get(str(stage))  # by the test that found it
-                why = f": {one_line(event['reason'])}" if event["reason"] not in (None, "", word) and not told else ""
+                reason = one_line(event["reason"] or "").removeprefix(f"{word}: ")
+                why = f": {reason}" if event["reason"] not in (None, "", word) and not told else ""
                 again = " · tried again" if event.get("retry") else ""
                 return f"{_MARKS.get(event['verdict'], '?')} {stage} {word}{took}{why}{again}"
             case "gate":

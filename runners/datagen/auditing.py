@@ -259,10 +259,11 @@ def text(found: Audit) -> str:
         return "\n".join([*lines, *(f"  {line}" for line in found.reason.splitlines())])
     lines += [f"  {signal:<8} {sentence(found, signal)}" for signal in _ITEMS]
     for gap in found.gaps[:20]:
-        lines.append(
-            f"  gap      {gap.items:,} {_ITEMS[gap.signal]} of {gap.tenant}, from {_moment(gap.start)} to {_moment(gap.end)} UTC"
-            f" ({gap.end - gap.start:.1f} s): {gap.why}"
-        )
+        what = _ITEMS[gap.signal] if gap.items != 1 else _ITEMS[gap.signal].removesuffix("s")
+        when = f"at {_moment(gap.start)} UTC"
+        if gap.end - gap.start >= 0.05:
+            when = f"from {_moment(gap.start)} to {_moment(gap.end)} UTC ({gap.end - gap.start:.1f} s)"
+        lines.append(f"  gap      {gap.items:,} {what} of {gap.tenant}, {when}: {gap.why}")
     if len(found.gaps) > 20:
         lines.append(f"  and {len(found.gaps) - 20} more gaps (--json has them all)")
     lines += [f"  said     {_said(one)}" for one in found.said[:_MOST_SAID]]

@@ -91,6 +91,7 @@ def reasons(report: Report) -> list[tuple[str, str]]:
                 f"{test.id} {test.outcome.replace('_', ' ')}" + (f" ({test.message})" if test.message else "")
                 for test in failed[:3]
             )
+            detail = detail.removeprefix(f"{how}: ")
             found.append((stage.verdict or "invalid", what + (f": {detail}" if detail not in ("", how) else "")))
     listed = ("failed: ", "not assessed: stage ", "not assessed: gate ", "cancelled")  # what stands above in more words
     if report.reason and not (found and report.reason.startswith(listed)):

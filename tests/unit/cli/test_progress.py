@@ -171,3 +171,8 @@ def test_the_last_words_name_what_comes_next_with_the_run(tmp_path: Path) -> Non
     )
     stopped = replace(ended, code=130, state="cancelled", verdict=None, reason="cancelled")
     assert conclude(Session(Home(tmp_path)), stopped).lower().count("cancelled") == 1
+
+
+def test_a_stage_does_not_say_twice_that_it_failed(capsys: pytest.CaptureFixture[str]) -> None:
+    _, err = shown(capsys, STARTED, FINISHED | {"reason": "failed: audit.logs"})
+    assert err.splitlines()[-1].endswith("telemetry failed: audit.logs")

@@ -51,3 +51,11 @@ def test_what_sinks_said_is_told_the_most_frequent_first() -> None:
 def test_what_holds_for_all_signals_is_said_once() -> None:
     found = Audit("invalid", counts(), reason="the store cannot be read\n→ start it", tenants=("acme",))
     assert text(found) == "INVALID\n  the store cannot be read\n  → start it"
+
+
+def test_one_item_alone_was_lost_at_a_moment() -> None:
+    of = counts()
+    of["acme", "traces"].wrong["lost"] = 1
+    gap = Gap("traces", "acme", 1795701731.3, 1795701731.3, 1, None, "no cause known")
+    said = text(Audit("failed", of, (), (gap,), tenants=("acme",))).splitlines()
+    assert said[4] == "  gap      1 span of acme, at 2026-11-26 14:02:11.300 UTC: no cause known"

@@ -295,3 +295,10 @@ def test_a_run_that_was_interrupted_says_so_once_and_how_to_take_it_up_again(sta
     said = [text for _, text in words.reasons(report)]
     assert said == ["Stage telemetry lost: killed by signal 9" if state == "lost" else "Stage telemetry cancelled"]
     assert "testbed data resume 0199aaaa" in page.render(report, written_at=START, events_sha256="ab" * 32)
+
+
+def test_a_stage_does_not_say_twice_that_it_failed() -> None:
+    campaign, stages = tape(verdict="failed", lost=3)
+    end = next(item for item in campaign if item["type"] == "stage.finished" and item["stage_name"] == "audit")
+    end["reason"] = "failed: audit.logs"
+    assert ("failed", "Stage audit failed: audit.logs") in words.reasons(assemble("r", campaign, stages))
