@@ -189,11 +189,19 @@ def _axis(duration_s: float, width: int) -> tuple[str, str]:
     times = [" "] * (width + _COUNT)
     for quarter in (0, 4, 2, 1, 3):
         at = min(width - 1, width * quarter // 4)
-        label = format_duration(duration_s * quarter / 4) if quarter else "0"
+        label = _at(duration_s * quarter / 4, duration_s) if quarter else "0"
         if all(one == " " for one in times[max(0, at - 1) : at + len(label) + 1]):
             line[at] = "┴"
             times[at : at + len(label)] = label
     return "".join(line), "".join(times).rstrip()
+
+
+def _at(seconds: float, whole_s: float) -> str:
+    """A time on an axis: minutes and seconds along all of it, where its end is told so."""
+    if seconds < 60 <= whole_s:
+        minutes, rest = divmod(round(seconds), 60)
+        return f"{minutes:02d}:{rest:02d}"
+    return format_duration(seconds)
 
 
 def _wrapped(paragraph: str, width: int) -> list[str]:

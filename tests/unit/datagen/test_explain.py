@@ -137,3 +137,9 @@ def test_a_dry_run_counts_what_is_generated_and_this_machine_is_fast_enough(name
     assert len(parcels) == plan.requests
     assert abs(sum(len(parcel.body) for parcel in parcels) / plan.bytes_estimate - 1) < 0.05
     assert plan.busy < 0.7
+
+
+def test_the_times_of_an_axis_are_of_one_kind() -> None:
+    said = text(explain(scenario(), 0, duration_s=150), 100)
+    axis = said.splitlines()[next(at for at, line in enumerate(said.splitlines()) if "└" in line) + 1].split()
+    assert axis == ["0", "00:38", "01:15", "01:52", "02:30"]
