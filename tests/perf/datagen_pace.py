@@ -8,11 +8,13 @@ import resource
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from functools import cache
 from itertools import pairwise
 from statistics import median
 from typing import Any
 
+from tests.perf._awake import awake
 from tests.perf._sink import sink
 from tests.perf.harness import Round, case
 
@@ -45,16 +47,29 @@ def _run(scenario: str, to: str, *options: str) -> dict[str, Any]:
 
 
 @cache
-def _paced(quick: bool) -> dict[str, Any]:
-    """20,000 spans, 21,000 log records and 50,000 samples a second, each second at once, in requests of 4,000 at most, gzip."""
-    with sink() as to:
+def _paced(quick: bool, *, alone: bool = False) -> dict[str, Any]:
+    """20,000 spans, 21,000 log records and 50,000 samples a second, each second at once, in requests of 4,000 at most, gzip.
+
+    alone: nothing else is on the machine, which sleeps between the seconds."""
+    with sink() as to, nullcontext() if alone else awake():
         return _run(_PACED.format(seconds=3 if quick else 20), f"http://{to.address}", "paced")
 
 
 @case("datagen_paced", unit="of a core", at_most=0.10)
 def paced(quick: bool) -> Iterator[Round]:
+    """As beside a system under test."""
+    yield from _seconds(_paced(quick), quick)
+
+
+@case("datagen_paced_alone", unit="of a core")
+def paced_alone(quick: bool) -> Iterator[Round]:
+    """No bar: mostly what it costs to wake the machine."""
+    yield from _seconds(_paced(quick, alone=True), quick)
+
+
+def _seconds(of: dict[str, Any], quick: bool) -> Iterator[Round]:
     """Seconds of the run; the first two make most stencils and are left out."""
-    for before, after in pairwise(_paced(quick)["cpu"][1 if quick else 2 : -1]):
+    for before, after in pairwise(of["cpu"][1 if quick else 2 : -1]):
         yield Round(after - before)
 
 
