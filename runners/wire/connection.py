@@ -21,7 +21,8 @@ from runners.lib.errors import NotReady, UsageError
 from runners.wire.parcel import Answer
 
 _MAX_ANSWER, _READ = 1 << 20, 1 << 16
-_TOLD = 300
+TOLD = 300
+"""How much of what an answer says is kept, in characters."""
 _STATUS = re.compile(rb"HTTP/1\.(\d) ([1-9]\d{2})(?: |$|\r)")
 # How an answer is framed; looked for in a head in lower case.
 _LENGTH = re.compile(rb"\r\ncontent-length:([^\r\n]*)")
@@ -54,7 +55,7 @@ class Reply(NamedTuple):
     @property
     def text(self) -> str:
         """The beginning of what was said."""
-        return self.content[:_TOLD].decode("utf-8", "replace")
+        return self.content[:TOLD].decode("utf-8", "replace")
 
 
 class _Closed(ConnectionError):

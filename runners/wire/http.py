@@ -17,7 +17,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from runners.ledger.items import Signal
-from runners.wire.connection import Connection, Reply
+from runners.wire.connection import TOLD, Connection, Reply
 from runners.wire.otlp import PATHS
 from runners.wire.parcel import Answer, Parcel, Sink
 
@@ -68,13 +68,15 @@ class HttpSink(Sink):
         reply = self._connection.post(PATHS[parcel.batch.signal], packed, headers)
         if not isinstance(reply, Reply):
             return reply
-        if reply.status == 401 and self._forget is not None:
-            self._forget(parcel.tenant, headers[self._header].removeprefix(self._scheme).strip())
-        if not reply.ok:
-            return Answer(reply.status, 0, reply.retry_after_s, reply.text)
-        if not reply.content:
+        if reply.ok and not reply.content:
             return Answer(reply.status)  # nothing was left out
-        return _accepted(parcel, reply)
+        token = "" if self._bearer is None else headers[self._header].removeprefix(self._scheme).strip()
+        if reply.status == 401 and self._forget is not None:
+            self._forget(parcel.tenant, token)
+        if not reply.ok:
+            return Answer(reply.status, 0, reply.retry_after_s, _told(reply.content.decode("utf-8", "replace"), token))
+        answer = _accepted(parcel, reply)
+        return replace(answer, error=_told(answer.error, token)) if answer.error else answer
 
     def close(self) -> None:
         self._connection.close()
@@ -86,6 +88,11 @@ class HttpSink(Sink):
         if self._bearer is not None:
             headers[self._header] = f"{self._scheme} {self._bearer(parcel.tenant)}".strip()
         return headers
+
+
+def _told(said: str, token: str) -> str:
+    """The beginning of what was said, without the token: it is kept, and shown."""
+    return (said.replace(token, "…") if token else said)[:TOLD]
 
 
 def _accepted(parcel: Parcel, reply: Reply) -> Answer:

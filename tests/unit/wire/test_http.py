@@ -77,6 +77,30 @@ def test_without_a_token_nothing_is_sent_and_no_status_is_made_up(monkeypatch: p
     assert answer.error == "no token for tenant acme: acme may not log in"
 
 
+@pytest.mark.parametrize("room", [0, 280, 297, 5000])
+def test_a_token_that_an_answer_repeats_is_not_kept(monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+    """room: what stands before it; only the beginning of an answer is kept."""
+
+    def post(*_: Any) -> Reply:
+        return Reply(403, b"x" * room + b"not for 's3cr3t-token': Bearer s3cr3t-token", b"HTTP/1.1 403 Forbidden")
+
+    monkeypatch.setattr("runners.wire.http.Connection.post", post)
+    answer = HttpSink("http://127.0.0.1:1", lambda _: "s3cr3t-token").send(PARCEL)
+    assert answer.status == 403 and "s3" not in answer.error and len(answer.error) <= 300
+    assert room or answer.error == "not for '…': Bearer …"
+
+
+def test_a_token_that_a_partial_success_repeats_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = ExportLogsServiceResponse()
+    said.partial_success.rejected_log_records = 1
+    said.partial_success.error_message = "s3cr3t-token may write little" + "." * 1000
+    monkeypatch.setattr(
+        "runners.wire.http.Connection.post", lambda *_: Reply(200, said.SerializeToString(), b"HTTP/1.1 200 OK")
+    )
+    answer = HttpSink("http://127.0.0.1:1", lambda _: "s3cr3t-token").send(PARCEL)
+    assert answer.error.startswith("… may write little") and len(answer.error) <= 300
+
+
 @pytest.mark.parametrize("compression", ["gzip", "zstd", "none"])
 def test_the_ledgers_checksum_is_that_of_the_body_however_it_is_packed(compression: Compression) -> None:
     parcel = replace(PARCEL, body=b"some body " * 1000)
