@@ -21,8 +21,11 @@ from runners.lib.files import write_text
 REFUSALS = "refusals.jsonl"
 MOST_TEXTS = 8
 """Of one sink, signal and status; all further ones are counted together."""
+_MOST_KEPT = 200
+"""From so many kinds of answers on, new ones are counted without their words, and wait for the next time of writing."""
 _LONGEST = 300
 _EVERY_S = 1.0
+_NO_TIME = 1e11  # in the year 5138
 _Key = tuple[int, Signal, int, str]
 
 
@@ -60,7 +63,7 @@ class Refusals:
         with self._lock:
             new = _fold(self._found, Refusal(sink, signal, status, _plain(text), 1, at, at))
             self._told = False
-            if new or self._clock() - self._written > _EVERY_S:
+            if (new and len(self._found) <= _MOST_KEPT) or self._clock() - self._written > _EVERY_S:
                 self._write()
 
     def flush(self) -> None:
@@ -89,16 +92,17 @@ def read_own(folder: Path) -> list[Refusal]:
     try:
         lines = (folder / REFUSALS).read_text(encoding="utf-8").splitlines()
         return [_refusal(json.loads(line)) for line in lines]
-    except (OSError, ValueError, TypeError, AttributeError, KeyError):
+    except (OSError, ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError):
         return []
 
 
 def _refusal(told: Any) -> Refusal:
-    signal = SIGNALS[SIGNALS.index(told["signal"])]
+    signal, first, last = SIGNALS[SIGNALS.index(told["signal"])], float(told["first"]), float(told["last"])
+    if not 0 <= first <= last < _NO_TIME:
+        raise ValueError
     return Refusal(
-        int(told["sink"]), signal, int(told["status"]), _plain(str(told["text"])), int(told["attempts"]),
-        float(told["first"]), float(told["last"]),
-    )  # fmt: skip
+        int(told["sink"]), signal, int(told["status"]), _plain(str(told["text"])), int(told["attempts"]), first, last
+    )
 
 
 def _merged(of: Iterable[Refusal]) -> dict[_Key, Refusal]:
@@ -110,7 +114,9 @@ def _merged(of: Iterable[Refusal]) -> dict[_Key, Refusal]:
 
 def _fold(found: dict[_Key, Refusal], one: Refusal) -> bool:
     """Count it in. Is its text a new one?"""
-    if one.key not in found and sum(key[:3] == one.key[:3] and key[3] != "" for key in found) >= MOST_TEXTS:
+    if one.key not in found and (
+        len(found) >= _MOST_KEPT or sum(key[:3] == one.key[:3] and key[3] != "" for key in found) >= MOST_TEXTS
+    ):
         one = one._replace(text="")
     before = found.get(one.key)
     found[one.key] = one if before is None else before._replace(

@@ -36,17 +36,21 @@ def write_json(path: Path | str, document: Any, *, sync: bool = True, tmp: str =
 
 
 def write_text(path: Path, text: str, *, mode: int = 0o600, owner: str | None = None) -> None:
-    """Replace the file by the text: a reader sees the old one or the new one. owner: a user's name; its group comes along."""
+    """Replace the file by the text, in UTF-8: a reader sees the old one or the new one. owner: a user's name; its group comes along."""
     temporary = path.with_name(path.name + ".new")
     temporary.unlink(missing_ok=True)  # of a writer that was killed; or a link, laid by the user whose folder this is
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(fd, "w") as file:
-        file.write(text)
-        os.fchmod(fd, mode)
-        if owner:
-            account = pwd.getpwnam(owner)
-            os.fchown(fd, account.pw_uid, account.pw_gid)
-    temporary.rename(path)
+    try:
+        with os.fdopen(fd, "w", encoding="utf-8") as file:
+            file.write(text)
+            os.fchmod(fd, mode)
+            if owner:
+                account = pwd.getpwnam(owner)
+                os.fchown(fd, account.pw_uid, account.pw_gid)
+        temporary.rename(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def _write_all(fd: int, data: bytes) -> int:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -92,12 +96,47 @@ def test_a_resumed_run_goes_on_counting_and_shards_are_counted_in(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    "there", ["", "no json", "[]", '{"sink": 0}', '{"sink": 0, "signal": "smells", "status": 1, "text": "", "attempts": 1, "first": 0, "last": 0}']
+    "there", ["", "no json", "[]", '{"sink": 0}', '{"sink": 0, "signal": "smells", "status": 1, "text": "", "attempts": 1, "first": 0, "last": 0}',
+        '{"sink": Infinity, "signal": "logs", "status": 1, "text": "", "attempts": 1, "first": 0, "last": 0}',
+        '{"sink": 0, "signal": "logs", "status": 1, "text": "", "attempts": 1, "first": 0, "last": 1e300}', "[" * 100_000]
 )  # fmt: skip
 def test_what_cannot_be_read_says_nothing(tmp_path: Path, there: str) -> None:
     assert read_refusals(tmp_path) == []
     (tmp_path / REFUSALS).write_text(there)
     assert read_refusals(tmp_path) == []
+
+
+def test_a_sink_of_many_statuses_fills_no_disk(tmp_path: Path) -> None:
+    found = Refusals(tmp_path)
+    for number in range(2_400):
+        found.add(0, "logs", 200 + number % 800, f"line {number} " + "x" * 1000, float(number))
+    found.flush()
+    read = read_refusals(tmp_path)
+    assert sum(one.attempts for one in read) == 2_400
+    assert (tmp_path / REFUSALS).stat().st_size < 500_000
+
+
+def test_words_are_kept_whatever_the_users_locale_is(tmp_path: Path) -> None:
+    code = "import sys, pathlib; from runners.ledger.refusals import Refusals; Refusals(pathlib.Path(sys.argv[1])).add(0, 'logs', 400, 'zu gro\\xdf \\ufffd', 1.0)"
+    plain = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, env=os.environ | plain)
+    assert [one.text for one in read_refusals(tmp_path)] == ["zu groß \ufffd"]
+
+
+def test_a_disk_that_is_full_keeps_no_half_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Refusals(tmp_path)
+    found.add(0, "logs", 400, "first", 1.0)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fchmod", full)
+    found.add(0, "logs", 400, "second", 2.0)
+    assert [path.name for path in tmp_path.iterdir()] == [REFUSALS]
+    assert [one.text for one in read_refusals(tmp_path)] == ["first"]
+    monkeypatch.undo()
+    found.flush()
+    assert {one.text for one in read_refusals(tmp_path)} == {"first", "second"}
 
 
 def test_a_folder_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
