@@ -91,10 +91,12 @@ class Delivery:
     def submit(self, parcel: Parcel, stop: Stop) -> bool:
         """Queue a parcel, waiting for room. Raises what a sender thread died of.
 
-        False when `stop` was set first, or when the sink has been given up: nothing more will be sent.
+        False when `stop` was set first, when this was closed, or when the sink has been given up: nothing more will be sent.
         """
         while not stop.is_set() and not self.gave_up:
             self._raise()
+            if self._abort.is_set():
+                return False
             try:
                 self._queue.put(parcel, timeout=0.1)
                 return True
@@ -127,18 +129,16 @@ class Delivery:
         sender that waits for an answer is left behind after a moment: its thread dies with the process.
         """
         self._abort.set()
-        self._dismiss()
+        self._wake_next()
         deadline = time.monotonic() + _LEFT_BEHIND_S
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
         self._raise()
 
-    def _dismiss(self) -> None:
-        """Wake the sender threads that wait for something to send: each passes the word on to the next."""
-        while not self._queue.empty():
-            with suppress(queue.Empty):
-                self._queue.get_nowait()
-        self._queue.put_nowait(None)
+    def _wake_next(self) -> None:
+        """Wake a sender thread that waits for something to send; it ends, and wakes the next one. A full queue wakes it, too."""
+        with suppress(queue.Full):
+            self._queue.put_nowait(None)
 
     def _raise(self) -> None:
         if self._failure is not None:
@@ -149,7 +149,6 @@ class Delivery:
             while not self._abort.is_set():
                 parcel = self._queue.get()
                 if parcel is None:
-                    self._queue.put_nowait(None)
                     break
                 try:
                     self._deliver(sink, parcel)
@@ -159,6 +158,7 @@ class Delivery:
             self._failure = error
             self._abort.set()
         finally:
+            self._wake_next()
             sink.close()
 
     def _deliver(self, sink: Sink, parcel: Parcel) -> None:
@@ -177,6 +177,7 @@ class Delivery:
             answer = sink.send(parcel)
             outcome, again = judge(answer)
             if outcome is Outcome.UNKNOWN and self._abort.is_set():
+                best = Outcome.UNKNOWN  # as the row says, which stays open
                 break
             took_us = (time.monotonic_ns() - began) // 1000
             away_since = self._away(outcome)

@@ -155,7 +155,8 @@ def _unwritable(path: Path, error: OSError) -> TestbedError:
 
 def _append(file: FileIO, data: bytes, path: Path) -> None:
     try:
-        if file.write(data) != len(data):
+        if file.closed or file.write(data) != len(data):
+            file.close()  # what another sender would write behind it could not be read
             raise OSError(errno.ENOSPC, "it was written in part only")
     except OSError as error:
         raise TestbedError(f"cannot write: {error.strerror}", file=path) from None

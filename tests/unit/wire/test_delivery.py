@@ -281,6 +281,71 @@ def test_what_was_on_its_way_when_patience_ended_is_unknown(ledger: LedgerWriter
     assert counts["sent", "logs"] == 10
 
 
+def test_an_attempt_that_ends_without_answer_after_the_patience_is_unknown_whatever_was_refused_before(
+    ledger: LedgerWriter,
+) -> None:
+    gate = threading.Event()
+
+    class Slow(Scripted):
+        def send(self, parcel: Parcel) -> Answer:
+            answer = super().send(parcel)
+            if answer is LOST:
+                gate.wait(10)
+            return answer
+
+    sink, ended = Slow(FULL, LOST), list[Outcome]()
+    delivery = Delivery(lambda: sink, ledger, Policy(1, 8, 5), lambda _p, outcome: ended.append(outcome))
+    assert delivery.submit(parcel(), threading.Event())
+    wait_for(lambda: len(sink.keys) == 2, 5)
+    closing = threading.Thread(target=delivery.close)
+    closing.start()
+    wait_for(delivery._abort.is_set, 5)
+    gate.set()
+    closing.join(5)
+    ledger.close()
+    (fate,) = fates(read_attempts(ledger.folder)).values()
+    assert (fate.outcome, ended) == (Outcome.UNKNOWN, [Outcome.UNKNOWN])
+    assert dict(delivery.take_counts()) == {("sent", "logs"): 10, ("unknown", "logs"): 10}
+
+
+def test_a_source_that_waits_for_room_is_freed_when_all_is_closed(ledger: LedgerWriter) -> None:
+    before, gate, never = threading.active_count(), threading.Event(), threading.Event()
+
+    class Stuck(Scripted):
+        def send(self, parcel: Parcel) -> Answer:
+            gate.wait(10)
+            return super().send(parcel)
+
+    delivery = Delivery(lambda: Stuck(OK), ledger, Policy(1, 1, 5))
+    assert all(delivery.submit(parcel(tick), never) for tick in range(2))  # one is on its way, one waits
+    freed: list[bool] = []
+    source = threading.Thread(target=lambda: freed.append(delivery.submit(parcel(9), never)))
+    source.start()
+    delivery.close()
+    gate.set()
+    source.join(5)
+    assert freed == [False]
+    wait_for(lambda: threading.active_count() == before, 5)
+    ledger.close()
+    assert len(list(read_attempts(ledger.folder))) == 1
+    assert threading.active_count() == before
+
+
+def test_when_one_sender_dies_the_others_end_too(ledger: LedgerWriter) -> None:
+    before = threading.active_count()
+
+    class Mortal(Scripted):
+        def send(self, parcel: Parcel) -> Answer:
+            raise TestbedError("cannot write")
+
+    delivery = Delivery(lambda: Mortal(OK), ledger, Policy(4, 8, 5))
+    assert delivery.submit(parcel(), threading.Event())
+    wait_for(lambda: threading.active_count() == before, 5)
+    assert threading.active_count() == before
+    with pytest.raises(TestbedError, match="cannot write"):
+        delivery.close()
+
+
 def test_a_ledger_that_cannot_be_written_stops_the_source(ledger: LedgerWriter) -> None:
     sink = Scripted(OK)
     delivery = Delivery(lambda: sink, ledger, Policy(1, 2, 5))

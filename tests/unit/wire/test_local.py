@@ -36,6 +36,27 @@ def test_what_a_disk_took_in_part_is_not_acknowledged(tmp_path: Path) -> None:
         sink.send(SMALL)
 
 
+def test_nothing_is_acknowledged_behind_what_a_disk_took_in_part(tmp_path: Path) -> None:
+    """Another sender, when there is room again: what it wrote could not be read."""
+
+    class OnceFull(FileIO):
+        written = 0
+
+        def write(self, data: bytes) -> int:  # type: ignore[override]
+            self.written += 1
+            return super().write(data[:7] if self.written == 1 else data)
+
+    line, captures = FileSink(tmp_path / "out.jsonl"), CaptureSink(tmp_path)
+    captures.send(SMALL)
+    line._file = OnceFull(tmp_path / "out.jsonl", "ab")
+    ((path, _),) = captures._files.items()
+    captures._files[path] = OnceFull(path, "ab")
+    for sink in (line, captures):
+        for _ in range(2):
+            with pytest.raises(TestbedError, match="in part only"):
+                sink.send(SMALL)
+
+
 def test_what_was_captured_is_what_was_sent_apart_by_tenant_and_signal(tmp_path: Path) -> None:
     sink = CaptureSink(tmp_path / "new" / "folder")
     bodies = [bytes([number]) * number for number in range(1, 40)]
