@@ -186,6 +186,8 @@ class LiveRun:
         for item in fields.get("stages") or ({"name": name} for name in fields.get("plan", ())):
             view = self._stage(str(item.get("name")))
             view.suite = str(item.get("suite", ""))
+            if len(fields.get("stages") or ()) == 1 and (asked := item.get("duration_s")) is not None:
+                self.planned_s = float(asked)  # of a run of one suite that is known; of a campaign its last runs tell
         for expr in fields.get("gates") or ():
             self.gates.setdefault(str(expr), GateView(str(expr)))
 

@@ -103,3 +103,13 @@ def test_no_order_of_events_and_no_missing_field_breaks_it(items: list[tuple[str
     for stage, kind, fields in items:
         live.feed(Happening(stage, kind, START, fields))
     assert live.revision == len(items)
+
+
+def test_a_run_of_one_suite_lasts_as_long_as_was_asked() -> None:
+    live = LiveRun("r")
+    stage = {"name": "smoke", "suite": "data", "duration_s": 30.0}
+    live.feed(Happening("", "run.started", START, {"campaign": "data generate smoke", "stages": [stage], "gates": []}))
+    assert live.planned_s == 30
+    other = LiveRun("s")
+    other.feed(Happening("", "run.started", START, {"campaign": "smoke", "stages": [stage, stage | {"name": "b"}]}))
+    assert other.planned_s is None
