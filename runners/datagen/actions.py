@@ -128,7 +128,7 @@ def audit(context: Context) -> Verdict:
             Path(context.params["of"]["folder"]) / "artifacts" / "ledger",
             context.home,
             environment=str(context.spec["environment"]),
-            wait_s=_wait_s(context, auditing.WAIT_S),
+            wait_s=_wait_s(context),
             progress=context.log,
             stores=parse_stores([given] if isinstance(given, str) else given),
             shared=bool(context.params.get("single_tenant", False)),
@@ -230,9 +230,10 @@ def _shards(context: Context) -> int:
     return shards
 
 
-def _wait_s(context: Context, usual_s: float) -> float:
+def _wait_s(context: Context) -> float | None:
+    given = context.params.get("wait")
     try:
-        return parse_duration(context.params.get("wait", usual_s))
+        return None if given is None else parse_duration(given)
     except ValueError as error:
         raise FileError(f"stage {context.stage}: wait: {error}") from None
 

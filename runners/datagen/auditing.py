@@ -31,7 +31,8 @@ from runners.lib.files import read_json, write_json
 from runners.lib.home import Home
 from runners.target import open_target
 
-WAIT_S = 15.0
+WAIT_S, PAST_WAIT_S = 15.0, 180.0
+_PAST_NS = 3600 * 10**9  # what is older may be shown only once a store has flushed it
 _FLUSHING_S = 0.5
 _ITEMS: dict[Signal, str] = {"logs": "log records", "traces": "spans", "metrics": "samples"}
 _MOST_SAID = 5
@@ -112,12 +113,17 @@ def require_whole(folder: Path, header: Header) -> None:
         )  # fmt: skip
 
 
+def usual_wait_s(header: Header, now_ns: int) -> float:
+    """How long acknowledged items may stay invisible. It is not waited for what can be seen."""
+    return PAST_WAIT_S if header.start_ns + header.duration_s * 1e9 < now_ns - _PAST_NS else WAIT_S
+
+
 def audit_ledger(
-    folder: Path, home: Home, *, environment: str | None, wait_s: float = WAIT_S,
+    folder: Path, home: Home, *, environment: str | None, wait_s: float | None = None,
     progress: Callable[[str], None] = lambda _text: None, reader: Reader | None = None, honoured: bool = True,
     stores: Sequence[Store] = (), shared: bool = False, flush: bool = False,
 ) -> Audit:  # fmt: skip
-    """Read back and judge. environment: None means the one that was written to. reader: instead of the environment's
+    """Read back and judge. environment: None means the one that was written to. wait_s: None as `usual_wait_s` says. reader: instead of the environment's
     (honoured then says what its target promises). stores: read these themselves; without any, those that the run wrote to
     itself, or its platform; shared: their tenants are one; flush: a Loki is told to flush first. Raises NotReady when there is no
     readable ledger; a store that cannot be read gives an audit with the verdict invalid."""
@@ -139,10 +145,11 @@ def audit_ledger(
     def outages() -> list[Outage]:
         return outages_of(told for number in _numbers(header, asked) for told in read_attempts(folder, number))
 
+    patience_s = usual_wait_s(header, time.time_ns()) if wait_s is None else wait_s
     numbers = _numbers(header, asked)
     said = [one for one in read_refusals(folder) if one.signal in numbers.get(one.sink, ())]
     common: dict[str, Any] = {
-        "wait_s": wait_s, "tick_s": world.tick_ns / 1e9, "faults": faults, "outages": outages, "progress": progress,
+        "wait_s": patience_s, "tick_s": world.tick_ns / 1e9, "faults": faults, "outages": outages, "progress": progress,
         "said": said,
     }  # fmt: skip
     try:
@@ -150,7 +157,7 @@ def audit_ledger(
             return compare(world, attempts, reader, honoured=honoured, **common)
         if asked:
             opened = open_stores(asked, world, attempts, shared=shared, flush=flush)
-            deadline = time.monotonic() + wait_s
+            deadline = time.monotonic() + patience_s
             try:
                 while True:
                     # What a store is written twice under one key, it cannot know; nor show.

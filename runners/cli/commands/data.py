@@ -78,7 +78,9 @@ def register(commands: Commands) -> None:
     )  # fmt: skip
     audit.add_argument("of", metavar="RUN|LEDGER", help="a run (unique prefix, last, last~1) or a ledger's folder")
     audit.add_argument(
-        "--wait", metavar="TIME", default="15s", help="how long acknowledged items may stay invisible (default: 15s)"
+        "--wait",
+        metavar="TIME",
+        help="how long acknowledged items may stay invisible (default: 15s, for what is hours old 3m)",
     )
     audit.add_argument(
         "--from", dest="stores", metavar="STORE", action="append", default=[],
@@ -278,8 +280,9 @@ def _audit(session: Session, args: argparse.Namespace) -> int:
     folder = find_ledger(session.home.runs, args.of)
     with LiveLine(session) as doing:
         found = audit_ledger(
-            folder, session.home, environment=session.env, wait_s=_duration("--wait", args.wait), progress=doing,
-            stores=stores, shared=args.single_tenant, flush=args.flush,
+            folder, session.home, environment=session.env, progress=doing,
+            wait_s=None if args.wait is None else _duration("--wait", args.wait), stores=stores,
+            shared=args.single_tenant, flush=args.flush,
         )  # fmt: skip
     if args.findings:
         write_findings(Path(args.findings), found.findings)

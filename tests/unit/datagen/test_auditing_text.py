@@ -6,7 +6,8 @@ from runners.audit.causes import phrase
 from runners.audit.gaps import Gap
 from runners.audit.judge import Counts
 from runners.audit.run import Audit
-from runners.datagen.auditing import text
+from runners.datagen.auditing import text, usual_wait_s
+from runners.ledger.header import Header
 from runners.ledger.items import SIGNALS, Signal
 from runners.ledger.refusals import Refusal
 
@@ -59,3 +60,10 @@ def test_one_item_alone_was_lost_at_a_moment() -> None:
     gap = Gap("traces", "acme", 1795701731.3, 1795701731.3, 1, None, "no cause known")
     said = text(Audit("failed", of, (), (gap,), tenants=("acme",))).splitlines()
     assert said[4] == "  gap      1 span of acme, at 2026-11-26 14:02:11.300 UTC: no cause known"
+
+
+def test_a_store_gets_minutes_to_show_what_is_hours_old_and_seconds_for_all_else() -> None:
+    header = Header("run", "local", "x", "x", "0" * 64, 0, 10**18, 60.0, ("acme",), "0")
+    assert usual_wait_s(header, 10**18 + 90 * 10**9) == 15
+    assert usual_wait_s(header, 10**18 + (60 + 3600) * 10**9) == 15
+    assert usual_wait_s(header, 10**18 + (61 + 3600) * 10**9) == 180
