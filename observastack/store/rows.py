@@ -25,6 +25,10 @@ COLUMNS: dict[Signal, tuple[str, ...]] = {
     "metrics": ("ts", "id", "series_id", "value", "int_value"),
 }  # fmt: skip
 
+_STALE = b"\x7f\xf0\0\0\0\0\0\x02"
+STALE: float = struct.unpack(">d", _STALE)[0]
+"""In place of a value: the series has ended (Prometheus, model/value: StaleNaN). No other NaN has these bits. Whoever reads
+samples is not shown it."""
 COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 COPY_TRAILER = b"\xff\xff"
 NULL = b"\xff\xff\xff\xff"
@@ -97,6 +101,11 @@ def sample_row(ts: int, item: int, series: int, value: float, int_value: int | N
     if int_value is None:
         return _sample(5, 8, ts, 8, item, 8, series, 8, value, -1)
     return _sample_int(5, 8, ts, 8, item, 8, series, 8, value, 8, int_value)
+
+
+def is_stale(value: float) -> bool:
+    """Does it say that the series has ended?"""
+    return value != value and struct.pack(">d", value) == _STALE  # noqa: PLR0124 - quicker than math.isnan, of millions
 
 
 def whole_sample(row: bytes) -> bytes:

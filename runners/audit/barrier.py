@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from runners.audit.content import claim
 from runners.audit.reader import Reader
-from runners.audit.source import Source
+from runners.audit.source import Source, of_markers
 from runners.ledger.attempt import Batch, Outcome
 from runners.ledger.items import Item, Signal, moment
 from runners.ledger.reader import Fate
@@ -40,16 +40,19 @@ def wait_visible(
 
 
 def last_acknowledged(source: Source, fates: Mapping[Batch, Fate]) -> dict[tuple[str, Signal], Item]:
-    """The last item of the newest acknowledged request, for each tenant and signal that has one."""
+    """The last item of the newest acknowledged request that a store shows, for each tenant and signal that has one."""
     newest: dict[tuple[int, Signal], Batch] = {}
     for batch, fate in fates.items():
         key = (batch.tenant, batch.signal)
-        if fate.outcome is Outcome.ACKED and (key not in newest or (batch.tick, batch.part) > newest[key][2:]):
+        if fate.outcome is not Outcome.ACKED or (key in newest and (batch.tick, batch.part) <= newest[key][2:]):
+            continue
+        if not of_markers(source, batch):
             newest[key] = batch
     found: dict[tuple[str, Signal], Item] = {}
     for (tenant, signal), batch in newest.items():
         items = source.slice(tenant, signal, batch.tick)
-        own = [item for index, item in enumerate(items) if source.part_of(index, len(items)) == batch.part]
+        ended = source.ended(tenant, signal, batch.tick)
+        own = [item for index, item in enumerate(items) if source.part_of(index, len(items), ended) == batch.part]
         found[source.identity.tenants[tenant], signal] = own[-1]
     return found
 

@@ -140,7 +140,7 @@ class Census:
             order = np.argsort(numbers, kind="stable")
             numbers = numbers[order]
         sent, parts = None, self._parts[key]
-        part = self._source.part_of(np.arange(size), size)
+        part = self._source.part_of(np.arange(size), size, self._source.ended(*key))
         if size and len(parts) <= int(part[-1]):
             sent = np.isin(part, parts)
         found = self._numbers[key] = _Numbers(numbers, order, sent)

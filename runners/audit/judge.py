@@ -4,6 +4,8 @@
     unknown        may be there once
     rejected       must not be there
     partial(n)     all but n must be there
+    markers        of series that have ended: no store shows them, so nothing is said of them, whatever became of their request;
+                   what is shown in the place of one is corrupt
 
 Pure: it reads nothing and knows no platform. Items are looked at many at a time: who they are is found in columns (`census`),
 what they say is compared with the items made again. Memory is one byte per item seen and the items of a few ticks.
@@ -20,7 +22,7 @@ import numpy as np
 
 from runners.audit.census import Census, Integers, Located, Slice
 from runners.audit.content import Document, Pieces, claim, id_of, intact, marked
-from runners.audit.source import Source
+from runners.audit.source import Source, of_markers
 from runners.ledger.attempt import Batch, Outcome
 from runners.ledger.items import SIGNALS, TENANT_ATTRIBUTE, Histogram, Signal, moment
 from runners.ledger.mixing import U64
@@ -59,7 +61,7 @@ class Finding(NamedTuple):
 @dataclass
 class Counts:
     """Items of one tenant and signal. unseen: what the store cannot show; not_observable: acknowledged items of which
-    something cannot be seen."""
+    something cannot be seen; markers: those of these that say that a series has ended."""
 
     sent: int = 0
     acked: int = 0
@@ -68,6 +70,7 @@ class Counts:
     found: int = 0
     wrong: dict[Wrong, int] = field(default_factory=lambda: dict.fromkeys(WRONG, 0))
     not_observable: int = 0
+    markers: int = 0
     unseen: frozenset[Wrong] = frozenset()
 
     def add(self, other: Counts) -> None:
@@ -77,6 +80,7 @@ class Counts:
         self.unknown += other.unknown
         self.found += other.found
         self.not_observable += other.not_observable
+        self.markers += other.markers
         self.unseen |= other.unseen
         for name, number in other.wrong.items():
             self.wrong[name] += number
@@ -87,6 +91,7 @@ class Counts:
         return {
             "sent": self.sent, "acked": self.acked, "rejected": self.rejected, "unknown": self.unknown,
             "found": self.found, **wrong, "not_observable": self.not_observable,
+            **({"markers": self.markers} if self.markers else {}),
         }  # fmt: skip
 
 
@@ -137,7 +142,7 @@ class Judge:
         for key in self.census.slices():
             torn = self._whole(key)
             copies = self.census.copies(key)
-            part = self._source.part_of(np.arange(len(copies)), len(copies))
+            part = self._source.part_of(np.arange(len(copies)), len(copies), self._source.ended(*key))
             for number in self.census.parts(key):
                 first, end = np.searchsorted(part, (number, number + 1)).tolist()
                 self._settle(key, self._fates[Batch(*key, number)], first, copies[first:end], torn)
@@ -197,9 +202,14 @@ class Judge:
                     self._wrong("corrupt", key, index)
             return
         single: list[int] = []
+        markers = len(items) - self._source.ended(*key)
         shown: dict[int, Pieces] = {}
         for which, index in zip(located.which.tolist(), located.indexes.tolist(), strict=True):
             sent = items[index]
+            if index >= markers:
+                if self._once("corrupt", key, index):
+                    single.append(index)
+                continue
             if not isinstance(sent, Histogram):
                 single.append(index)
                 if not intact(documents[which], sent, sight):
@@ -250,6 +260,9 @@ class Judge:
         counts = self._counts[self._tenants[key[0]], key[1]]
         present = int(np.count_nonzero(copies))
         counts.found += present
+        if of_markers(self._source, fate.batch):
+            self._settle_markers(key, fate, counts, (first + np.flatnonzero(copies)).tolist())
+            return
         if fate.outcome is Outcome.ACKED:
             missing = len(copies) - present
         elif fate.outcome is Outcome.PARTIAL:
@@ -269,6 +282,17 @@ class Judge:
         for index in np.flatnonzero(copies > 1).tolist():
             self._duplicated(key, fate, first + index, int(copies[index]))
 
+    def _settle_markers(self, key: Slice, fate: Fate, counts: Counts, shown: Sequence[int]) -> None:
+        """Of a request of markers. shown: those in whose place something is."""
+        if fate.outcome in (Outcome.ACKED, Outcome.PARTIAL):
+            refused = fate.refused_items if fate.outcome is Outcome.PARTIAL else 0
+            hidden = max(0, fate.items - refused - len(shown))
+            counts.markers += hidden
+            if not counts.unseen:  # else all that was acknowledged is not observable in some way
+                counts.not_observable += hidden
+        elif fate.outcome is not Outcome.UNKNOWN:
+            self._name("stored_though_rejected", key, shown)
+
     def _duplicated(self, key: Slice, fate: Fate, index: int, number: int) -> None:
         explained = 0 if self._honoured else min(number - 1, max(0, fate.copies - 1))
         self._name("duplicated", key, [index] * (number - 1 - explained), number)
@@ -278,14 +302,17 @@ class Judge:
         for index in indexes:
             self._wrong(wrong, key, index, copies=copies)
 
-    def _once(self, wrong: Wrong, key: Slice, index: int, reader: str = "") -> None:
-        if (wrong, key, index, reader) not in self._told:
-            self._told.add((wrong, key, index, reader))
-            self._wrong(wrong, key, index, reader or None)
+    def _once(self, wrong: Wrong, key: Slice, index: int, reader: str = "") -> bool:
+        """Was it not said before?"""
+        if (wrong, key, index, reader) in self._told:
+            return False
+        self._told.add((wrong, key, index, reader))
+        self._wrong(wrong, key, index, reader or None)
+        return True
 
     def _wrong(self, wrong: Wrong, key: Slice, index: int, reader: str | None = None, *, copies: int = 0) -> None:
         items = self._source.slice(*key)
-        item, batch = items[index], Batch(*key, self._source.part_of(index, len(items)))
+        item, batch = items[index], Batch(*key, self._source.part_of(index, len(items), self._source.ended(*key)))
         self._add(Finding(wrong, key[1], self._tenants[key[0]], item.key(), moment(item), batch, reader, copies))
 
     def _forged(self, reader: str, signal: Signal, item: Document) -> None:

@@ -86,7 +86,8 @@ def require_fitting(world: World, folder: Path, attempts: Mapping[Batch, Fate]) 
         made: Sequence[Item] = ()
         if batch.tenant < len(world.tenants) and batch.tick <= world.ticks:
             items = world.slice(batch.tenant, batch.signal, batch.tick)
-            made = [item for index, item in enumerate(items) if world.part_of(index, len(items)) == batch.part]
+            ended = world.ended(*batch[:3])
+            made = [item for index, item in enumerate(items) if world.part_of(index, len(items), ended) == batch.part]
         times = [moment(item) for item in made] or [0]
         if (len(made), min(times), max(times)) != (fate.items, fate.first_time, fate.last_time):
             raise NotReady(
@@ -240,11 +241,13 @@ def sentence(found: Audit, signal: Signal) -> str:
     if silent := found.silent(signal):
         of = "" if len(silent) == len(found.tenants) else f" of {', '.join(silent)}"
         return f"no {_ITEMS[signal]}{of} were acknowledged: there is nothing to hold the platform to"
+    there = f"all {counts.acked - counts.markers:,} acknowledged {_ITEMS[signal]} are there"
+    ends = f"; {counts.markers:,} markers of series that ended are shown by no store" if counts.markers else ""
     if counts.unseen:
         hidden = [word for name, word in _HIDDEN.items() if name in counts.unseen]
         what = f"{', '.join(hidden[:-1])} and {hidden[-1]}" if len(hidden) > 1 else hidden[0]
-        return f"all {counts.acked:,} acknowledged {_ITEMS[signal]} are there; {what} cannot be seen in this store"
-    return f"all {counts.acked:,} acknowledged {_ITEMS[signal]} are there, exactly once"
+        return f"{there}; {what} cannot be seen in this store{ends}"
+    return f"{there}, exactly once{ends}"
 
 
 def _said(one: Refusal) -> str:

@@ -19,7 +19,8 @@ _ANY_START_NS = 10**18
 @dataclass(frozen=True)
 class Plan:
     """items: by signal, sentinels included, things sent twice on purpose counted once; requests: likewise; series: that a
-    store counts after the run; active_series: at a moment of it, when they are most; busy: seconds of processor time that a second of the busiest
+    store counts after the run; active_series: at a moment of it, when they are most; markers: those of the metrics' items that say
+    that a series has ended, which no store shows; busy: seconds of processor time that a second of the busiest
     tick takes here to be made, before compression."""
 
     items: dict[Signal, int]
@@ -31,12 +32,13 @@ class Plan:
     duration_s: float
     tenants: tuple[str, ...]
     busy: float = 0.0
+    markers: int = 0
 
     def to_json(self) -> dict[str, Any]:
         return {
             "items": self.items, "series": self.series, "active_series": self.active_series, "bytes_estimate": self.bytes_estimate,
             "duration_s": self.duration_s, "tenants": list(self.tenants), "requests": self.requests,
-            "resent": self.resent, "busy": round(self.busy, 3),
+            "resent": self.resent, "busy": round(self.busy, 3), "markers": self.markers,
         }  # fmt: skip
 
 
@@ -47,13 +49,14 @@ def count(scenario: Scenario, seed: int, duration_s: float | None = None, start_
     """
     world = World(scenario, Identity("dry-run", scenario.tenants), seed, start_ns, duration_s)
     items: dict[Signal, int] = dict.fromkeys(SIGNALS, 0)
-    requests = resent = most = busiest = 0
+    requests = resent = most = busiest = markers = 0
     for tick in range(world.ticks + 1):
         of_tick = 0
         for signal in SIGNALS:
             for tenant in range(len(world.tenants)):
                 items[signal] += (found := world.count(tenant, signal, tick))
                 of_tick += found * (signal != "metrics")
+                markers += world.ended(tenant, signal, tick)
         if of_tick > most and tick < world.ticks:
             most, busiest = of_tick, tick
         for batch in world.batches(tick):
@@ -69,6 +72,7 @@ def count(scenario: Scenario, seed: int, duration_s: float | None = None, start_
         world.ticks * world.tick_ns / 1e9,
         world.tenants,
         _busy(world, busiest, most),
+        markers,
     )
 
 

@@ -91,7 +91,7 @@ class Metrics(Strict):
     """interval: between two samples of a series, a multiple of the tick; cpus: logical CPUs of each host; histograms: of
     request durations, too; restart: how often each instance restarts, just after a report, so that its counters begin anew; series: how many
     a store counts at any moment, all tenants together, instead of as many as come of themselves; churn: share of those
-    added for it that are replaced by new ones, per time (share a second)."""
+    added for it that are replaced by new ones, per time (share a second); staleness: is it said, by a marker, that a series has ended?"""
 
     interval: Annotated[Seconds, Field(gt=0)] = 10.0
     cpus: Annotated[int, Field(ge=1, le=128)] = 4
@@ -99,6 +99,7 @@ class Metrics(Strict):
     restart: Annotated[Seconds, Field(gt=0)] | None = None
     series: Annotated[int, Field(ge=1, le=20_000_000)] | None = None
     churn: Annotated[float, BeforeValidator(_churn), Field(gt=0)] | None = None
+    staleness: bool = False
 
 
 class Logs(Strict):

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 
@@ -16,7 +17,9 @@ from runners.datagen.encode import Body, Encoder
 from runners.datagen.feasible import check_length, check_rate
 from runners.datagen.gauging import gauged
 from runners.datagen.loki_pushing import PushEncoder
+from runners.datagen.marking import MarkEncoder
 from runners.datagen.metering import MetricEncoder, Part
+from runners.datagen.model.endings import Endings
 from runners.datagen.model.filler import NAME as FILLER
 from runners.datagen.model.fleet import fleet, skews
 from runners.datagen.model.logs import logs, records
@@ -40,6 +43,7 @@ from runners.ledger.sight import WHOLE, Sight
 from runners.wire.frames import changes, lengths
 from runners.wire.parcel import Parcel, Wire, key_of, pack_parcel
 
+_Told = TypeVar("_Told")
 _SENTINEL_DELAY_NS = 1_000_000
 _KEPT_SERIES = 20_000
 _KEPT_SLICES, _KEPT_PARCELS = 24, 2  # of encoded ones few: memory that is written anew while it is in the cache
@@ -54,6 +58,8 @@ class _Tenant:
     reports: Reports
     metrics: MetricEncoder
     write: WriteEncoder
+    endings: Endings
+    marks: MarkEncoder
 
 
 class _Making:
@@ -94,7 +100,9 @@ class World:
             meter = Meter(seed, identity, number, stream, resources, roster=staff, gauging=gaugings[number])
             reports = Reports(meter, tuple(resource.service for resource in resources), start_ns)
             encoders = MetricEncoder(identity, number, resources), WriteEncoder(name, resources)
-            self._tenants.append(_Tenant(plan, resources, stream, meter, reports, *encoders))
+            endings = Endings(meter, staff, resources, told=file.metrics.staleness)
+            marks = MarkEncoder(name, resources)
+            self._tenants.append(_Tenant(plan, resources, stream, meter, reports, *encoders, endings, marks))
         self.encoder = Encoder(identity, [entry.fleet for entry in self._tenants], file.logs.mix)
         self._found: dict[tuple[object, ...], int | None] = {}
         self._before = [np.array(entry.schedule.cumulative, np.int64) for entry in self._tenants]
@@ -145,8 +153,12 @@ class World:
         if tick == self.ticks:
             return 1
         if signal == "metrics":
-            return entry.meter.count(tick)
+            return entry.meter.count(tick) + entry.endings.count(tick)
         return entry.stream.logs(tick) if signal == "logs" else entry.stream.spans(tick)
+
+    def ended(self, tenant: int, signal: Signal, tick: int) -> int:
+        """How many items of a slice, the last ones, are markers of series that have ended."""
+        return self._tenants[tenant].endings.count(tick) if signal == "metrics" and tick < self.ticks else 0
 
     def requests(self, tenant: int, tick: int) -> Requests:
         """The requests of a tick, in columns."""
@@ -164,13 +176,21 @@ class World:
 
     def parts(self, tenant: int, signal: Signal, tick: int) -> int:
         """Into how many requests the slice is cut."""
-        return -(-self.count(tenant, signal, tick) // self.scenario.file.delivery.max_items)
+        ended, most = self.ended(tenant, signal, tick), self.scenario.file.delivery.max_items
+        return -(-(self.count(tenant, signal, tick) - ended) // most) - (-ended // most)
 
-    def part_of(self, index: Index, items: int) -> Index:
+    def part_of(self, index: Index, items: int, ended: int = 0) -> Index:
         """Which request carries the item at this index, or at each of these, of a slice with `items` items: parts differ by
-        one at most."""
-        parts = -(-items // self.scenario.file.delivery.max_items)
-        return index * parts // items
+        one at most. ended: how many of these are markers; they go in requests of their own, after the others."""
+        most = self.scenario.file.delivery.max_items
+        told = items - ended
+        parts = -(-told // most)
+        if not ended:
+            return index * parts // items
+        of_markers = parts + (index - told) * -(-ended // most) // ended
+        if isinstance(index, int):
+            return of_markers if index >= told else index * parts // told
+        return np.where(index < told, index * parts // max(told, 1), of_markers)
 
     def parcel(self, batch: Batch, flags: Flag = Flag.NONE, wire: Wire = "otlp") -> Parcel:
         """One request, encoded; equal whenever and wherever it is made."""
@@ -204,32 +224,24 @@ class World:
         return entry.write.body if wire == "remote_write" else entry.metrics.body
 
     def _measured(self, tenant: int, tick: int, wire: Wire) -> list[Parcel]:
-        """All requests of metrics of a tick."""
-        body, reported = self.metric_encoder(tenant, wire), self.reported(tenant, tick)
-        total = sum(size for *_, size in reported)
-        requests = -(-total // self.scenario.file.delivery.max_items)
-        found, first = [], 0
-        for part in range(requests):
-            # The first index of the next part: index * parts // items, turned round.
-            end = -(-(part + 1) * total // requests)
-            inside: list[Part] = []
-            before = 0
-            for report, _, size in reported:
-                a, b = max(first - before, 0), min(end - before, size)
-                if a < b:
-                    inside.append((report, a, b))
-                before += size
-            (low, a, _), (high, _, b) = inside[0], inside[-1]
-            batch = Batch(tenant, "metrics", tick, part)
-            number = self._tenants[tenant].meter.number
-            found.append(
-                Parcel(
-                    batch, self.tenants[tenant], body(inside), key_of(self.identity.run, batch),
-                    Flag.NONE, end - first, number(low.ordinal, tick, a), number(high.ordinal, tick, b - 1), low.time,
-                    high.time,
-                )
-            )  # fmt: skip
-            first = end
+        """All requests of metrics of a tick: what is reported, then what has ended."""
+        entry, most, found = self._tenants[tenant], self.scenario.file.delivery.max_items, list[Parcel]()
+
+        def parcel(body: bytes, items: int, first: int, last: int, times: tuple[int, int]) -> None:
+            batch = Batch(tenant, "metrics", tick, len(found))
+            key = key_of(self.identity.run, batch)
+            found.append(Parcel(batch, self.tenants[tenant], body, key, Flag.NONE, items, first, last, *times))
+
+        body, number = self.metric_encoder(tenant, wire), entry.meter.number
+        reported = self.reported(tenant, tick)
+        for reports, items in _shared([(report, size) for report, _, size in reported], most):
+            (low, a, _), (high, _, b) = reports[0], reports[-1]
+            first, last = number(low.ordinal, tick, a), number(high.ordinal, tick, b - 1)
+            parcel(body(reports), items, first, last, (low.time, high.time))
+        mark = entry.marks.encoder(wire)
+        for endings, items in _shared([(ending, ending.size) for ending in entry.endings.at(tick)], most):
+            (early, a, _), (late, _, b) = endings[0], endings[-1]
+            parcel(mark(endings), items, early.number + a, late.number + b - 1, (early.time, late.time))
         return found
 
     def _encode(self, tenant: int, signal: Signal, tick: int, wire: Wire) -> Iterator[Parcel]:
@@ -287,6 +299,8 @@ class World:
             np.arange(meter.points(ordinal), dtype=np.uint64) + np.uint64(meter.number(ordinal, tick, 0))
             for ordinal in meter.reporting(tick)
         ]
+        for ending in entry.endings.at(tick):
+            reported.append(np.arange(ending.size, dtype=np.uint64) + np.uint64(ending.number))
         return np.concatenate(reported) if reported else np.zeros(0, np.uint64)
 
     def ticks_of(self, tenant: int, signal: Signal, numbers: U64) -> Integers:
@@ -314,14 +328,15 @@ class World:
         if time == sight.time(self.end_ns + _SENTINEL_DELAY_NS) and name == "testbed.sentinel" and ordinal == 0:
             return tenant, meter.number(0, self.ticks, 0)
         tick = (time + sight.resolution_ns - 1 - self.start_ns) // self.tick_ns - 1
-        if (
-            not 0 <= tick < self.ticks
-            or sight.time(meter.time(ordinal, tick)) != time
-            or not meter.reports(ordinal, tick)
-        ):
+        if not 0 <= tick < self.ticks or sight.time(meter.time(ordinal, tick)) != time:
             return None
-        index = self._series_index(tenant, ordinal, tick, name, attributes, labelled=sight.labels)
-        return None if index is None else (tenant, meter.number(ordinal, tick, index))
+        if meter.reports(ordinal, tick):
+            index = self._series_index(tenant, ordinal, tick, name, attributes, labelled=sight.labels)
+            if index is not None:
+                return tenant, meter.number(ordinal, tick, index)
+        # No store shows a marker: this one has made something of it.
+        found_at = self._tenants[tenant].endings.find(ordinal, tick, name, attributes, labelled=sight.labels)
+        return None if found_at is None else (tenant, found_at)
 
     def _series_index(
         self, tenant: int, ordinal: int, tick: int, name: str, attributes: dict[str, object], *, labelled: bool
@@ -346,7 +361,7 @@ class World:
         if tick == self.ticks:
             return [self._sentinel(tenant, signal)]
         if signal == "metrics":
-            return list(entry.meter.samples(tick))
+            return [*entry.meter.samples(tick), *entry.endings.markers(tick)]
         requests = entry.stream.tick(tick)
         if signal == "traces":
             return [*spans(requests, self.identity, tenant, entry.fleet)]
@@ -371,6 +386,24 @@ class World:
         number = entry.meter.number(0, self.ticks, 0)
         value = derive(self.seed, self.tenants[tenant], "sentinel") >> 24
         return Sample(number, resource, "testbed.sentinel", "1", "gauge", 0, time, value, {})
+
+
+def _shared(told: Sequence[tuple[_Told, int]], most: int) -> Iterator[tuple[list[tuple[_Told, int, int]], int]]:
+    """(what each request has of these, number of its items): (one, a, b) are its items a to b. told: each with its size."""
+    total = sum(size for _, size in told)
+    requests, first = -(-total // most), 0
+    for part in range(requests):
+        # The first index of the next part: index * parts // items, turned round.
+        end = -(-(part + 1) * total // requests)
+        inside: list[tuple[_Told, int, int]] = []
+        before = 0
+        for one, size in told:
+            a, b = max(first - before, 0), min(end - before, size)
+            if a < b:
+                inside.append((one, a, b))
+            before += size
+        yield inside, end - first
+        first = end
 
 
 def _skews(file: ScenarioFile, seed: int, tenant: str, staff: Roster) -> tuple[int, ...]:

@@ -96,7 +96,7 @@ Instrument = Literal["gauge", "updown", "counter", "delta"]
 class Sample(NamedTuple):
     """One number data point. counter: cumulative monotonic sum; updown: cumulative sum; delta: monotonic delta sum.
 
-    start: when a sum's interval began (0 for a gauge).
+    start: when a sum's interval began (0 for a gauge). ended: it is a marker: its series has ended, and there is no value.
     """
 
     seq: int
@@ -108,6 +108,7 @@ class Sample(NamedTuple):
     time: int
     value: int | float
     attributes: Attributes
+    ended: bool = False
 
     def key(self) -> dict[str, Any]:
         """How a person finds it in the platform."""
@@ -128,7 +129,7 @@ class Histogram(NamedTuple):
 
     Classic: bounds, and counts of one bucket more; scale is None. Exponential: bucket i of counts holds what lies in
     (base^(offset+i), base^(offset+i+1)] with base = 2^(2^-scale), `zero` what is not above zero_threshold; no bounds.
-    total: how many were counted; sum: of their values.
+    total: how many were counted; sum: of their values. ended: it is a marker: its series have ended, and nothing was counted.
     """
 
     seq: int
@@ -147,6 +148,7 @@ class Histogram(NamedTuple):
     zero_threshold: float
     attributes: Attributes
     exemplars: tuple[Exemplar, ...] = ()
+    ended: bool = False
 
     def key(self) -> dict[str, Any]:
         """How a person finds it in the platform: by its count."""

@@ -16,7 +16,13 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord as LogMessage
-from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality, HistogramDataPoint, Metric
+from opentelemetry.proto.metrics.v1.metrics_pb2 import (
+    AggregationTemporality,
+    DataPointFlags,
+    HistogramDataPoint,
+    Metric,
+    ScopeMetrics,
+)
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource as ResourceMessage
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 
@@ -26,6 +32,8 @@ SCHEMA_URL = "https://opentelemetry.io/schemas/1.44.0"
 SCOPE = InstrumentationScope(name="testbed", version="1")
 PATHS: dict[Signal, str] = {"logs": "/v1/logs", "traces": "/v1/traces", "metrics": "/v1/metrics"}
 
+_NO_VALUE = DataPointFlags.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK
+"""The specification's equivalent of Prometheus' marker of a series that has ended."""
 _Item = TypeVar("_Item", Span, LogRecord, Point)
 
 
@@ -106,14 +114,18 @@ def encode_metrics(points: Iterable[Point]) -> bytes:
     for resource, group in _by_resource(points):
         entry = request.resource_metrics.add(schema_url=SCHEMA_URL)
         entry.resource.CopyFrom(resource_message(resource))
-        scope = entry.scope_metrics.add(scope=SCOPE)
-        for (name, unit, instrument), same in groupby(group, key=_metric_of):
-            metric = scope.metrics.add(name=name, unit=unit)
-            if instrument in ("histogram", "exponential"):
-                _histograms(metric, cast("Iterable[Histogram]", same))
-            else:
-                _points(metric, instrument, cast("Iterable[Sample]", same))
+        add_points(entry.scope_metrics.add(scope=SCOPE), group)
     return request.SerializeToString(deterministic=True)
+
+
+def add_points(scope: ScopeMetrics, points: Iterable[Point]) -> None:
+    """The metrics of these points, which are of one resource."""
+    for (name, unit, instrument), same in groupby(points, key=_metric_of):
+        metric = scope.metrics.add(name=name, unit=unit)
+        if instrument in ("histogram", "exponential"):
+            _histograms(metric, cast("Iterable[Histogram]", same))
+        else:
+            _points(metric, instrument, cast("Iterable[Sample]", same))
 
 
 def _metric_of(point: Point) -> tuple[str, str, str]:
@@ -142,6 +154,8 @@ def _histograms(metric: Metric, points: Iterable[Histogram]) -> None:
                 time_unix_nano=exemplar.time, as_double=exemplar.value, trace_id=exemplar.trace_id,
                 span_id=exemplar.span_id,
             )  # fmt: skip
+        if one.ended:
+            point.flags = _NO_VALUE
         point.attributes.extend(_attributes(one.attributes))
 
 
@@ -158,7 +172,9 @@ def _points(metric: Metric, instrument: str, samples: Iterable[Sample]) -> None:
         target = metric.sum.data_points
     for sample in samples:
         point = target.add(time_unix_nano=sample.time, start_time_unix_nano=sample.start)
-        if isinstance(sample.value, float):
+        if sample.ended:
+            point.flags = _NO_VALUE
+        elif isinstance(sample.value, float):
             point.as_double = sample.value
         else:
             point.as_int = sample.value

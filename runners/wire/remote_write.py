@@ -17,6 +17,8 @@ from runners.ledger.sight import labels
 from runners.wire.frames import field, varint
 
 PATH = "/api/v1/write"
+STALE: float = struct.unpack("<d", struct.pack("<Q", 0x7FF0_0000_0000_0002))[0]
+"""The NaN that says that a series has ended (Prometheus, model/value: StaleNaN)."""
 _SERIES = _LABELS = _NAME = b"\x0a"
 _SAMPLES = _TEXT = b"\x12"
 _VALUE = struct.Struct("<cd")
@@ -38,12 +40,12 @@ def encode_write(tenant: str, points: Iterable[Point]) -> bytes:
 def samples_of(tenant: str, point: Point) -> Iterator[tuple[dict[str, str], float]]:
     """(labels, value) of each sample that a data point becomes."""
     if isinstance(point, Sample):
-        yield labels_of(tenant, point), float(point.value)
+        yield labels_of(tenant, point), STALE if point.ended else float(point.value)
         return
     for one in shown(point):
         attributes = point.attributes if one.le is None else {**point.attributes, BOUND: one.le}
         named = {"__name__": point.name + one.suffix, "service": point.resource.service, "tenant": tenant}
-        yield labels(point.resource, attributes) | named, one.value
+        yield labels(point.resource, attributes) | named, STALE if point.ended else one.value
 
 
 def labels_of(tenant: str, sample: Sample) -> dict[str, str]:

@@ -28,11 +28,13 @@ Labels = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Series:
-    """labels and samples (times in ns, ascending) of one stored series."""
+    """labels and samples (times in ns, ascending) of one stored series; ends: times of its stale markers, ascending. What has
+    ended is not there until its next sample."""
 
     labels: Labels
     times: Sequence[int]
     values: Sequence[float]
+    ends: Sequence[int] = ()
 
 
 Vector = list[tuple[Labels, float]]
@@ -83,7 +85,9 @@ def _instant(selector: Selector, at_ns: int, series: Sequence[Series]) -> Vector
     vector: Vector = []
     for one in series:
         index = bisect_right(one.times, moment) - 1
-        if index >= 0 and one.times[index] > moment - LOOKBACK_NS:
+        if index < 0 or one.times[index] <= moment - LOOKBACK_NS:
+            continue
+        if bisect_right(one.ends, moment) == bisect_right(one.ends, one.times[index]):
             vector.append((one.labels, float(one.values[index])))
     return vector
 

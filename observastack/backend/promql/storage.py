@@ -14,6 +14,7 @@ from observastack.backend.promql.evaluate import LOOKBACK_NS, Data, Labels, Seri
 from observastack.backend.promql.nodes import Matcher, Op, Selector, TooMuch
 from observastack.backend.stores.ports import Tenant
 from observastack.store.labels import labels_of
+from observastack.store.rows import is_stale
 
 MAX_SERIES = 50_000
 MAX_SAMPLES = 2_000_000
@@ -35,8 +36,8 @@ async def load(
         window = LOOKBACK_NS if selector.range_ns is None else selector.range_ns
         first, last = start_ns - selector.offset_ns - window, end_ns - selector.offset_ns
         samples = await _samples(connection, tenant, list(matched), (first, last), room)
-        data[selector] = [Series(matched[key], times, values) for key, (times, values) in samples.items()]
-        room -= sum(len(times) for times, _ in samples.values())
+        data[selector] = [Series(matched[key], *found) for key, found in samples.items()]
+        room -= sum(len(times) + len(ends) for times, _, ends in samples.values())
     return data
 
 
@@ -103,8 +104,9 @@ def _labelled(tenant: Tenant, rows: Sequence[tuple[Any, ...]]) -> list[tuple[int
 
 async def _samples(
     connection: Connection, tenant: Tenant, series: list[int], window: tuple[int, int], room: int
-) -> dict[int, tuple[list[int], list[float]]]:
-    """Samples in (after, last] by series. A time that was stored twice counts once, as in Prometheus."""
+) -> dict[int, tuple[list[int], list[float], list[int]]]:
+    """Times and values of the samples in (after, last] by series, and when it ended. A time that was stored twice counts once,
+    as in Prometheus."""
     if not series:
         return {}
     cursor = connection.cursor(binary=True)
@@ -115,11 +117,13 @@ async def _samples(
     )
     if cursor.rowcount > room:
         raise TooMuch(f"the query reads more than {MAX_SAMPLES} samples")
-    found: dict[int, tuple[list[int], list[float]]] = {}
+    found: dict[int, tuple[list[int], list[float], list[int]]] = {}
     while rows := await cursor.fetchmany(BATCH):
         for key, ts, value in rows:
-            times, values = found.setdefault(key, ([], []))
-            if times and times[-1] == ts:
+            times, values, ends = found.setdefault(key, ([], [], []))
+            if is_stale(value):
+                ends.append(ts)
+            elif times and times[-1] == ts:
                 values[-1] = value
             else:
                 times.append(ts)

@@ -1,6 +1,7 @@
 """POST /api/v1/write (Prometheus remote write 1.0) as an OTLP metrics request: every series a gauge.
 
-Remote write does not say what kind of metric a series belongs to. Source: Prometheus Remote-Write 1.0 specification.
+Remote write does not say what kind of metric a series belongs to. Its stale marker, one NaN among many, is OTLP's flag
+no_recorded_value. Source: Prometheus Remote-Write 1.0 specification.
 """
 
 from __future__ import annotations
@@ -8,10 +9,11 @@ from __future__ import annotations
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
-from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, ScopeMetrics
+from opentelemetry.proto.metrics.v1.metrics_pb2 import DataPointFlags, Metric, ScopeMetrics
 
 from observastack.ingest.foreign.messages import WriteRequest
 from observastack.ingest.otlp import BadRequest, TooLarge
+from observastack.store.rows import is_stale
 
 TENANT_LABEL = "tenant"
 _MS = 10**6
@@ -59,7 +61,11 @@ def to_otlp(body: bytes, limit: int) -> bytes:
         for sample in series.samples:
             if not 0 <= sample.timestamp < 2**63 // _MS:
                 raise BadRequest("a timestamp lies outside 1970 to 2262")
-            point = metric.gauge.data_points.add(time_unix_nano=sample.timestamp * _MS, as_double=sample.value)
+            point = metric.gauge.data_points.add(time_unix_nano=sample.timestamp * _MS)
+            if is_stale(sample.value):
+                point.flags = DataPointFlags.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK
+            else:
+                point.as_double = sample.value
             point.attributes.extend(pairs)
     return request.SerializeToString()
 

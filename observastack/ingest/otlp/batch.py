@@ -102,7 +102,14 @@ def hashed_id(*parts: bytes) -> int:
     return int.from_bytes(digest.digest(), "big", signed=True)
 
 
-Tails = dict[bytes, "SeriesRow | str"]
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A data point with the flag no_recorded_value: its series has ended."""
+
+    series: SeriesRow
+
+
+Tails = dict[bytes, "SeriesRow | Ended | str"]
 
 
 class Dictionary:

@@ -3,6 +3,9 @@
 Metrics repeat the same series again and again, so a varint walker over the wire format, with the raw bytes of a point's
 attributes as key of its series, costs an eighth of a full parse. It knows the encoding that every common encoder
 writes (fields in order, small tags). Anything else it leaves to the parser, which is also the judge of what is malformed.
+
+A point with the flag no_recorded_value says that its series has ended: the specification's form of Prometheus' stale marker, and
+stored as that. Whatever value it has beside the flag is none.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from collections.abc import Iterable, Iterator
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.metrics.v1.metrics_pb2 import (
+    DataPointFlags,
     ExponentialHistogramDataPoint,
     HistogramDataPoint,
     Metric,
@@ -20,15 +24,16 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 )
 
 from observastack import defects
-from observastack.ingest.otlp.batch import Batch, Dictionary, Further, hashed_id
+from observastack.ingest.otlp.batch import Batch, Dictionary, Ended, Further, hashed_id
 from observastack.ingest.otlp.histograms import Shown, Unsound, classic, exponential
 from observastack.ingest.otlp.values import attributes, clean, to_json, trimmed
-from observastack.store.rows import INT64_MAX, ResourceRow, SeriesRow, sample_row, whole_sample
+from observastack.store.rows import INT64_MAX, STALE, ResourceRow, SeriesRow, sample_row, whole_sample
 
 GAUGE, SUM = 1, 2
 _EXACT = 2**53
 _MAX_NAME = 1024
 _NO_VALUE = "data point without a value"
+_NO_RECORDED_VALUE = DataPointFlags.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK
 _u64 = struct.Struct("<Q").unpack_from
 _f64 = struct.Struct("<d").unpack_from
 _i64 = struct.Struct("<q").unpack_from
@@ -67,12 +72,15 @@ def parse(body: bytes, tenant: int, dictionary: Dictionary, first_id: int) -> Ba
                         batch.reject(series)
                         continue
                     which = point.WhichOneof("value")
-                    if which is None:
+                    if which is None and not point.flags & _NO_RECORDED_VALUE:
                         batch.reject(_NO_VALUE)
                         continue
                     dictionary.use(series, batch)
-                    whole = point.as_int if which == "as_int" else None
-                    value = point.as_double if whole is None else float(whole)
+                    if point.flags & _NO_RECORDED_VALUE:
+                        whole, value = None, STALE
+                    else:
+                        whole = point.as_int if which == "as_int" else None
+                        value = point.as_double if whole is None else float(whole)
                     batch.rows.append(_row(point.time_unix_nano, item, series.series_id, value, whole))
                     item += 1
     return batch
@@ -122,10 +130,12 @@ def walk(body: bytes, tenant: int, dictionary: Dictionary, first_id: int) -> Bat
             series = tails.get(tail)
             if series is None:
                 series = tails[tail] = _new_tail(tail, header, kind, resource, dictionary)
-            if isinstance(series, str):
-                batch.reject(series)
-                continue
-            if value is None:
+            if not isinstance(series, SeriesRow):
+                if isinstance(series, str):
+                    batch.reject(series)
+                    continue
+                series, value, whole = series.series, STALE, None
+            elif value is None:
                 batch.reject(_NO_VALUE)
                 continue
             dictionary.use(series, batch)
@@ -297,7 +307,8 @@ def _histograms(metric: Metric, resource: ResourceRow, dictionary: Dictionary, b
         for number, (one, row) in enumerate(zip(shown, series, strict=True)):
             assert isinstance(row, SeriesRow)
             dictionary.use(row, batch)
-            encoded = _row(point.time_unix_nano, item, row.series_id, one.value, None)
+            value = STALE if point.flags & _NO_RECORDED_VALUE else one.value
+            encoded = _row(point.time_unix_nano, item, row.series_id, value, None)
             batch.rows.append(Further(encoded) if number else encoded)
             batch.further |= number > 0
             item += 1
@@ -309,7 +320,7 @@ def _parts(
 ) -> Iterator[tuple[NumberDataPoint, Metric]]:
     """Each sample as the point of a metric of its own."""
     for one in shown:
-        part = NumberDataPoint(attributes=point.attributes, flags=point.flags)
+        part = NumberDataPoint(attributes=point.attributes)
         if one.le is not None:
             part.attributes.add(key="le").value.string_value = one.le
         yield part, Metric(name=metric.name + one.suffix, unit=metric.unit, description=metric.description)
@@ -317,13 +328,14 @@ def _parts(
 
 def _new_tail(
     tail: bytes, header: bytes, kind: _Kind, resource: ResourceRow, dictionary: Dictionary
-) -> SeriesRow | str:
+) -> SeriesRow | Ended | str:
     """The series of a tail seen for the first time. Raises Unusual when the tail holds more than attributes and flags."""
     point = NumberDataPoint.FromString(tail)
     if point.time_unix_nano or point.start_time_unix_nano or point.exemplars or point.WhichOneof("value"):
         raise Unusual
     dictionary.learnt(len(tail))
-    return _series_of(point, Metric.FromString(header), kind, resource, dictionary)
+    series = _series_of(point, Metric.FromString(header), kind, resource, dictionary)
+    return Ended(series) if isinstance(series, SeriesRow) and point.flags & _NO_RECORDED_VALUE else series
 
 
 def _series_of(
@@ -332,8 +344,6 @@ def _series_of(
     """The series of a point, or why it is rejected."""
     if not metric.name or len(metric.name) > _MAX_NAME:
         return f"metric name must have 1 to {_MAX_NAME} characters"
-    if point.flags & 1:
-        return "data point with the flag no_recorded_value"
     name, unit = clean(metric.name), clean(metric.unit)
     labels = trimmed(to_json(attributes(point.attributes), ordered=True))
     type_, temporality, monotonic = kind

@@ -14,11 +14,13 @@ import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from opentelemetry.proto.metrics.v1.metrics_pb2 import NumberDataPoint
 
 from observastack.config import Config
 from observastack.ingest.foreign import snappy
 from observastack.ingest.foreign.messages import PushRequest, WriteRequest
 from observastack.store import log_record
+from observastack.store.rows import STALE
 from observastack.tests.gateway import Gateway, gauge, logs, point, running_gateway, spans, wait_for
 from observastack.tests.platform import Tokens, build_platform
 from observastack.tests.stores import Server, loki_server, prometheus_server, tempo_server
@@ -279,6 +281,30 @@ def test_remote_write_keeps_its_labels_and_gets_the_token_s_tenant(site: Site) -
     # What Prometheus refuses is a 400, which its clients do not send again.
     late = httpx.post(url, content=write_request(labels, (ms, 3.0)), headers=headers)
     assert (late.status_code, late.json()["error"]["code"]) == (400, "partly_rejected")
+
+
+@pytest.mark.parametrize("wire", ["otlp", "remote write"])
+def test_a_series_that_is_said_to_have_ended_is_gone_from_prometheus_at_once(site: Site, wire: str) -> None:
+    ms, name = time.time_ns() // 10**6 - 5000, f"ending_{wire[:4]}"
+
+    def shown(at_ms: int) -> list[str]:
+        query: dict[str, str | float] = {"query": name, "time": at_ms / 1000}
+        answer = httpx.get(f"{site.prometheus.url}/api/v1/query", params=query, timeout=20)
+        return [one["value"][1] for one in answer.raise_for_status().json()["data"]["result"]]
+
+    if wire == "otlp":
+        end = NumberDataPoint(time_unix_nano=(ms + 1000) * 10**6, flags=1)
+        for sent in (point(1.5, ts=ms * 10**6), end):
+            assert site.gateway.post("metrics", gauge(name, [sent]), site.token()).content == b""
+    else:
+        headers = {
+            "authorization": f"Bearer {site.token()}", "content-type": "application/x-protobuf",
+            "content-encoding": "snappy",
+        }  # fmt: skip
+        body = write_request({"__name__": name, "job": "node"}, (ms, 1.5), (ms + 1000, STALE))
+        assert httpx.post(f"{site.gateway.url}/api/v1/write", content=body, headers=headers).status_code == 204
+    assert (shown(ms + 999), shown(ms + 1000)) == (["1.5"], [])
+    assert list(site.series(f"{name}[5m]").values()) == [[(ms / 1000, "1.5")]]
 
 
 # Faults ---------------------------------------------------------------------------------------------------------------

@@ -386,13 +386,14 @@ def _describe(path: Path, plan: Plan) -> str:
 
     items = plan.items
     at_once = f", {plan.active_series:,} at once" if plan.active_series < plan.series else ""
+    markers = f", and {plan.markers:,} markers of series that end" if plan.markers else ""
     return "\n".join(
         (
             f"{path}",
             f"  duration   {format_duration(plan.duration_s)}, tenants {', '.join(plan.tenants)}",
             f"  logs       {items['logs']:,} records",
             f"  traces     {items['traces']:,} spans",
-            f"  metrics    {items['metrics']:,} samples of {plan.series:,} series{at_once}",
+            f"  metrics    {items['metrics'] - plan.markers:,} samples of {plan.series:,} series{at_once}{markers}",
             f"  requests   {plan.requests:,}, {plan.resent:,} of them sent again with the same key",
             f"  bytes      about {plan.bytes_estimate / 1e6:,.1f} MB before compression",
         )

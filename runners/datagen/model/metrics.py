@@ -117,8 +117,15 @@ class Meter:
 
     def since(self, ordinal: int, tick: int) -> int:
         """When an instance reported before this tick, or the beginning."""
-        before = self._reported_before(ordinal, tick)
+        before = self.reported_before(ordinal, tick)
         return self._stream.schedule.begins(self._born(ordinal)) if before is None else self.time(ordinal, before)
+
+    def reported_before(self, ordinal: int, tick: int) -> int | None:
+        """The tick of its last report before this one; None when there is none."""
+        for earlier in range(tick - 1, self._born(ordinal) - 1, -1):
+            if self.reports(ordinal, earlier):
+                return earlier
+        return None
 
     def time(self, ordinal: int, tick: int) -> int:
         """When it does: just after the tick's end, each instance a microsecond later than the one before."""
@@ -257,17 +264,11 @@ class Meter:
         """(instances,) ticks from these to the next one with which no report is under way."""
         return (np.arange(len(self._fleet)) + 1 - tick) % self._interval
 
-    def _reported_before(self, ordinal: int, tick: int) -> int | None:
-        for earlier in range(tick - 1, self._born(ordinal) - 1, -1):
-            if self.reports(ordinal, earlier):
-                return earlier
-        return None
-
     def durations(self, tick: int, reporting: Sequence[int]) -> Integers:
         """(instances, classes) nanoseconds since each instance last reported."""
         since = np.full(len(self._fleet), tick)
         for ordinal in reporting:
-            last = self._reported_before(ordinal, tick)
+            last = self.reported_before(ordinal, tick)
             since[ordinal] = self._born(ordinal) - 1 if last is None else last
         result = np.zeros((len(self._fleet), len(tables().classes)), np.int64)
         for earlier in range(int(since[list(reporting)].min()) + 1, tick + 1):

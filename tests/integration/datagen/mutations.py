@@ -14,6 +14,8 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+
 from tests.integration.datagen.platform import TENANTS, Platform, documents
 
 Row = dict[str, Any]
@@ -21,6 +23,7 @@ Line = tuple[str, str, str, str | None, str]
 """(wrong, signal, tenant, who can read it, key)."""
 
 OF_BATCHES = ("drop", "duplicate", "swap tenant", "truncate", "reorder")
+OF_MARKERS = ("unmark", "drop", "duplicate")
 OF_ITEMS = ("drop", "duplicate", "swap tenant", "flip content", "flip identity", "truncate", "reorder")
 
 
@@ -147,9 +150,11 @@ def truncate(item: Item, random: Random) -> bool:
 class Mutator(Platform):
     """applied: how often each mutation was; expected: the lines of findings that follow from it."""
 
-    def __init__(self, seed: int, *, batches: float = 0.15, items: float = 0.02) -> None:
+    def __init__(self, seed: int, *, batches: float = 0.15, items: float = 0.02, markers: float = 0.0) -> None:
         super().__init__()
-        self.seed, self.batches, self.items = seed, batches, items
+        self.seed, self.batches, self.items, self.markers = seed, batches, items, markers
+        self.unmarked: list[tuple[str, int]] = []
+        """(tenant, time) of the markers that were made points of."""
         self.applied: Counter[tuple[str, str, str]] = Counter()
         self.expected: Counter[Line] = Counter()
 
@@ -159,9 +164,36 @@ class Mutator(Platform):
                 return
             self.keys.add((tenant, key))
             random = Random(f"{self.seed}/{key[36:]}")  # without the run's id
+            if signal == "metrics" and self.markers:
+                body = self._unmark(tenant, body, random)
             self._store(tenant, signal, items_of(signal, documents(signal, body)), random)
 
+    def _unmark(self, tenant: str, body: bytes, random: Random) -> bytes:
+        """Make points of some of the markers of series that have ended, and have others be lost or there twice: the first is seen,
+        the others are not."""
+        request = ExportMetricsServiceRequest.FromString(body)
+        for entry in request.resource_metrics:
+            for metric in entry.scope_metrics[0].metrics:
+                kind = metric.WhichOneof("data")
+                points = getattr(metric, kind).data_points
+                for point in [each for each in points if each.flags & 1]:
+                    what = random.choice(OF_MARKERS) if random.random() < self.markers else ""
+                    if what == "unmark":
+                        point.flags = 0
+                        if kind in ("gauge", "sum"):
+                            point.as_int = 0
+                        self.unmarked.append((tenant, point.time_unix_nano))
+                    elif what == "drop":
+                        points.remove(point)
+                    elif what == "duplicate":
+                        points.add().CopyFrom(point)
+                    if what:
+                        self.applied["marker", what, "metrics"] += 1
+        return request.SerializeToString()
+
     def _store(self, tenant: str, signal: str, items: list[Item], random: Random) -> None:
+        if not items:
+            return  # of markers alone
         last = len(items) == 1 and "sentinel" in json.dumps(items[0].rows[0])
         readers = {tenant: items}
         if random.random() < self.batches and not last:

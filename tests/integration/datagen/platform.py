@@ -252,6 +252,8 @@ def _samples(body: bytes) -> Iterator[dict[str, Any]]:
             for metric in scope.metrics:
                 kind = metric.WhichOneof("data")
                 for point in getattr(metric, kind).data_points:
+                    if point.flags & 1:
+                        continue  # a marker of a series that has ended: nobody is shown it
                     attributes = _attributes(point.attributes)
                     for suffix, le, value in _values(kind, point):
                         yield {

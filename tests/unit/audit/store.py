@@ -13,7 +13,9 @@ from runners.ledger.shown import shown
 
 
 def documents(item: Item) -> list[dict[str, Any]]:
-    """An item as lines of the export: several of a histogram."""
+    """An item as lines of the export: several of a histogram, none of a marker."""
+    if isinstance(item, Sample | Histogram) and item.ended:
+        return []
     if not isinstance(item, Histogram):
         return [document(item)]
     found = []

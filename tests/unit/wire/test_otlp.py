@@ -109,8 +109,12 @@ def test_samples_read_back(samples: list[Sample]) -> None:
     for sent, (resource, metric, point) in zip(by_resource(samples), read, strict=True):
         assert same(attributes(resource.attributes), dict(sent.resource.attributes))
         assert same(attributes(point.attributes), dict(sent.attributes))
-        value = getattr(point, point.WhichOneof("value"))
-        assert value == sent.value and type(value) is type(sent.value)
+        assert point.flags == sent.ended
+        if sent.ended:  # there is none
+            assert point.WhichOneof("value") is None
+        else:
+            value = getattr(point, point.WhichOneof("value"))
+            assert value == sent.value and type(value) is type(sent.value)
         assert (metric.name, metric.unit, point.time_unix_nano) == (sent.name, sent.unit, sent.time)
         assert metric.WhichOneof("data") == ("gauge" if sent.instrument == "gauge" else "sum")
         if sent.instrument != "gauge":

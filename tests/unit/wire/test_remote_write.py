@@ -14,6 +14,7 @@ from runners.ledger.items import Resource, Sample
 from runners.wire.remote_write import encode_write, labels_of
 from tests.unit.datagen.worlds import world
 
+STALE = bytes.fromhex("020000000000f07f")
 keys = st.sampled_from(["a", "a.b", "a_b", "9x", "le", "tenant", "service", "__name__", "cpu.mode"])
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 samples = st.lists(
@@ -38,7 +39,12 @@ def decoded(body: bytes) -> list[tuple[tuple[tuple[str, str], ...], int, bytes]]
 def test_every_sample_is_there_under_its_labels(sent: list[Sample]) -> None:
     found = decoded(encode_write("acme", sent))
     expected = [
-        (tuple(sorted(labels_of("acme", one).items())), one.time // 10**6, struct.pack("<d", one.value)) for one in sent
+        (
+            tuple(sorted(labels_of("acme", one).items())),
+            one.time // 10**6,
+            STALE if one.ended else struct.pack("<d", one.value),
+        )
+        for one in sent
     ]
     assert sorted(found) == sorted(expected)
     for labels, *_ in found:

@@ -10,7 +10,7 @@ from observastack import defects
 from observastack.backend.database import Connection
 from observastack.backend.sources import SourceName
 from observastack.backend.stores.embedded.filters import Conditions, conditions, facet, severity_name
-from observastack.backend.stores.embedded.rows import tables
+from observastack.backend.stores.embedded.rows import shown, tables
 from observastack.backend.stores.embedded.slices import sliced
 from observastack.backend.stores.ports import (
     ERROR_SPANS,
@@ -79,7 +79,7 @@ def _statement(wanted: Counting, filters: Conditions) -> tuple[str, list[str]]:
     first, step = filters.bind(wanted.buckets.start), filters.bind(wanted.buckets.step)
     columns = [f"((s.ts - {first}) / {step})::int AS bucket", f"{_KEYS[wanted.source]} AS key"]
     columns += [f"{expressions[name]} AS f{place}" for place, name in enumerate(fields)]
-    where = f"s.ts >= %(first)s AND s.ts < %(last)s{filters.sql}"
+    where = f"s.ts >= %(first)s AND s.ts < %(last)s{filters.sql}{shown(wanted.source)}"
     if not defects.active("list_leak"):
         where = f"s.tenant_id = {filters.bind(wanted.tenant)} AND {where}"
     sets = ["(bucket, key)", *(f"(f{place})" for place in range(len(fields)))]

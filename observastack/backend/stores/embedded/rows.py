@@ -32,10 +32,20 @@ _SELECT: dict[SourceName, tuple[str, str]] = {
 }
 
 
+# Whoever reads samples is not shown markers of series that have ended (`store.rows.STALE`). Only a NaN is looked at closely.
+_SHOWN = {"metrics": " AND (s.value < 'NaN' OR float8send(s.value) <> '\\x7ff0000000000002')"}
+
+
+def shown(source: SourceName) -> str:
+    """What a condition on `s` must say besides."""
+    return _SHOWN.get(source, "")
+
+
 def select(source: SourceName, where: str, *, descending: bool, limit: str | None = None) -> str:
     """The statement for rows in (ts, id) order. where: a condition on `s` (and `x`, the series of a sample)."""
     columns, tables = _SELECT[source]
     direction = "DESC" if descending else "ASC"
+    where += shown(source)
     text = f"SELECT {columns} FROM {tables} WHERE {where} ORDER BY s.ts {direction}, s.id {direction}"  # noqa: S608 - no values, only this package's text
     return text if limit is None else f"{text} LIMIT {limit}"
 
