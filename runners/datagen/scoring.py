@@ -159,8 +159,13 @@ def text(found: Scored) -> str:
         f"  doubtful: {_named(one['labels'])}, which names no tenant: precision counts it as false"
         for one in said["doubtful_alerts"]
     ]
-    if said["explained"]:
-        lines.append(f"  {said['explained']} more alerts began while an anomaly lasted and count neither way")
+    if more := said["explained"]:
+        what = (
+            "1 more alert began while an anomaly lasted and counts"
+            if more == 1
+            else (f"{more} more alerts began while an anomaly lasted and count")
+        )
+        lines.append(f"  {what} neither way")
     lines.append(f"  read from {found.source}")
     return "\n".join(lines)
 
