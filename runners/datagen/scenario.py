@@ -141,7 +141,7 @@ class Delivery(Strict):
     """resend: share of acknowledged requests that are sent a second time with the same Idempotency-Key; faults: what else
     goes wrong on the way; compression: of OTLP, stores' own requests are snappy."""
 
-    max_items: Annotated[int, Field(ge=1, le=10_000)] = 4_000
+    max_items: Annotated[int, Field(ge=1, le=10_000)] = 3_500
     compression: Literal["gzip", "zstd", "none"] = "gzip"
     senders: Annotated[int, Field(ge=1, le=64)] = 4
     queue: Annotated[int, Field(ge=1, le=10_000)] = 64

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
 from runners.datagen.reading import parse_stores
-from runners.datagen.sinks import Place, parse_sinks
+from runners.datagen.scenario import read_scenario
+from runners.datagen.sinks import MOST_LINES, Place, parse_sinks
+from runners.datagen.world import World
+from runners.ledger.identity import identity
 from runners.lib.errors import UsageError
 
 
@@ -42,6 +46,26 @@ def test_standard_output_is_that_of_this_process() -> None:
     (place,) = parse_sinks(["stdout:"])
     assert place == Place("stdout", f"/proc/{os.getpid()}/fd/1")
     assert parse_sinks([place.text]) == (place,)
+
+
+def test_as_many_lines_as_loki_may_be_sent_at_once_fit_a_message_of_its_components() -> None:
+    """The longest there are: JSON of a shop in which every request fails, without the short debug records."""
+    text = b"""
+scenario: failing
+duration: 1s
+tick: 1s
+tenants: [{id: acme}]
+load: {requests: 600/s}
+errors: 100%
+logs: {formats: {json: 1}, debug: 1%, asides: true}
+"""
+    scenario = read_scenario(text, Path("failing.yaml"))
+    world = World(scenario, identity("0" * 26, scenario.tenants), 1, 1_790_000_000 * 10**9, None)
+    pushes = [world.parcel(batch, wire="loki") for batch in world.batches(0) if batch.signal == "logs"]
+    longest = max(len(push.body) / push.items for push in pushes)
+    passed_on = 1.03  # Loki packs each line anew
+    assert scenario.file.delivery.max_items <= MOST_LINES
+    assert longest * passed_on * MOST_LINES < 4 << 20
 
 
 def test_without_any_it_is_the_environments_own() -> None:
