@@ -142,7 +142,8 @@ class Throughput(LivePanel):
         seconds = sorted(second for of in live.written.values() for second in of)
         if not seconds:
             return sentences("○", "dim", "Nothing acknowledged yet")[1:]
-        last = min(last, max(seconds[-1] + 1, first + 20))
+        if live.over:  # the second in which it ended is whole; while it lasts, the present one is not yet
+            last = max(seconds[-1] + 1, first + 20)
         series, top = [], 0.0
         for (glyph, token), signal in zip(SERIES, SIGNALS, strict=False):
             of = live.written[signal]

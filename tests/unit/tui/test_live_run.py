@@ -11,6 +11,7 @@ from runners.lib.home import Home
 from tests.tape import START, write_run
 from tui.gateway import Happening
 from tui.live_gateway import LiveGateway
+from tui.screens.live import Throughput
 from tui.state.live_run import LiveRun
 
 
@@ -113,3 +114,18 @@ def test_a_run_of_one_suite_lasts_as_long_as_was_asked() -> None:
     other = LiveRun("s")
     other.feed(Happening("", "run.started", START, {"campaign": "smoke", "stages": [stage, stage | {"name": "b"}]}))
     assert other.planned_s is None
+
+
+def test_the_second_in_which_a_run_ended_is_drawn_the_present_one_not_before_it_is_over() -> None:
+    live = LiveRun("r")
+    stage = {"name": "smoke", "suite": "data"}
+    live.feed(Happening("", "run.started", START, {"campaign": "data generate smoke", "stages": [stage]}))
+    points = [("data.acked{signal=logs}", START + second, 100.0 + second) for second in range(40)]
+    live.feed(Happening("smoke", "metric.points", START + 39.2, {}, points=points))
+
+    def drawn() -> str:
+        return "\n".join("".join(piece[0] for piece in line) for line in Throughput._written(live, 100, 12))
+
+    assert "138/s" in drawn()
+    live.feed(Happening("", "run.finished", START + 39.4, {"state": "finished", "verdict": "passed"}))
+    assert "139/s" in drawn()
