@@ -10,6 +10,7 @@ from runners.report.timeline import verdict_sign
 
 _OUTCOME = {"detected": "passed", "late": "failed", "missed": "failed", "unseen": "invalid"}
 _MOST_FALSE = 40
+_DOUBTFUL = "it names no tenant: nobody can say what it was about"
 
 
 def finding(score: dict[str, Any]) -> str:
@@ -17,6 +18,8 @@ def finding(score: dict[str, Any]) -> str:
     if score.get("expected") is None or score["verdict"] == "invalid":
         return f"Nothing is claimed: {score.get('reason') or 'the alerts were not assessed'}."
     text = f"{score['detected']} of {score['expected']} alerts came in time, {score['false']} came without a cause"
+    if doubtful := score.get("doubtful"):
+        text += f", {doubtful} {'names' if doubtful == 1 else 'name'} no tenant"
     return f"{text}: recall {_share(score['recall'])}, precision {_share(score['precision'])}."
 
 
@@ -32,7 +35,8 @@ def section(score: dict[str, Any]) -> str:
     ]  # fmt: skip
     heads = ["What went wrong", "kind", "where", "alert", "within", "after", "result"]
     text = table("Alerts that were due", heads, rows, numeric=(4, 5)) if rows else ""
-    if false := score.get("false_alerts", []):
+    false = [*score.get("false_alerts", ()), *(one | {"reason": _DOUBTFUL} for one in score.get("doubtful_alerts", ()))]
+    if false:
         items = [
             [
                 safe(one["labels"].get("alertname", "?")),
@@ -41,7 +45,9 @@ def section(score: dict[str, Any]) -> str:
             ]
             for one in false[:_MOST_FALSE]
         ]  # fmt: skip
-        text += "<h3>False alerts</h3>" + table("False alerts", ["Alert", "labels", "at", "why it is false"], items)
+        text += "<h3>False alerts</h3>" + table(
+            "False alerts", ["Alert", "labels", "at", "why it counts as false"], items
+        )
         if len(false) > _MOST_FALSE:
             text += f'<p class="note">{len(false) - _MOST_FALSE} more in score.json.</p>'
     return text + f'<p class="note">Read from {safe(score["source"])}.</p>'

@@ -171,6 +171,15 @@ def test_alerts_that_were_due_are_told_one_by_one_and_false_ones_with_the_reason
     assert "alerts came" not in render()
 
 
+def test_alerts_that_name_no_tenant_are_told_since_precision_counts_them() -> None:
+    labels = {"alertname": "Watchdog", "severity": EVIL}
+    report = assemble("r", *scored(doubtful=1, precision=0.333, doubtful_alerts=[{"labels": labels, "at": START + 3}]))
+    text = page.render(report, written_at=START, events_sha256="ab" * 32)
+    assert "1 came without a cause, 1 names no tenant: recall 0.500, precision 0.333." in text
+    assert "Watchdog" in text and "nobody can say what it was about" in text and "<script>alert" not in text
+    assert "1 names no tenant" in markdown.render(report)
+
+
 def test_alerts_that_could_not_be_read_are_not_told_as_if_they_were() -> None:
     report = assemble("r", *scored(verdict="invalid", reason="the alerts cannot be read"))
     text = page.render(report, written_at=START, events_sha256="ab" * 32)
