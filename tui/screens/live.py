@@ -22,6 +22,11 @@ from tui.widgets.ring_log import RingLog
 WINDOW_S = 600  # a longer run shows its last ten minutes
 
 
+def _yet(live: LiveRun) -> str:
+    """Of what is not there: may it still come?"""
+    return "" if live.over else " yet"
+
+
 class LivePanel(Panel):
     """A panel over the followed run."""
 
@@ -168,7 +173,7 @@ class Throughput(LivePanel):
             rates.append(float(sum(p.count for p in points)) if points else None)
         values = [rate for rate in rates if rate is not None]
         if not values:
-            return sentences("○", "dim", "No request yet")[1:]
+            return sentences("○", "dim", f"No request{_yet(live)}")[1:]
         top = nice_top(max(values) * 1.1)
         assert live.started is not None
         plot = Plot(
@@ -212,7 +217,8 @@ class Latency(LivePanel):
             total = operation.last.total_p95 if operation.last else None
             series.append(Series(operation.name, glyph, token, values, latency(total)))
         if not everything:
-            return sentences("○", "dim", "No latency yet", "Users start when telemetry is steady.")[1:]
+            more = () if live.over else ("Users start when telemetry is steady.",)
+            return sentences("○", "dim", f"No latency{_yet(live)}", *more)[1:]
         low, high = (
             nice_limits(min(everything), max(everything))
             if self.logarithmic
@@ -250,7 +256,7 @@ class Operations(LivePanel):
 
     def of(self, live: LiveRun, cells: int, height: int) -> list[Line]:
         if not live.operations:
-            return sentences("○", "dim", "No operation yet")[1:]
+            return sentences("○", "dim", f"No operation{_yet(live)}")[1:]
         second = (
             max(max(operation.by_second, default=0) for operation in live.operations.values())
             if live.over
@@ -337,7 +343,7 @@ class Faults(LivePanel):
 
     def of(self, live: LiveRun, cells: int, height: int) -> list[Line]:
         if not live.faults:
-            return [[("  none injected yet", "dim")]]
+            return [[(f"  none injected{_yet(live)}", "dim")]]
         lines: list[Line] = []
         for fault in live.faults.values():
             if fault.reverted is None and not fault.failed:
