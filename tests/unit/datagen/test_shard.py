@@ -6,25 +6,35 @@ import pytest
 
 from runners.datagen.shard import Shard
 from runners.ledger.attempt import Batch
-from runners.wire.parcel import Parcel
-from tests.unit.datagen.worlds import world
+from runners.wire.parcel import CARRIES, Parcel, Wire
+from tests.unit.datagen.worlds import TEXT, world
+
+ENDING = (
+    TEXT.replace("cpus: 1", "cpus: 1, histograms: true, restart: 3s, series: 9000, churn: 20%/s, staleness: true")
+    + """
+anomalies: [{name: out, kind: deploy, target: {service: cart}, at: 1s, lasts: 3s}]
+"""
+)
 
 
-def made(shard: Shard) -> dict[Batch, Parcel]:
+def made(shard: Shard, text: str, wire: Wire) -> dict[Batch, Parcel]:
     """By a world of its own, as by a process of its own."""
-    of = world()
+    of = world(text=text)
     return {
-        batch: of.parcel(batch)
+        batch: of.parcel(batch, wire=wire)
         for tick in range(of.ticks + 1)
         for batch in of.batches(tick)
-        if shard.takes(batch.tenant, tick, len(of.tenants))
+        if shard.takes(batch.tenant, tick, len(of.tenants)) and batch.signal in CARRIES[wire]
     }
 
 
-@pytest.mark.parametrize("shards", [2, 5])
-def test_any_number_of_shards_makes_the_same_bytes(shards: int) -> None:
-    whole = made(Shard())
-    parts = [made(Shard(part, shards)) for part in range(shards)]
+@pytest.mark.parametrize(
+    ("shards", "text", "wire"),
+    [(2, TEXT, "otlp"), (5, TEXT, "otlp"), (2, ENDING, "otlp"), (5, ENDING, "otlp"), (2, ENDING, "remote_write")],
+)
+def test_any_number_of_shards_makes_the_same_bytes(shards: int, text: str, wire: Wire) -> None:
+    whole = made(Shard(), text, wire)
+    parts = [made(Shard(part, shards), text, wire) for part in range(shards)]
     assert all(parts)
     together: dict[Batch, Parcel] = {}
     for part in parts:
