@@ -33,7 +33,7 @@ def rounds(quick: bool) -> int:
 class Shop:
     """requests: a second, which is a tick; most: items of an export request."""
 
-    def __init__(self, *, requests: int = 1000, most: int = 4_000) -> None:
+    def __init__(self, *, requests: int = 1000, most: int = 3_500) -> None:
         text = _SCENARIO.format(requests=requests, most=most)
         self.world = World(read_scenario(text.encode(), Path("bench.yaml")), Identity("bench", ("acme",)), 1, START_NS)
         self._ticks = itertools.cycle(range(self.world.ticks))

@@ -48,7 +48,7 @@ def _run(scenario: str, to: str, *options: str) -> dict[str, Any]:
 
 @cache
 def _paced(quick: bool, *, alone: bool = False) -> dict[str, Any]:
-    """20,000 spans, 21,000 log records and 50,000 samples a second, each second at once, in requests of 4,000 at most, gzip.
+    """20,000 spans, 21,000 log records and 50,000 samples a second, each second at once, in requests of 3,500 at most, gzip.
 
     alone: nothing else is on the machine, which sleeps between the seconds."""
     with sink() as to, nullcontext() if alone else awake():
