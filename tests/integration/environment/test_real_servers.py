@@ -112,6 +112,31 @@ def test_up_again_changes_nothing(stack: Stack) -> None:
     assert {item["name"]: item["pid"] for item in again.status["services"]} == before
 
 
+def test_prometheus_sees_the_others_and_the_alertmanager(stack: Stack) -> None:
+    _, _, done = stack
+    url = done.status["urls"]["prometheus"]
+
+    def jobs() -> set[str]:
+        targets = ask(f"{url}/api/v1/targets")["data"]["activeTargets"]
+        return {target["labels"]["job"] for target in targets if target["health"] == "up"}
+
+    # Loki counts per tenant: one is made known to it.
+    push = urllib.request.Request(
+        f"{done.status['urls']['loki']}/loki/api/v1/push", method="POST",
+        data=json.dumps({"streams": [{"stream": {"a": "b"}, "values": [[str(time.time_ns()), "x"]]}]}).encode(),
+        headers={"X-Scope-OrgID": "acme", "Content-Type": "application/json"},
+    )  # fmt: skip
+    urllib.request.urlopen(push, timeout=5).close()
+    wait_for(lambda: jobs() == set(PROGRAMS))
+    about = f"{url}/api/v1/series?match[]=%7Babout_tenant%3D%22acme%22%7D"
+    wait_for(lambda: ask(about)["data"])
+    scraped = urllib.parse.quote('{tenant!="",job!=""}')
+    mine = ask(f"{url}/api/v1/series?match[]={scraped}")["data"]
+    assert mine == [], "the servers' own series must not look like a tenant's"
+    alertmanagers = ask(f"{url}/api/v1/alertmanagers")["data"]["activeAlertmanagers"]
+    assert [item["url"] for item in alertmanagers] == [f"{done.status['urls']['alertmanager']}/api/v2/alerts"]
+
+
 def test_what_happened_yesterday_is_taken_in_and_found_by_its_time(stack: Stack, tmp_path: Path) -> None:
     """Though newer things are there already: past days may be filled in."""
     _, environment, done = stack
@@ -146,30 +171,6 @@ def test_what_happened_yesterday_is_taken_in_and_found_by_its_time(stack: Stack,
 
     assert wanted
     wait_for(lambda: found() == wanted)
-
-
-def test_prometheus_sees_the_others_and_the_alertmanager(stack: Stack) -> None:
-    _, _, done = stack
-    url = done.status["urls"]["prometheus"]
-
-    def jobs() -> set[str]:
-        targets = ask(f"{url}/api/v1/targets")["data"]["activeTargets"]
-        return {target["labels"]["job"] for target in targets if target["health"] == "up"}
-
-    # Loki counts per tenant: one is made known to it.
-    push = urllib.request.Request(
-        f"{done.status['urls']['loki']}/loki/api/v1/push", method="POST",
-        data=json.dumps({"streams": [{"stream": {"a": "b"}, "values": [[str(time.time_ns()), "x"]]}]}).encode(),
-        headers={"X-Scope-OrgID": "acme", "Content-Type": "application/json"},
-    )  # fmt: skip
-    urllib.request.urlopen(push, timeout=5).close()
-    wait_for(lambda: jobs() == set(PROGRAMS))
-    about = f"{url}/api/v1/series?match[]=%7Babout_tenant%3D%22acme%22%7D"
-    wait_for(lambda: ask(about)["data"])
-    mine = ask(f"{url}/api/v1/series?match[]=%7Btenant!%3D%22%22%7D")["data"]
-    assert mine == [], "the servers' own series must not look like a tenant's"
-    alertmanagers = ask(f"{url}/api/v1/alertmanagers")["data"]["activeAlertmanagers"]
-    assert [item["url"] for item in alertmanagers] == [f"{done.status['urls']['alertmanager']}/api/v2/alerts"]
 
 
 def test_no_token_is_shown_by_the_alertmanager_or_on_a_command_line(stack: Stack) -> None:
