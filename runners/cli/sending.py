@@ -63,7 +63,7 @@ def summary(event: Event) -> str:
 def heard(event: Event) -> str:
     """Of an event `score`: which of the alerts that a run was due to raise came, and how soon."""
     said = event["document"]
-    text = f"{said['detected']} of {said['expected']} alerts in time, {said['false']} false ones"
+    text = f"{said['detected']} of {said['expected']} alerts in time, {said['false']} false"
     if said.get("doubtful"):
         text += f", {said['doubtful']} that name no tenant"
     figures = [f"{name} {said[name]:.3f}" for name in ("recall", "precision") if said[name] is not None]

@@ -102,14 +102,14 @@ HEARD = {
 @pytest.mark.parametrize(
     ("changed", "line"),
     [
-        ({}, "  score: 6 of 7 alerts in time, 1 false ones: recall 0.857, precision 0.857, after 64 s, 99 s at most\n"),
+        ({}, "  score: 6 of 7 alerts in time, 1 false: recall 0.857, precision 0.857, after 64 s, 99 s at most\n"),
         (
             {"detected": 0, "false": 0, "recall": 0, "precision": None, "time_to_detect_s": {"median": None}},
-            "  score: 0 of 7 alerts in time, 0 false ones: recall 0.000\n",
+            "  score: 0 of 7 alerts in time, 0 false: recall 0.000\n",
         ),
         (
             {"doubtful": 2, "recall": None, "precision": None, "time_to_detect_s": {"median": None}},
-            "  score: 6 of 7 alerts in time, 1 false ones, 2 that name no tenant\n",
+            "  score: 6 of 7 alerts in time, 1 false, 2 that name no tenant\n",
         ),
         ({"expected": None}, ""),
     ],
