@@ -3,7 +3,7 @@
     acknowledged   must be there exactly once
     unknown        may be there once
     rejected       must not be there
-    partial(n)     all but n must be there
+    partial(n)     all but n must be there; the n must not, unless an attempt without an answer may have stored them
     markers        of series that have ended: no store shows them, so nothing is said of them, whatever became of their request;
                    what is shown in the place of one is corrupt
 
@@ -267,7 +267,8 @@ class Judge:
             missing = len(copies) - present
         elif fate.outcome is Outcome.PARTIAL:
             missing = max(0, fate.items - fate.refused_items - present)
-            if (more := present - (fate.items - fate.refused_items)) > 0:
+            # An attempt without an answer, before it, may have stored what this one refused.
+            if not fate.unknown and (more := present - (fate.items - fate.refused_items)) > 0:
                 self._name("stored_though_rejected", key, (first + np.flatnonzero(copies))[-more:].tolist())
         elif fate.outcome is Outcome.UNKNOWN:
             missing = 0

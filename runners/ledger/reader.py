@@ -118,7 +118,7 @@ def fates(attempts: Iterable[tuple[Attempt, Settled]]) -> dict[Batch, Fate]:
 
 @dataclass(frozen=True)
 class Totals:
-    """Items by the fate of their request; sent is their sum. An item is counted once, however often it was sent."""
+    """Items by what is known of them; sent is their sum. An item is counted once, however often it was sent."""
 
     sent: int = 0
     acked: int = 0
@@ -133,7 +133,10 @@ def totals(of: Iterable[Fate]) -> Totals:
         if fate.outcome is Outcome.ACKED:
             acked += fate.items
         elif fate.outcome is Outcome.PARTIAL:
-            rejected += fate.refused_items
+            if fate.unknown:  # an attempt without an answer may have stored what the last one refused
+                unknown += fate.refused_items
+            else:
+                rejected += fate.refused_items
             acked += fate.items - fate.refused_items
         elif fate.outcome is Outcome.UNKNOWN:
             unknown += fate.items

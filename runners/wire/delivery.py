@@ -165,6 +165,7 @@ class Delivery:
         give_up = time.monotonic() + self._policy.give_up_s
         first = not parcel.flags & Flag.RESEND
         best: Outcome | None = None
+        uncertain = False
         number, pause = 0, _FIRST_PAUSE_S
         if self._abort.is_set() or self.gave_up:
             return  # never sent: the ledger has no row of it either
@@ -179,6 +180,7 @@ class Delivery:
             if outcome is Outcome.UNKNOWN and self._abort.is_set():
                 best = Outcome.UNKNOWN  # as the row says, which stays open
                 break
+            uncertain |= outcome is Outcome.UNKNOWN
             took_us = (time.monotonic_ns() - began) // 1000
             away_since = self._away(outcome)
             self._ledger.settle(row, Settled(outcome, answer.status, answer.rejected, took_us))
@@ -200,7 +202,7 @@ class Delivery:
             if self._abort.is_set():
                 break
         if first:
-            self._count_end(parcel, best or Outcome.UNKNOWN, answer.rejected)
+            self._count_end(parcel, best or Outcome.UNKNOWN, answer.rejected, uncertain=uncertain)
         self._done(parcel, best or Outcome.UNKNOWN)
 
     def _away(self, outcome: Outcome) -> float | None:
@@ -212,12 +214,13 @@ class Delivery:
                 self._away_since = time.monotonic()
             return self._away_since
 
-    def _count_end(self, parcel: Parcel, outcome: Outcome, refused: int) -> None:
+    def _count_end(self, parcel: Parcel, outcome: Outcome, refused: int, *, uncertain: bool) -> None:
+        """uncertain: may an attempt before the last one have stored what that refused?"""
         if outcome is Outcome.ACKED:
             self._count("acked", parcel, parcel.items)
         elif outcome is Outcome.PARTIAL:
             self._count("acked", parcel, parcel.items - refused)
-            self._count("rejected", parcel, refused)
+            self._count("unknown" if uncertain else "rejected", parcel, refused)
         elif outcome is Outcome.UNKNOWN:
             self._count("unknown", parcel, parcel.items)
         else:

@@ -3,7 +3,7 @@
     acknowledged   must be there exactly once
     unknown        may be there once
     rejected       must not be there
-    partial(n)     all but n must be there
+    partial(n)     all but n must be there; the n must not, unless an attempt without an answer may have stored them
 
 Pure: it reads nothing and knows no platform. Memory is one counter per item sent and the items of a few ticks.
 """
@@ -142,7 +142,7 @@ class PlainJudge:
             missing = len(copies) - present
         elif fate.outcome is Outcome.PARTIAL:
             missing = max(0, fate.items - fate.refused_items - present)
-            if (more := present - (fate.items - fate.refused_items)) > 0:
+            if not fate.unknown and (more := present - (fate.items - fate.refused_items)) > 0:
                 self._name(key, fate, "stored_though_rejected", [i for i, number in copies if number][-more:])
         elif fate.outcome is Outcome.UNKNOWN:
             missing = 0

@@ -55,6 +55,16 @@ def test_a_partial_success_holds_the_platform_to_the_rest() -> None:
         assert {name: n for (name, _, _), n in wrongs(judged(store, ledger)).items()} == expected
 
 
+def test_what_a_partial_success_refused_may_be_there_from_an_earlier_attempt_without_an_answer() -> None:
+    batch = some_batch()
+    items = requests()[batch]
+    ledger = all_acked() | {batch: fate(batch, Outcome.PARTIAL, refused_items=3, unknown=1, attempts=2, copies=2)}
+    for kept, expected in ((len(items) - 3, {}), (len(items) - 5, {"lost": 2}), (len(items), {})):
+        store = without(batch)
+        store.put(TENANTS[batch.tenant], "logs", items[:kept])
+        assert {name: n for (name, _, _), n in wrongs(judged(store, ledger)).items()} == expected
+
+
 def test_a_forged_item_of_a_request_that_was_never_sent_is_named() -> None:
     batch = some_batch()
     ledger = all_acked()

@@ -12,7 +12,7 @@ import pytest
 
 from runners.ledger.attempt import Batch, Flag, Outcome
 from runners.ledger.header import Header
-from runners.ledger.reader import fates, read_attempts
+from runners.ledger.reader import Totals, fates, read_attempts, totals
 from runners.ledger.refusals import read_refusals
 from runners.ledger.writer import LedgerWriter
 from runners.lib.errors import TestbedError
@@ -211,6 +211,12 @@ def test_a_sink_that_comes_back_is_waited_for_again(ledger: LedgerWriter) -> Non
 def test_a_partial_success_is_split(ledger: LedgerWriter) -> None:
     counts, _ = deliver(ledger, Scripted(Answer(200, 4)), parcel())
     assert counts == {("sent", "logs"): 10, ("acked", "logs"): 6, ("rejected", "logs"): 4}
+
+
+def test_what_a_partial_success_refused_after_an_attempt_without_an_answer_is_unknown(ledger: LedgerWriter) -> None:
+    counts, _ = deliver(ledger, Scripted(LOST, Answer(200, 4)), parcel())
+    assert counts == {("sent", "logs"): 10, ("acked", "logs"): 6, ("unknown", "logs"): 4}
+    assert totals(fates(read_attempts(ledger.folder)).values()) == Totals(sent=10, acked=6, unknown=4)
 
 
 def test_what_is_sent_again_on_purpose_is_not_counted_twice(ledger: LedgerWriter) -> None:
