@@ -6,7 +6,7 @@ What an answer means for the attempt (and whether it is tried again):
     429, 401                   refused: certainly not stored; again, after Retry-After
     never sent, for want of    refused, with status 0; again
     a token
-    no answer, 408, 5xx        unknown: it may have been stored; again, with the same key
+    no answer, 408, 5xx        unknown: it may have been stored; again, with the same key; so is a 429 that speaks of a part
     every other status         rejected: never again; where the sink says how many of the items, partial
 """
 
@@ -52,9 +52,9 @@ def judge(answer: Answer) -> tuple[Outcome, bool]:
         return (Outcome.PARTIAL if answer.rejected else Outcome.ACKED), False
     if answer.final:
         return Outcome.REJECTED, False
-    if answer.status in (401, 429) or not answer.sent:
+    if not answer.parted and (answer.status in (401, 429) or not answer.sent):
         return Outcome.REFUSED, True
-    if answer.status in (0, 408) or answer.status >= 500:
+    if answer.parted or answer.status in (0, 408) or answer.status >= 500:
         return Outcome.UNKNOWN, True
     return Outcome.REJECTED, False
 

@@ -76,7 +76,7 @@ def _encode(tenant: str, signal: Signal, items: Sequence[Item], wire: Wire) -> b
 class Answer:
     """status: of HTTP, 0 when there was none; rejected: how many items of those that were sent, when the others are
     stored; retry_after_s: as the sink asked; final: refused for good, whatever the status says elsewhere; sent: False when
-    the request never left."""
+    the request never left; parted: some of it may be stored, although it was refused for now."""
 
     status: int
     rejected: int = 0
@@ -84,6 +84,7 @@ class Answer:
     error: str = ""
     final: bool = False
     sent: bool = True
+    parted: bool = False
 
 
 class Sink(Protocol):

@@ -41,9 +41,11 @@ class LokiSink(Sink):
 
     def send(self, parcel: Parcel) -> Answer:
         reply = _post(self._connection, PUSH, parcel, _PROTOBUF | {"X-Scope-OrgID": parcel.tenant})
-        if not isinstance(reply, Reply) or reply.ok or reply.status != 400:
+        if not isinstance(reply, Reply) or reply.ok or reply.status not in (400, 429):
             return _plain(reply)
         told = reply.content.decode("utf-8", "replace")
+        if reply.status == 429:  # a distributor refuses the whole, an ingester lines of one stream
+            return replace(_plain(reply), parted=_IGNORED.search(told) is not None)
         left_out = sum(int(number) for pattern in (_IGNORED, _ERRORS) for number in pattern.findall(told))
         return _refused(reply, parcel, left_out or any(words in told for words in _LINE))
 

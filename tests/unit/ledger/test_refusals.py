@@ -95,6 +95,13 @@ def test_a_resumed_run_goes_on_counting_and_shards_are_counted_in(tmp_path: Path
     ]
 
 
+def test_what_shards_were_told_is_one_from_the_first_to_the_last(tmp_path: Path) -> None:
+    for number, at in enumerate((20.0, 10.0, 30.0)):
+        (folder := tmp_path / f"shard-{number}").mkdir()
+        Refusals(folder).add(0, "logs", 413, "too large", at)
+    assert read_refusals(tmp_path) == [Refusal(0, "logs", 413, "too large", 3, 10.0, 30.0)]
+
+
 @pytest.mark.parametrize(
     "there", ["", "no json", "[]", '{"sink": 0}', '{"sink": 0, "signal": "smells", "status": 1, "text": "", "attempts": 1, "first": 0, "last": 0}',
         '{"sink": Infinity, "signal": "logs", "status": 1, "text": "", "attempts": 1, "first": 0, "last": 0}',

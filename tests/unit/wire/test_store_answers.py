@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import cramjam
 import pytest
 
 from runners.ledger.attempt import Batch, Flag, Outcome
@@ -72,3 +74,36 @@ def test_a_refusal_of_a_part_names_one_that_can_be_or_is_a_refusal_of_all(
     answer = make("http://127.0.0.1:1").send(PARCEL)
     outcome, again = judge(answer)
     assert ((outcome, answer.rejected), again) == (meant, False)
+
+
+def test_a_refusal_for_now_of_some_lines_does_not_say_that_the_others_are_not_stored(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As an ingester refuses lines of a stream that is too fast; a distributor refuses a push as a whole."""
+    said = "Per stream rate limit exceeded (limit: 3MB/sec) while attempting to ingest, "
+    for told, outcome in (
+        (said + LEFT_OUT.format(3, 10), Outcome.UNKNOWN),
+        ("Ingestion rate limit exceeded for user acme (limit: 4194304 bytes/sec)", Outcome.REFUSED),
+    ):
+        reply = Reply(429, told.encode(), b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 3")
+        monkeypatch.setattr("runners.wire.stores.Connection.post", lambda *_, reply=reply: reply)
+        answer = LokiSink("http://127.0.0.1:1").send(PARCEL)
+        assert (judge(answer), answer.status, answer.retry_after_s) == ((outcome, True), 429, 3.0)
+
+
+@pytest.mark.parametrize("make", [LokiSink, PrometheusSink])
+def test_what_was_packed_once_is_what_is_sent(
+    monkeypatch: pytest.MonkeyPatch, make: type[LokiSink | PrometheusSink]
+) -> None:
+    sent: list[bytes] = []
+
+    def post(_: Any, __: str, body: bytes, ___: Any) -> Reply:
+        sent.append(bytes(body))
+        return Reply(204, b"", b"HTTP/1.1 204 No Content")
+
+    monkeypatch.setattr("runners.wire.stores.Connection.post", post)
+    sink: Sink = make("http://127.0.0.1:1")
+    parcel = replace(PARCEL, body=b"some body " * 100)
+    sink.send(sink.pack(parcel))
+    sink.send(parcel)
+    assert [bytes(cramjam.snappy.decompress_raw(one)) for one in sent] == [parcel.body] * 2
