@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -70,3 +71,14 @@ def test_the_platform_and_the_testbed_do_not_know_each_other() -> None:
     assert "observastack" not in loaded(
         "import runners.orchestrator.coordinator, runners.environment.service, runners.target"
     )
+
+
+@pytest.mark.parametrize("given", [{}, {"PYDANTIC_DISABLE_PLUGINS": "one", "OPENBLAS_NUM_THREADS": "3"}])
+def test_what_reads_a_users_file_has_no_plugins_unless_the_user_says_so(given: dict[str, str]) -> None:
+    usual = {"PYDANTIC_DISABLE_PLUGINS": "__all__", "OPENBLAS_NUM_THREADS": "1"}
+    code = "import os, runners; print(*(os.environ[name] for name in ('PYDANTIC_DISABLE_PLUGINS', 'OPENBLAS_NUM_THREADS')))"
+    environ = {name: value for name, value in os.environ.items() if name not in usual}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environ | given, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == list((given or usual).values())

@@ -120,6 +120,31 @@ def test_no_answer_in_time_is_none() -> None:
     assert isinstance(failed, Answer) and failed.status == 0
 
 
+def test_an_answer_that_comes_too_late_is_not_that_of_the_next_request() -> None:
+    """It comes when the next request has been sent: before that there was nothing to be read."""
+    ok, away = (f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode() for status in ("200 OK", "503 Away"))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            first, _ = listener.accept()
+            with first, suppress(OSError):
+                first.recv(4096)
+                if first.recv(4096):
+                    first.sendall(ok)
+                    return
+            second, _ = listener.accept()
+            with second:
+                second.recv(4096)
+                second.sendall(away)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        connection = Connection(f"http://127.0.0.1:{listener.getsockname()[1]}", 0.3)
+        assert [connection.post("/", body, {}).status for body in (b"first", b"second")] == [0, 503]
+        connection.close()
+        thread.join(5)
+
+
 def test_a_request_that_is_taken_in_drops_is_given_up_when_its_time_is_over() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as closing:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
