@@ -10,15 +10,17 @@ from __future__ import annotations
 import re
 import select
 import socket
-import ssl
 import struct
 from collections.abc import Mapping
 from time import monotonic, time
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 from urllib.parse import SplitResult, urlsplit
 
 from runners.lib.errors import NotReady, UsageError
 from runners.wire.parcel import Answer
+
+if TYPE_CHECKING:
+    import ssl
 
 _MAX_ANSWER, _READ = 1 << 20, 1 << 16
 TOLD = 300
@@ -90,7 +92,7 @@ class Connection:
             opened = self._connect()
             try:
                 self._send(opened, head.encode("latin-1"), body)
-            except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError) as broken:
+            except _broken() as broken:
                 return self._early(broken)
             self._due = monotonic() + self._timeout_s
             return self._reply()
@@ -113,7 +115,7 @@ class Connection:
             opened = socket.create_connection((self._host, self._port), self._timeout_s)
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._secure:
-                opened = ssl.create_default_context().wrap_socket(opened, server_hostname=self._host)
+                opened = _secured(opened, self._host)
             else:
                 _let_kernel_wait(opened, self._timeout_s)
             self._socket, self._waiting = opened, select.poll()
@@ -123,12 +125,12 @@ class Connection:
     def _stirred(self, opened: socket.socket) -> bool:
         """Is there something to read before anything was asked? The other side has closed, or answers what nobody asked: the
         next request must not take that for its own answer."""
-        if self._rest or (isinstance(opened, ssl.SSLSocket) and opened.pending()):
+        if self._rest or (self._secure and cast("ssl.SSLSocket", opened).pending()):
             return True
         return bool(self._waiting.poll(0))
 
     def _send(self, to: socket.socket, head: bytes, body: bytes | memoryview) -> None:
-        if isinstance(to, ssl.SSLSocket):
+        if self._secure:
             to.sendall(head + body)
             return
         due = monotonic() + self._timeout_s
@@ -225,6 +227,25 @@ class Connection:
             raise ValueError("an answer without end")
 
 
+def _secured(opened: socket.socket, host: str) -> socket.socket:
+    import ssl  # OpenSSL is a twentieth of the start, and most sinks are on this machine
+
+    return ssl.create_default_context().wrap_socket(opened, server_hostname=host)
+
+
+def _broken() -> tuple[type[OSError], ...]:
+    """What sending raises when the other side reads no more."""
+    import ssl
+
+    return BrokenPipeError, ConnectionResetError, ssl.SSLEOFError
+
+
+def _untrusted() -> type[OSError]:
+    import ssl
+
+    return ssl.SSLError
+
+
 def _let_kernel_wait(opened: socket.socket, timeout_s: float) -> None:
     """Python asks before each system call on a socket with a time-out whether it would block; the kernel, told how long to
     wait, raises BlockingIOError afterwards and costs nothing."""
@@ -266,8 +287,8 @@ def require_reachable(url: str, timeout_s: float = 5) -> None:
     try:
         with socket.create_connection((parts.hostname or "", _port(parts)), timeout_s) as opened:
             if parts.scheme == "https":
-                ssl.create_default_context().wrap_socket(opened, server_hostname=parts.hostname).close()
-    except ssl.SSLError as error:
+                _secured(opened, parts.hostname or "").close()
+    except _untrusted() as error:
         raise NotReady(
             f"the sink {url} cannot be trusted: {error}",
             remedy="name its certificate in SSL_CERT_FILE, or write http://",

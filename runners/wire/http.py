@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Literal
 
-import cramjam
 from google.protobuf.message import DecodeError
 from isal import igzip
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
@@ -23,10 +22,18 @@ from runners.wire.parcel import Answer, Parcel, Sink
 
 Compression = Literal["gzip", "zstd", "none"]
 _Bytes = bytes | memoryview
+
+
+def _zstd(body: _Bytes) -> bytes:
+    import cramjam
+
+    return bytes(cramjam.zstd.compress(body, 1))
+
+
 _COMPRESS: Mapping[Compression, Callable[[_Bytes], _Bytes]] = {
     # A fixed modification time keeps equal requests equal as bytes.
     "gzip": lambda body: igzip.compress(body, 1, mtime=0),
-    "zstd": lambda body: bytes(cramjam.zstd.compress(body, 1)),
+    "zstd": _zstd,
     "none": lambda body: body,
 }
 Bearer = Callable[[str], str]

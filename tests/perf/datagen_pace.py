@@ -7,6 +7,7 @@ import os
 import resource
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from functools import cache
@@ -14,9 +15,11 @@ from itertools import pairwise
 from statistics import median
 from typing import Any
 
+import numpy as np
+
 from tests.perf._awake import awake
 from tests.perf._sink import sink
-from tests.perf.harness import Round, case
+from tests.perf.harness import Round, case, cpu_of
 
 _MIB = 1 << 20
 _PACED = """
@@ -71,6 +74,16 @@ def _seconds(of: dict[str, Any], quick: bool) -> Iterator[Round]:
     """Seconds of the run; the first two make most stencils and are left out."""
     for before, after in pairwise(of["cpu"][1 if quick else 2 : -1]):
         yield Round(after - before)
+
+
+@case("datagen_paced_slept", unit="ms")
+def paced_slept(quick: bool) -> Iterator[Round]:
+    """Reading a MiB that nobody touched for a second, 0.01 ms where the host leaves memory alone. No bar: it is the machine's,
+    and on one where it is more than a millisecond the paced run mostly waits for its own memory."""
+    memory = np.ones(_MIB, np.uint8)
+    for _ in range(2 if quick else 5):
+        time.sleep(1)
+        yield Round(1000 * cpu_of(memory.max))
 
 
 @case("datagen_paced_rss", unit="MiB", at_most=150)
